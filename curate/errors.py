@@ -1,0 +1,47 @@
+"""The error tree: every message says what is wrong, where, and what to do about it.
+
+CurateError
+├── InputError          what the user gave cannot be used: a file, a recipe, a path (exit code 2)
+│   └── BadLinesError   some lines of a file cannot be read; the others can, so they may be set aside
+├── SignalError         a signal failed on these rows; its scores are not half-filled but absent (exit code 2)
+└── Cancelled           the person asked to stop (exit code 2)
+"""
+
+from __future__ import annotations
+
+__all__ = ["BadLinesError", "Cancelled", "CurateError", "InputError", "SignalError"]
+
+
+class CurateError(Exception):
+    """Anything Curate reports in one message, without a traceback."""
+
+
+class InputError(CurateError):
+    """What the user gave cannot be used.
+
+    where: the file, line, column or recipe key. what: what is wrong there. remedy: what to do.
+    """
+
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(f"{where}: {what}. {remedy}.")
+        self.where, self.what, self.remedy = where, what, remedy
+
+
+class BadLinesError(InputError):
+    """Some lines of a file cannot be read while the others can: `bad_lines: aside` loads without them."""
+
+
+class SignalError(CurateError):
+    """A signal raised: names the signal, the dataset and the row.
+
+    row: number of the row in its file, from 0; None where the failure belongs to no single row.
+    """
+
+    def __init__(self, signal: str, where: str, row: int | None, cause: str) -> None:
+        place = where if row is None else f"{where}, row {row}"
+        super().__init__(f"{place}: the signal {signal} failed: {cause}. It has no scores; mend the row or leave the signal out of the recipe.")
+        self.signal, self.where, self.row, self.cause = signal, where, row, cause
+
+
+class Cancelled(CurateError):
+    """The person asked to stop; what was finished stays, and the next start resumes from it."""

@@ -1,0 +1,148 @@
+"""The contract of a signal: a named, versioned, pure measurement. It measures and never judges.
+
+A signal is one file in `curate/signals/` that ends in `SIGNAL = Signal(...)`. Its `compute` takes
+
+- scope "row": one `pa.RecordBatch` with the columns named in `inputs`; rows do not see one another, so batches may be any size and run anywhere;
+- scope "dataset": one `pa.Table` with those columns for all rows in file order;
+
+and returns a `pa.RecordBatch` (row) or `pa.Table` (dataset) with exactly the columns in `columns`, one row a row, in order; a signal with `links=True`
+returns `(table, Pairs)`. Keyword-only arguments of `compute` are its parameters, with defaults; a recipe is checked against that signature.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+
+__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "discover", "parameters", "report", "reporting"]
+
+VIEWS = ("prompt", "context", "response", "text")
+"""Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score column.
+
+    dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), or "Array(Float32)" for a vector of fixed length.
+    unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold, None where none is proposed.
+    low, high: the range a value can take, None where open. log: a histogram is better on a logarithmic axis.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    about: str
+    keep: Literal["below", "above"] | None = None
+    limit: float | None = None
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Verified pairs of alike rows over classes of indistinguishable ones.
+
+    twin: int32 [rows], the first row of each row's class (rows that this measure cannot tell apart: similarity 1.0), itself for most; -1 where the row has no text.
+    a, b: int32 [pairs], first rows of two different classes, a < b. similarity: float32 [pairs], in [floor, 1]. Each pair stands once.
+    """
+
+    twin: npt.NDArray[np.int32]
+    a: npt.NDArray[np.int32]
+    b: npt.NDArray[np.int32]
+    similarity: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A named, versioned, pure measurement; see the module's text for what `compute` takes and returns.
+
+    inputs: text views (`VIEWS`), values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which nothing can be
+    measured; by default all of them; the signal is skipped, with the reason, where one is absent. batch: rows a batch; a batch is what is resumed after a kill.
+    model: True where a model is loaded, so that batches stay in one process. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
+    """
+
+    name: str
+    version: int
+    about: str
+    source: str
+    inputs: tuple[str, ...]
+    columns: tuple[Column, ...]
+    scope: Literal["row", "dataset"]
+    compute: Callable[..., Any]
+    needs: tuple[str, ...] | None = None
+    batch: int = 4096
+    model: bool = False
+    links: bool = False
+    cost: float = 10_000.0
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Inputs without which the signal is skipped."""
+        return self.inputs if self.needs is None else self.needs
+
+
+@functools.cache
+def discover() -> Mapping[str, Signal]:
+    """Every signal by name, in the order of their names. Walks `curate/signals/`; a module without `SIGNAL` is an error."""
+    import curate.signals as folder
+
+    found = [importlib.import_module(f"curate.signals.{m.name}").SIGNAL for m in pkgutil.iter_modules(folder.__path__)]
+    return {s.name: s for s in sorted(found, key=lambda s: str(s.name))}
+
+
+def parameters(signal: Signal) -> dict[str, Any]:
+    """The signal's parameters with their defaults, from `compute`'s keyword-only arguments."""
+    found = inspect.signature(signal.compute).parameters.values()
+    return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
+
+
+def check_parameters(signal: Signal, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters, the given ones over the defaults. Raises InputError on an unknown name or on a value of another type than the default's."""
+    valid = parameters(signal)
+    for name, value in given.items():
+        where = f"signals.{signal.name}.{name}"
+        if name not in valid:
+            raise InputError(where, "no such parameter", f"Valid ones are {', '.join(valid) or 'none'}")
+        default = valid[name]
+        fits = isinstance(value, type(default)) and not (isinstance(value, bool) and not isinstance(default, bool))
+        if not (default is None or fits or (isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool))):
+            raise InputError(where, f"{value!r} is not a {type(default).__name__}", f"Give it like its default, {default!r}")
+    return {**valid, **{k: type(valid[k])(v) if isinstance(valid[k], float) else v for k, v in given.items()}}
+
+
+_report: ContextVar[Callable[[float], None] | None] = ContextVar("report", default=None)
+
+
+def report(share: float) -> None:
+    """Tell how much of a dataset-scope `compute` is done, in [0, 1]. Raises Cancelled where the person asked to stop. Does nothing outside a job."""
+    tell = _report.get()
+    if tell is not None:
+        tell(share)
+
+
+class reporting:
+    """`with reporting(tell):` sends what `report` is told to `tell`."""
+
+    def __init__(self, tell: Callable[[float], None] | None) -> None:
+        self._tell = tell
+
+    def __enter__(self) -> None:
+        self._token = _report.set(self._tell)
+
+    def __exit__(self, *_: object) -> None:
+        _report.reset(self._token)
+
+

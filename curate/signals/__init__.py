@@ -1,0 +1,1 @@
+"""One file a signal; `curate.signal.discover` walks this folder."""

@@ -1,0 +1,135 @@
+"""A workspace is a folder of immutable files. Each is written to a temporary name, fsynced and renamed; a folder appears whole or not at all.
+
+    workspace/
+      datasets/<key>/      rows.parquet, rejected.jsonl, dataset.json (last)
+      scores/<key>/        scores.parquet, pairs.parquet, forest.parquet, line.parquet, manifest.json (last); <key>.parts/ while it is measured
+      reviews/<key>.jsonl  the log of what people decided, append-only
+      jobs/<id>/           long work in the background
+      versions/<name>/     exports
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.errors import InputError
+
+__all__ = ["Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that keeps everything. root: absolute path; made on first write."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, root: str | Path) -> Workspace:
+        """The workspace in a folder. Raises InputError where the path is a file or cannot be written."""
+        path = Path(root).expanduser().absolute()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(str(path), f"cannot be a workspace ({error.strerror})", "Choose a folder that you may write with --workspace") from error
+        if not os.access(path, os.W_OK):
+            raise InputError(str(path), "cannot be written", "Choose another folder with --workspace")
+        return cls(path)
+
+    def dataset(self, key: str) -> Path:
+        """Folder of a loaded dataset."""
+        return self.root / "datasets" / key
+
+    def scores(self, key: str) -> Path:
+        """Folder of one signal's scores."""
+        return self.root / "scores" / key
+
+    def reviews(self, key: str) -> Path:
+        """The log of a dataset's reviews."""
+        return self.root / "reviews" / f"{key}.jsonl"
+
+    def job(self, name: str) -> Path:
+        """Folder of a background job."""
+        return self.root / "jobs" / name
+
+    def version(self, name: str) -> Path:
+        """Folder of an export."""
+        return self.root / "versions" / name
+
+
+def digest(value: Any) -> str:
+    """The name of a value: first 16 hex digits of the SHA-256 of its canonical JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file beside `path`, then fsync and rename: `path` is absent, old or whole at any instant."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically."""
+    write_file(path, lambda p: p.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises InputError where the file is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"cannot be read ({error})", "Delete it and run again") from error
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not. Another writer who was first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb+") as handle:
+                    os.fsync(handle.fileno())
+        _sync_folder(temporary)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            if not any(path.glob("*.json")):  # a folder without its manifest is a leftover, never a result
+                raise
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
