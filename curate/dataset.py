@@ -36,16 +36,12 @@ class Dataset:
 
     def scan(self) -> pl.LazyFrame:
         """The original columns with their types, then `row_id` (String, 16 hex digits)."""
-        ...
 
     def views(self, names: Sequence[str]) -> pl.LazyFrame:
         """Text views (`curate.signal.VIEWS`, String) and role columns (by the role's value) of all rows in file order. Raises InputError where a role is absent."""
-        ...
 
     def has(self, name: str) -> bool:
         """Whether a view or role can be given: "text" where any of prompt, context, response is there."""
-        ...
 
     def batches(self, names: Sequence[str], rows: int, start: int = 0) -> Iterator[pa.RecordBatch]:
         """The same as `views`, streamed from a position on in batches of `rows`, in bounded memory."""
-        ...

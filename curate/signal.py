@@ -15,7 +15,8 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,7 +29,9 @@ from curate.errors import InputError
 __all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "discover", "parameters", "report", "reporting"]
 
 VIEWS = ("prompt", "context", "response", "text")
-"""Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines."""
+"""Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
+
+The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of"."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ class Pairs:
 class Signal:
     """A named, versioned, pure measurement; see the module's text for what `compute` takes and returns.
 
-    inputs: text views (`VIEWS`), values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which nothing can be
-    measured; by default all of them; the signal is skipped, with the reason, where one is absent. batch: rows a batch; a batch is what is resumed after a kill.
-    model: True where a model is loaded, so that batches stay in one process. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
+    inputs: text views (`VIEWS`) or "of", values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which
+    nothing can be measured; by default all of them; where one is absent the signal is skipped, with the reason; an absent input that is not needed comes as
+    nulls. batch: rows a batch; a batch is what is resumed after a kill. model: True where a model is loaded, so that batches stay in one process; the
+    parameter `model` names it. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
     """
 
     name: str
@@ -133,16 +137,11 @@ def report(share: float) -> None:
         tell(share)
 
 
-class reporting:
+@contextmanager
+def reporting(tell: Callable[[float], None] | None) -> Iterator[None]:
     """`with reporting(tell):` sends what `report` is told to `tell`."""
-
-    def __init__(self, tell: Callable[[float], None] | None) -> None:
-        self._tell = tell
-
-    def __enter__(self) -> None:
-        self._token = _report.set(self._tell)
-
-    def __exit__(self, *_: object) -> None:
-        _report.reset(self._token)
-
-
+    token = _report.set(tell)
+    try:
+        yield
+    finally:
+        _report.reset(token)

@@ -1,11 +1,11 @@
 """A workspace is a folder of immutable files. Each is written to a temporary name, fsynced and renamed; a folder appears whole or not at all.
 
-    workspace/
-      datasets/<key>/      rows.parquet, rejected.jsonl, dataset.json (last)
-      scores/<key>/        scores.parquet, pairs.parquet, forest.parquet, line.parquet, manifest.json (last); <key>.parts/ while it is measured
-      reviews/<key>.jsonl  the log of what people decided, append-only
-      jobs/<id>/           long work in the background
-      versions/<name>/     exports
+workspace/
+  datasets/<key>/      rows.parquet, rejected.jsonl, dataset.json (last)
+  scores/<key>/        scores.parquet, pairs.parquet, forest.parquet, line.parquet, manifest.json (last); <key>.parts/ while it is measured
+  reviews/<key>.jsonl  the log of what people decided, append-only
+  jobs/<id>/           long work in the background
+  versions/<name>/     exports
 """
 
 from __future__ import annotations
