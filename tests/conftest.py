@@ -1,0 +1,25 @@
+"""What every test may ask for: the shared real data and an empty workspace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from curate.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the real data with ground truth; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the shared data is not in {folder}: set CURATE_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace of the test's own."""
+    return Workspace.at(tmp_path / "workspace")
