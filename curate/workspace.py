@@ -2,7 +2,7 @@
 
 workspace/
   datasets/<key>/      rows.parquet, rejected.jsonl, dataset.json (last)
-  scores/<key>/        scores.parquet, pairs.parquet, forest.parquet, line.parquet, manifest.json (last); <key>.parts/ while it is measured
+  scores/<key>/        scores.parquet, the files of its Links, manifest.json (last); <key>.parts/ while it is measured
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
   versions/<name>/     exports

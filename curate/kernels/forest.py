@@ -1,0 +1,176 @@
+"""Compiled loops of Links: maximum spanning forest, line order, groups, keepers, the cover rule.
+
+Rows are positions. A *class* is a set of rows that the measure cannot tell apart; `twin` names the first row of each row's class, -1 where a row has no text.
+Pairs join first rows of classes. Total order on pairs: (similarity descending, a, b), so that forests of parts merge into the forest of the whole.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@nb.njit(cache=True)
+def _find(parent: Ints, x: int) -> int:
+    while parent[x] != x:
+        parent[x] = parent[parent[x]]
+        x = parent[x]
+    return x
+
+
+@nb.njit(cache=True)
+def spanning(rows: int, a: Ints, b: Ints, order: Longs) -> Longs:
+    """Pair numbers that join two trees when pairs are taken in `order` (Kruskal). int64 [at most rows - 1]."""
+    parent = np.arange(rows).astype(np.int32)
+    taken = np.empty(min(len(order), max(rows - 1, 0)), np.int64)
+    count = 0
+    for e in order:
+        x, y = _find(parent, a[e]), _find(parent, b[e])
+        if x != y:
+            parent[max(x, y)] = min(x, y)
+            taken[count] = e
+            count += 1
+            if count == len(taken):
+                break
+    return taken[:count]
+
+
+@nb.njit(cache=True)
+def line_order(rows: int, a: Ints, b: Ints, similarity: Floats) -> tuple[Ints, Floats]:
+    """Rows laid out so that each group of each threshold is a run; `gap[i]` joins the i-th and the next row of the line, 0 where none does.
+
+    a, b, similarity: a forest over all rows, most alike first. Returns int32 [rows], float32 [rows].
+    """
+    parent = np.arange(rows).astype(np.int32)
+    head, tail, size = np.arange(rows).astype(np.int32), np.arange(rows).astype(np.int32), np.ones(rows, np.int32)
+    after, gap = np.full(rows, -1, np.int32), np.zeros(rows, np.float32)
+    for e in range(len(a)):
+        x, y = _find(parent, a[e]), _find(parent, b[e])
+        if size[x] < size[y]:
+            x, y = y, x
+        after[tail[x]], gap[tail[x]] = head[y], similarity[e]
+        tail[x], parent[y] = tail[y], x
+        size[x] += size[y]
+    line, joins, at = np.empty(rows, np.int32), np.zeros(rows, np.float32), 0
+    for root in range(rows):
+        if parent[root] == root:
+            row = head[root]
+            while row != -1:
+                line[at], joins[at] = row, gap[row]
+                at += 1
+                row = after[row]
+    return line, joins
+
+
+@nb.njit(cache=True)
+def labels(line: Ints, gap: Floats, limit: float) -> Ints:
+    """Group number of each row at a threshold. int32 [rows]."""
+    out, group = np.empty(len(line), np.int32), 0
+    for i in range(len(line)):
+        out[line[i]] = group
+        if gap[i] < limit:
+            group += 1
+    return out
+
+
+@nb.njit(cache=True)
+def runs(line: Ints, gap: Floats, limit: float, least: int) -> tuple[Ints, Ints, Floats]:
+    """Groups of at least `least` rows: where each starts in the line, how many rows it has, its weakest link. int32, int32, float32 [groups]."""
+    starts, sizes, weakest = np.empty(len(line), np.int32), np.empty(len(line), np.int32), np.empty(len(line), np.float32)
+    count, i = 0, 0
+    while i < len(line):
+        j, low = i, np.float32(1.0)
+        while gap[j] >= limit:
+            low = min(low, gap[j])
+            j += 1
+        if j - i + 1 >= least:
+            starts[count], sizes[count], weakest[count] = i, j - i + 1, low
+            count += 1
+        i = j + 1
+    return starts[:count].copy(), sizes[:count].copy(), weakest[:count].copy()
+
+
+@nb.njit(cache=True)
+def group_rule(line: Ints, gap: Floats, limit: float, place: Ints) -> Ints:
+    """The row that each row gives way to when one row of each connected group stays; itself where it stays or is not in hand.
+
+    place: int32 [rows], a row's place in the keeper's order; -1 for rows that are not in hand: they link others but neither stay nor go. int32 [rows].
+    """
+    out = np.arange(len(line)).astype(np.int32)
+    i = 0
+    while i < len(line):
+        best, j = -1, i
+        while True:
+            row = line[j]
+            if place[row] >= 0 and (best < 0 or place[row] < place[best]):
+                best = row
+            if gap[j] < limit:
+                break
+            j += 1
+        for k in range(i, j + 1):
+            if place[line[k]] >= 0:
+                out[line[k]] = best
+        i = j + 1
+    return out
+
+
+@nb.njit(cache=True)
+def adjacency(rows: int, a: Ints, b: Ints) -> tuple[Longs, Ints]:
+    """Both directions of the pairs by row: the pairs of row i are `pair[start[i]:start[i + 1]]`. int64 [rows + 1], int32 [2 pairs]."""
+    start = np.zeros(rows + 1, np.int64)
+    for e in range(len(a)):
+        start[a[e] + 1] += 1
+        start[b[e] + 1] += 1
+    for i in range(rows):
+        start[i + 1] += start[i]
+    fill, pair = start[:-1].copy(), np.empty(2 * len(a), np.int32)
+    for e in range(len(a)):
+        pair[fill[a[e]]] = e
+        fill[a[e]] += 1
+        pair[fill[b[e]]] = e
+        fill[b[e]] += 1
+    return start, pair
+
+
+@nb.njit(cache=True)
+def cover_rule(order: Ints, twin: Ints, graph: tuple[Longs, Ints], pairs: tuple[Ints, Ints, Floats], limit: float) -> Ints:
+    """The row that each row gives way to when a row goes only if a row that stays is at least `limit` alike; itself where it stays or is not in hand.
+
+    order: int32 [rows in hand], the keeper's order. Whole classes settle at once: what is alike to one member is alike to all. int32 [rows].
+    """
+    start, pair = graph
+    a, b, similarity = pairs
+    taken = np.full(len(twin), -1, np.int32)
+    for row in order:
+        c = twin[row]
+        if c < 0 or taken[c] >= 0:
+            continue
+        taken[c] = row
+        for q in range(start[c], start[c + 1]):
+            e = pair[q]
+            if similarity[e] >= limit:
+                other = a[e] + b[e] - c
+                if taken[other] < 0:
+                    taken[other] = row
+    out = np.arange(len(twin)).astype(np.int32)
+    for row in order:
+        if twin[row] >= 0:
+            out[row] = taken[twin[row]]
+    return out
+
+
+def warm() -> None:
+    """Compile every loop of this module for the types it is called with, so that the first person does not wait."""
+    twin = np.array([0, 0, 2, 3], np.int32)
+    a, b, s = np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
+    spanning(4, a, b, np.array([0], np.int64))
+    line, gap = line_order(4, np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([1, 0.9], np.float32))
+    labels(line, gap, 0.8)
+    runs(line, gap, 0.8, 2)
+    group_rule(line, gap, 0.8, np.arange(4).astype(np.int32))
+    cover_rule(np.arange(4).astype(np.int32), twin, adjacency(4, a, b), (a, b, s), 0.8)

@@ -1,0 +1,139 @@
+"""Links: verified pairs, their maximum spanning forest and line order, and who gives way to whom at any threshold.
+
+Two rules. *Cover*: in the keeper's order, a row goes only if a row that stays is at least that alike. *Group*: one row of each connected group stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.signal import Pairs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Links", "Rule", "link", "read_links", "write_links"]
+
+Rule = Literal["cover", "group"]
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs of alike rows in the forms that decide quickly.
+
+    pairs: as the signal found them. line: int32 [rows], rows laid out so that each group of each threshold is a run. gap: float32 [rows], the similarity that
+    joins a row of the line to the next; 0 where none does. joins: float32 [forest], similarities of the forest, highest first, classes included at 1.0.
+    """
+
+    name: str
+    pairs: Pairs
+    line: Ints
+    gap: Floats
+    joins: Floats
+
+    @property
+    def rows(self) -> int:
+        """Rows of the dataset."""
+        return len(self.line)
+
+    @cached_property
+    def _graph(self) -> tuple[npt.NDArray[np.int64], Ints]:
+        from curate.kernels import forest
+
+        graph: tuple[npt.NDArray[np.int64], Ints] = forest.adjacency(self.rows, self.pairs.a, self.pairs.b)
+        return graph
+
+    def gives_way(self, limit: float, rule: Rule, order: Ints) -> Ints:
+        """The row that each row gives way to at a limit; itself where it stays. int32 [rows].
+
+        order: int32, positions of the rows in hand, the keeper's favourite first. Rows that are not in it neither stay nor go: they read themselves.
+        """
+        from curate.kernels import forest
+
+        exact = np.float32(limit)
+        if rule == "cover":
+            found = forest.cover_rule(order, self.pairs.twin, self._graph, (self.pairs.a, self.pairs.b, self.pairs.similarity), exact)
+        else:
+            place = np.full(self.rows, -1, np.int32)
+            place[order] = np.arange(len(order), dtype=np.int32)
+            found = forest.group_rule(self.line, self.gap, exact, place)
+        return np.asarray(found, np.int32)
+
+    def labels(self, limit: float) -> Ints:
+        """Number of the connected group of each row at a limit. int32 [rows]."""
+        from curate.kernels import forest
+
+        return np.asarray(forest.labels(self.line, self.gap, np.float32(limit)), np.int32)
+
+    def groups(self, limit: float) -> pl.DataFrame:
+        """Connected groups of two or more rows at a limit: `start` in the line, `size`, `weakest` link; the largest first."""
+        import polars as pl
+
+        from curate.kernels import forest
+
+        start, size, weakest = forest.runs(self.line, self.gap, np.float32(limit), 2)
+        return pl.DataFrame({"start": start, "size": size, "weakest": weakest}).sort(["size", "start"], descending=[True, False])
+
+    def removed(self, limits: Floats) -> npt.NDArray[np.int64]:
+        """Rows that the group rule drops at each limit, where all rows are in hand. int64 [limits]."""
+        return np.asarray(np.searchsorted(-self.joins, -limits.astype(np.float32), side="right"), np.int64)
+
+    def of_row(self, position: int, limit: float) -> list[tuple[int, float]]:
+        """Rows at least `limit` alike to one row, most alike first, its own class included at 1.0."""
+        twin = self.pairs.twin
+        if twin[position] < 0:
+            return []
+        start, pair = self._graph
+        mine = int(twin[position])
+        edges = pair[start[mine] : start[mine + 1]]
+        other = self.pairs.a[edges] + self.pairs.b[edges] - mine
+        near = {int(o): float(s) for o, s in zip(other, self.pairs.similarity[edges], strict=True) if s >= np.float32(limit)}
+        members = np.flatnonzero(np.isin(twin, np.array([mine, *near], np.int32)))
+        found = [(int(m), near.get(int(twin[m]), 1.0)) for m in members if m != position]
+        return sorted(found, key=lambda row: (-row[1], row[0]))
+
+
+def link(name: str, pairs: Pairs) -> Links:
+    """Build the forest and the line from verified pairs. Deterministic: ties in similarity are broken by (a, b)."""
+    from curate.kernels import forest
+
+    rows = len(pairs.twin)
+    order = np.lexsort((pairs.b, pairs.a, -pairs.similarity))
+    taken = forest.spanning(rows, pairs.a, pairs.b, order)
+    member = np.flatnonzero((pairs.twin >= 0) & (pairs.twin != np.arange(rows))).astype(np.int32)
+    a = np.concatenate([pairs.twin[member], pairs.a[taken]])
+    b = np.concatenate([member, pairs.b[taken]])
+    joins = np.concatenate([np.ones(len(member), np.float32), pairs.similarity[taken]])
+    line, gap = forest.line_order(rows, a, b, joins)
+    return Links(name, pairs, line, gap, joins)
+
+
+def write_links(links: Links, folder: Path) -> None:
+    """Write pairs.parquet (a, b, similarity), rows.parquet (twin, line, gap) and forest.parquet (joins) into a folder."""
+    import polars as pl
+
+    pairs = links.pairs
+    pl.DataFrame({"a": pairs.a, "b": pairs.b, "similarity": pairs.similarity}).write_parquet(folder / "pairs.parquet")
+    pl.DataFrame({"twin": pairs.twin, "line": links.line, "gap": links.gap}).write_parquet(folder / "rows.parquet")
+    pl.DataFrame({"joins": links.joins}).write_parquet(folder / "forest.parquet")
+
+
+def read_links(name: str, folder: Path) -> Links:
+    """Read what `write_links` wrote."""
+    import polars as pl
+
+    def arrays(file: str) -> Mapping[str, npt.NDArray[np.generic]]:
+        return {s.name: s.to_numpy() for s in pl.read_parquet(folder / file)}
+
+    pairs, rows, tree = arrays("pairs.parquet"), arrays("rows.parquet"), arrays("forest.parquet")
+    found = Pairs(*(np.ascontiguousarray(c) for c in (rows["twin"], pairs["a"], pairs["b"], pairs["similarity"])))
+    return Links(name, found, np.ascontiguousarray(rows["line"]), np.ascontiguousarray(rows["gap"]), np.ascontiguousarray(tree["joins"]))

@@ -1,0 +1,264 @@
+"""A recipe: everything that decides the output. Read from YAML, checked before any work, written out in full.
+
+Unknown keys, signals, parameters and thresholds are errors that name the valid ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from curate.errors import InputError
+from curate.roles import Role
+from curate.signal import check_parameters, discover
+
+__all__ = [
+    "Budget",
+    "DatasetPart",
+    "Export",
+    "LinkThreshold",
+    "Rank",
+    "Recipe",
+    "ReviewLog",
+    "ScoreThreshold",
+    "Threshold",
+    "Uncertain",
+    "dump_recipe",
+    "load_recipe",
+    "parse_recipe",
+]
+
+
+_P = TypeVar("_P", bound="_Part")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DatasetPart(_Part):
+    """Which rows. path: a file, several, a folder, a glob or a hub name; relative to the recipe's folder.
+
+    roles: role → column or columns; recognised where absent.
+    bad_lines: "stop" at lines that cannot be read, or set them "aside" into rejected.jsonl.
+    """
+
+    path: str | list[str]
+    roles: dict[Role, str | list[str]] | None = None
+    bad_lines: Literal["stop", "aside"] = "stop"
+
+
+class LinkThreshold(_Part):
+    """A limit on Links: rows at least this alike do not stay together.
+
+    limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>". rule: see `curate.links`.
+    """
+
+    limit: float = Field(ge=0, le=1)
+    keeper: str = Field(default="longest", pattern=r"^(first|longest|best:[^:]+)$")
+    rule: Literal["cover", "group"] = "cover"
+
+
+class ScoreThreshold(_Part):
+    """A limit on one score column.
+
+    keep: rows "below" or "above" the limit (the limit itself stays), or "between" two limits, both included. missing: what happens to rows without a score.
+    """
+
+    keep: Literal["below", "above", "between"]
+    limit: float | tuple[float, float]
+    missing: Literal["keep", "drop"] = "keep"
+
+    @model_validator(mode="after")
+    def _shape(self) -> Self:
+        if (self.keep == "between") != isinstance(self.limit, tuple):
+            raise ValueError("keep: between takes two limits, [low, high]; below and above take one")
+        if isinstance(self.limit, tuple) and self.limit[0] > self.limit[1]:
+            raise ValueError(f"the low limit {self.limit[0]} lies above the high one {self.limit[1]}")
+        return self
+
+
+Threshold = LinkThreshold | ScoreThreshold
+
+
+class Uncertain(_Part):
+    """Rows whose `column` lies above a limit have their score multiplied by `factor`."""
+
+    column: str
+    above: float
+    factor: float = Field(default=1.5, gt=0)
+
+
+class Rank(_Part):
+    """score: an expression over numeric columns (`curate.rank`), higher is better."""
+
+    score: str
+    uncertain: Uncertain | None = None
+
+
+class Budget(_Part):
+    """The most that is kept, the best by rank first; one of rows, tokens and share.
+
+    per: the budget holds within each value of this column, not over all rows.
+    """
+
+    rows: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    share: float | None = Field(default=None, ge=0, le=1)
+    per: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.rows, self.tokens, self.share)) != 1:
+            raise ValueError("give exactly one of rows, tokens and share")
+        return self
+
+
+class ReviewLog(_Part):
+    """The log of human decisions. path: relative to the recipe's folder. lines: how many of its lines count; the log only grows, so they never change."""
+
+    path: str
+    lines: int = Field(ge=0)
+
+
+class Export(_Part):
+    """formats: files to write. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
+
+    formats: list[Literal["parquet", "jsonl", "csv"]] = Field(default=["parquet"], min_length=1)
+    order: Literal["file", "rank"] = "file"
+    weight: Literal["none", "score"] = "none"
+
+
+class Recipe(_Part):
+    """Everything that decides the output."""
+
+    dataset: DatasetPart
+    signals: dict[str, dict[str, Any]] = {}
+    thresholds: dict[str, LinkThreshold | ScoreThreshold] = {}
+    reviews: ReviewLog | None = None
+    rank: Rank | None = None
+    budget: Budget | None = None
+    export: Export = Export()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.export.weight == "score" and self.rank is None:
+            raise ValueError("export.weight: score needs rank.score")
+        return self
+
+    def with_threshold(self, name: str, threshold: Threshold | None) -> Recipe:
+        """The recipe with one threshold set, or taken off where None."""
+        rest = {k: v for k, v in self.thresholds.items() if k != name or threshold is not None}
+        return self.model_copy(update={"thresholds": rest if threshold is None else {**rest, name: threshold}})
+
+
+def parse_recipe(given: Any, where: str) -> Recipe:
+    """Check a recipe and write its defaults out: every signal's parameters, every signal a threshold needs. Raises InputError naming the key and the valid ones."""
+    if not isinstance(given, dict):
+        raise InputError(where, "is not a recipe: a mapping with the key dataset", "See README for an example")
+    known = discover()
+    given = {**given}
+    if isinstance(given.get("signals"), dict):
+        given["signals"] = {name: {} if value is None else value for name, value in given["signals"].items()}
+    if isinstance(given.get("thresholds"), dict):
+        given["thresholds"] = {name: _threshold(name, value, where) for name, value in given["thresholds"].items()}
+    recipe = _read(Recipe, given, where, ())
+    for name in recipe.signals:
+        if name not in known:
+            raise InputError(f"{where}, signals.{name}", "no such signal", f"Valid ones are {', '.join(known)}")
+    owners = {c.name: s.name for s in known.values() for c in s.columns}
+    needed = dict.fromkeys([*recipe.signals, *(owners.get(t, t) for t in recipe.thresholds if owners.get(t, t) in known)])
+    return recipe.model_copy(update={"signals": {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}})
+
+
+def _threshold(name: Any, given: Any, where: str) -> Threshold:
+    """A threshold read as what its name is, so that a mistake in it is told as that."""
+    signal = discover().get(name)
+    kind: type[LinkThreshold | ScoreThreshold] = LinkThreshold if signal is not None and signal.links else ScoreThreshold
+    return given if isinstance(given, kind) else _read(kind, given, where, ("thresholds", name))
+
+
+def _read(kind: type[_P], given: Any, where: str, place: tuple[str, ...]) -> _P:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise InputError(*_explain(error, where, place)) from None
+
+
+def _explain(error: ValidationError, where: str, before: tuple[str, ...]) -> tuple[str, str, str]:
+    first = error.errors()[0]
+    loc = (*before, *first["loc"])
+    path = ".".join(str(p) for p in loc)
+    place = f"{where}, {path}" if path else where
+    if first["type"] == "extra_forbidden":
+        return place, "unknown key", f"Valid ones are {', '.join(_valid(loc[:-1]))}"
+    if first["type"] == "enum":
+        return place.removesuffix(".[key]"), "no such role", f"Valid ones are {', '.join(Role)}"
+    return place, first["msg"].removeprefix("Value error, "), "Mend the recipe"
+
+
+def _valid(path: tuple[int | str, ...]) -> list[str]:
+    """Keys that are valid at a place of the recipe."""
+    parts: Mapping[str, type[_Part]] = {
+        "dataset": DatasetPart,
+        "reviews": ReviewLog,
+        "rank": Rank,
+        "uncertain": Uncertain,
+        "budget": Budget,
+        "export": Export,
+    }
+    for step in reversed(path):
+        if step in parts:
+            return list(parts[str(step)].model_fields)
+    if path and path[0] == "thresholds":
+        signal = discover().get(str(path[1]))
+        return list((LinkThreshold if signal is not None and signal.links else ScoreThreshold).model_fields)
+    return list(Recipe.model_fields)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice: the first would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((k for k in keys if keys.count(k) > 1), None)
+        if twice is not None:
+            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from YAML; its paths become absolute, seen from the recipe's folder. Raises InputError naming file, line and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})", "Give the path of a recipe in YAML") from error
+    try:
+        given = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}", f"is not YAML ({getattr(error, 'problem', None) or error})", "Mend the line") from error
+    recipe = parse_recipe(given, str(path))
+    paths = recipe.dataset.path
+    seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
+    changed: dict[str, _Part] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
+    if recipe.reviews:
+        changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
+    return recipe.model_copy(update=changed)
+
+
+def resolve(path: str, folder: Path) -> str:
+    """A path seen from a folder, as absolute text; a hub name (`owner/name`, nothing there on disk) stays as it is."""
+    seen = (folder / Path(path).expanduser()).absolute()
+    hub = path.count("/") == 1 and not path.startswith((".", "/", "~")) and not seen.exists() and not Path(path).suffix
+    return path if hub else str(seen)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML with every default written out; reading it back gives the same recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=120)
