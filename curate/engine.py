@@ -1,0 +1,44 @@
+"""Where batches run. A batch function is the only unit of heavy work: `RecordBatch → RecordBatch`. Nothing else knows where it runs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Literal, TypeVar
+
+__all__ = ["Engine", "run_batches", "workers"]
+
+Engine = Literal["inline", "pool"]
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def workers() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: Engine) -> Iterator[Out]:
+    """Map a function over batches, in order. What a call raises is raised here.
+
+    inline: in this process. pool: one process a processor, at most two batches each in flight, so that memory stays bounded; `function` must be picklable.
+    """
+    if engine == "inline":
+        yield from map(function, batches)
+        return
+    # spawn, not fork: threads of Polars, torch and numba do not survive a fork
+    with ProcessPoolExecutor(workers(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting: deque[Future[Out]] = deque()
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(function, batch))
+                if len(waiting) >= 2 * workers():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

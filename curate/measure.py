@@ -1,0 +1,199 @@
+"""Run signals and keep what they measured. One folder a signal in the workspace.
+
+Row-scope signals are kept batch by batch while they run, so a kill loses at most one batch; a finished signal appears whole, its manifest last.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from curate.dataset import Dataset
+from curate.engine import Engine, run_batches
+from curate.errors import CurateError, SignalError
+from curate.links import Links, link, write_links
+from curate.roles import Role
+from curate.signal import VIEWS, Signal, discover, reporting
+from curate.task import Task, input_view, parts_folder
+from curate.workspace import Workspace, whole_folder, write_file, write_json
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["Tell", "measure"]
+
+POOL_FROM = 20_000  # rows; below, starting processes costs more than they save
+
+
+class Tell(Protocol):
+    """Hears about progress: the signal's name, what is done, of how many, in which unit ("rows" or "%"). May raise Cancelled."""
+
+    def __call__(self, stage: str, done: int, total: int, unit: str = "rows", /) -> None: ...
+
+
+def measure(dataset: Dataset, tasks: Sequence[Task], workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None) -> None:
+    """Measure what is not yet kept, in order. Raises SignalError naming the signal, the dataset and the row; what was finished stays."""
+    for task in tasks:
+        if task.skip or task.done(workspace):
+            continue
+        start, cpu = time.time(), time.process_time()
+        if tell:
+            tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
+        table, links = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
+        with whole_folder(task.folder(workspace)) as folder:
+            table.write_parquet(folder / "scores.parquet")
+            if links:
+                write_links(links, folder)
+            write_json(folder / "manifest.json", _manifest(dataset, task, time.time() - start, time.process_time() - cpu))
+        shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
+
+
+def _manifest(dataset: Dataset, task: Task, seconds: float, cpu: float) -> dict[str, Any]:
+    return {
+        "signal": task.signal.name,
+        "version": task.signal.version,
+        "parameters": dict(task.parameters),
+        "fingerprint": dataset.fingerprint,
+        "rows": dataset.rows,
+        "columns": [c.name for c in task.signal.columns],
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
+    }
+
+
+def _check(found: pa.Table | pa.RecordBatch, signal: Signal, rows: int) -> pl.DataFrame:
+    """What a signal returned, with exactly its declared columns and types."""
+    import polars as pl
+
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame)
+    names = [c.name for c in signal.columns]
+    if frame.columns != names or len(frame) != rows:
+        raise CurateError(f"{signal.name} returned {frame.columns} × {len(frame)} rows; its contract says {names} × {rows}")
+    return frame.with_columns(pl.col(c.name).cast(getattr(pl, c.dtype)) for c in signal.columns if not c.dtype.startswith("Array"))
+
+
+def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None]:
+    import polars as pl
+
+    signal, parts = task.signal, parts_folder(task.folder(workspace))
+    todo: list[int] = []
+
+    def missing() -> Iterator[pa.RecordBatch]:
+        for start, batch in _batches(dataset, task, workspace):
+            if not (parts / f"part-{start:012}.parquet").exists():
+                todo.append(start)
+                yield batch
+
+    where = "inline" if signal.model or dataset.rows < POOL_FROM else engine
+    work = partial(_run_batch, signal.name, dict(task.parameters))
+    try:
+        for found in run_batches(work, missing(), where):
+            start = todo.pop(0)
+            frame = _check(found, signal, min(signal.batch, dataset.rows - start))
+            write_file(parts / f"part-{start:012}.parquet", frame.write_parquet)
+            if tell:
+                tell(signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
+    except _BatchError as error:
+        raise SignalError(signal.name, dataset.name, todo[0] + error.row, error.cause) from None
+    files = sorted(parts.glob("part-*.parquet"))
+    return (pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(signal)), None
+
+
+def _empty(signal: Signal) -> pl.DataFrame:
+    import polars as pl
+
+    kinds = {c.name: pl.Array(pl.Float32, 1) if c.dtype.startswith("Array") else getattr(pl, c.dtype) for c in signal.columns}
+    return pl.DataFrame(schema=kinds)
+
+
+class _BatchError(Exception):
+    """A batch function raised; row: place in the batch of the first row that raises by itself, 0 where none does."""
+
+    def __init__(self, row: int, cause: str) -> None:
+        super().__init__(row, cause)
+        self.row, self.cause = row, cause
+
+
+def _run_batch(name: str, parameters: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Compute one batch of a row-scope signal. The one place that catches whatever a signal raises."""
+    compute = discover()[name].compute
+    try:
+        return compute(batch, **parameters)
+    except CurateError:
+        raise
+    except Exception as error:
+        for row in range(batch.num_rows):
+            try:
+                compute(batch.slice(row, 1), **parameters)
+            except Exception as alone:
+                raise _BatchError(row, f"{type(alone).__name__}: {alone}") from alone
+        raise _BatchError(0, f"{type(error).__name__}: {error}") from error
+
+
+def _views(dataset: Dataset, task: Task) -> list[str]:
+    names = [input_view(i, task.parameters) for i in task.signal.inputs]
+    return [n for n in dict.fromkeys(names) if (n in VIEWS or n in [*Role]) and dataset.has(n)]
+
+
+def _shape(frame: pl.DataFrame, task: Task) -> pa.Table:
+    """The inputs of a task by the names that `compute` knows; an absent input that is not needed is a column of nulls."""
+    import polars as pl
+
+    columns = []
+    for name in task.signal.inputs:
+        source = input_view(name, task.parameters)
+        columns.append(frame[source].alias(name) if source in frame.columns else pl.Series(name, [None] * len(frame), pl.String))
+    return pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _needed(task: Task, workspace: Workspace) -> pl.DataFrame | None:
+    """Score columns of other signals that a task reads, all rows."""
+    import polars as pl
+
+    parts = []
+    for need in task.needs:
+        names = [c.name for c in need.signal.columns if c.name in task.signal.inputs]
+        parts.append(pl.read_parquet(need.folder(workspace) / "scores.parquet", columns=names))
+    return pl.concat(parts, how="horizontal") if parts else None
+
+
+def _batches(dataset: Dataset, task: Task, workspace: Workspace) -> Iterator[tuple[int, pa.RecordBatch]]:
+    import polars as pl
+
+    extra, start = _needed(task, workspace), 0
+    for batch in dataset.batches(_views(dataset, task), task.signal.batch):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)
+        if extra is not None:
+            frame = frame.hstack(extra.slice(start, len(frame)))
+        yield start, _shape(frame, task).combine_chunks().to_batches()[0]
+        start += len(frame)
+
+
+def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None]:
+    del engine  # a dataset-scope signal sees all rows at once, here
+    import polars as pl
+
+    names, extra = _views(dataset, task), _needed(task, workspace)
+    frame = dataset.views(names).collect() if names else pl.DataFrame()
+    table = _shape(frame if extra is None else frame.hstack(extra), task)
+    del frame, extra
+
+    def share(part: float) -> None:
+        if tell:
+            tell(task.signal.name, round(100 * part), 100, "%")
+
+    try:
+        with reporting(share):
+            found = task.signal.compute(table, **task.parameters)
+    except CurateError:
+        raise
+    except Exception as error:
+        raise SignalError(task.signal.name, dataset.name, None, f"{type(error).__name__}: {error}") from error
+    scores, pairs = found if task.signal.links else (found, None)
+    return _check(scores, task.signal, dataset.rows), None if pairs is None else link(task.signal.name, pairs)

@@ -1,0 +1,70 @@
+"""What has been measured of a dataset: one row per `row_id`, one column per score, Links by signal. Null means not scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from curate.dataset import Dataset
+from curate.links import Links, read_links
+from curate.recipe import Recipe
+from curate.task import Task, plan
+from curate.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Scores", "read_scores"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What has been measured of a dataset. tasks: every planned one; a task that is not done has no column here."""
+
+    dataset: Dataset
+    workspace: Workspace
+    tasks: tuple[Task, ...]
+
+    @cached_property
+    def measured(self) -> Mapping[str, Task]:
+        """Finished tasks by signal."""
+        return {t.signal.name: t for t in self.tasks if not t.skip and t.done(self.workspace)}
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """`row_id` and every scalar score column, one row a row, in file order."""
+        import polars as pl
+
+        parts = [self.dataset.scan().select("row_id").collect()]
+        for task in self.measured.values():
+            names = [c.name for c in task.signal.columns if not c.dtype.startswith("Array")]
+            if names:
+                parts.append(pl.read_parquet(task.folder(self.workspace) / "scores.parquet", columns=names))
+        return pl.concat(parts, how="horizontal", rechunk=True)
+
+    @cached_property
+    def links(self) -> Mapping[str, Links]:
+        """Links by signal."""
+        return {n: read_links(n, t.folder(self.workspace)) for n, t in self.measured.items() if t.signal.links}
+
+    def vectors(self, signal: str, column: str) -> pl.Series:
+        """An array column, read when asked for."""
+        import polars as pl
+
+        return pl.read_parquet(self.measured[signal].folder(self.workspace) / "scores.parquet", columns=[column])[column]
+
+    @cached_property
+    def lengths(self) -> pl.Series:
+        """Characters of each row's text, UInt32; 0 where it has none."""
+        import polars as pl
+
+        if not self.dataset.has("text"):
+            return pl.Series("length", [0] * self.dataset.rows, pl.UInt32)
+        return self.dataset.views(["text"]).select(pl.col("text").str.len_chars().fill_null(0).alias("length")).collect()["length"]
+
+
+def read_scores(dataset: Dataset, recipe: Recipe, workspace: Workspace) -> Scores:
+    """What the workspace holds of the recipe's signals."""
+    return Scores(dataset, workspace, plan(dataset, recipe.signals))

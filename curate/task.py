@@ -1,0 +1,100 @@
+"""What is to be measured: signals with their parameters on one dataset, each after what it needs, each with a key that names all that decides its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.dataset import Dataset
+from curate.errors import InputError
+from curate.roles import Role
+from curate.signal import VIEWS, Signal, check_parameters, discover
+from curate.workspace import Workspace, digest, read_json
+
+__all__ = ["Task", "input_view", "parts_folder", "plan"]
+
+
+def parts_folder(folder: Path) -> Path:
+    """Where batches are kept while a task is measured."""
+    return folder.with_name(f"{folder.name}.parts")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One signal to be measured on one dataset. key: names its folder. needs: tasks whose scores it reads. skip: why it cannot be measured, or None."""
+
+    signal: Signal
+    parameters: Mapping[str, Any]
+    key: str
+    needs: tuple[Task, ...]
+    skip: str | None
+
+    def folder(self, workspace: Workspace) -> Path:
+        """Where its scores are kept."""
+        return workspace.scores(self.key)
+
+    def done(self, workspace: Workspace) -> bool:
+        """Whether its scores are there, whole."""
+        return (self.folder(workspace) / "manifest.json").exists()
+
+    def manifest(self, workspace: Workspace) -> Mapping[str, Any]:
+        """What was noted when it was measured: parameters, seconds, CPU-seconds."""
+        found: Mapping[str, Any] = read_json(self.folder(workspace) / "manifest.json")
+        return found
+
+    def rows_done(self, workspace: Workspace, rows: int) -> int:
+        """Rows measured so far, whole batches only."""
+        if self.done(workspace):
+            return rows
+        parts = sum(1 for _ in parts_folder(self.folder(workspace)).glob("part-*.parquet"))
+        return min(rows, parts * self.signal.batch)
+
+
+def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:
+    """Tasks for these signals and those they need, each after what it needs."""
+    tasks: dict[str, Task] = {}
+    owners = {c.name: s for s in discover().values() for c in s.columns}
+
+    def add(name: str) -> Task:
+        if name in tasks:
+            return tasks[name]
+        signal = discover()[name]
+        given = check_parameters(signal, signals.get(name) or {})
+        needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in signal.inputs if i in owners))
+        tasks[name] = Task(signal, given, _key(dataset, signal, given, needs), needs, _lacks(dataset, signal, given, needs))
+        return tasks[name]
+
+    for name in signals:
+        if name not in discover():
+            raise InputError(f"signals.{name}", "no such signal", f"Valid ones are {', '.join(discover())}")
+        add(name)
+    return tuple(tasks.values())
+
+
+def input_view(name: str, parameters: Mapping[str, Any]) -> str:
+    """The view, role or score column behind an input: `of` is what the parameter of that name says."""
+    view = str(parameters["of"]) if name == "of" else name
+    if name == "of" and view not in VIEWS:
+        raise InputError("parameter of", f"{view!r} is no text view", f"Valid ones are {', '.join(VIEWS)}")
+    return view
+
+
+def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str:
+    from curate.models import identity
+
+    model = identity(str(parameters["model"])) if "model" in parameters else None
+    texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
+    read = {input_view(i, parameters) for i in signal.inputs}
+    used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
+    roles = {r: list(dataset.roles.get(r, ())) for r in used}
+    return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs]])
+
+
+def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str | None:
+    for name in signal.required:
+        view = input_view(name, parameters)
+        if (view in VIEWS or view in [*Role]) and not dataset.has(view):
+            return f"needs the role {view}, which no column of this dataset has"
+    return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)
