@@ -1,0 +1,153 @@
+"""What people decided: an append-only log, one JSON line a decision, on disk before it is acknowledged. Undo is another entry.
+
+The state is a fold over the log, so it is the same after a kill, in a second browser and on the command line. A line that was torn by a kill was never
+acknowledged and is passed over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Action", "Decided", "Review", "append", "fold", "marks", "read_log", "tags"]
+
+Action = Literal["drop", "keep", "only", "clear", "tag", "recipe", "reset", "undo", "redo"]
+
+
+@dataclass(frozen=True)
+class Review:
+    """One decision.
+
+    action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; recipe: the thresholds
+    and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    """
+
+    action: Action
+    session: str
+    by: str = ""
+    rows: tuple[str, ...] = ()
+    value: str | None = None
+    recipe: Mapping[str, Any] | None = None
+    of: str | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Where a log leads. recipe: the last one that holds for this session, else of any, else None. marked: entries that mark rows and hold, in order.
+
+    undo, redo: the entry that this session's next undo or redo is of, or None.
+    """
+
+    recipe: Mapping[str, Any] | None
+    marked: tuple[Review, ...]
+    undo: Review | None
+    redo: Review | None
+
+
+def append(path: Path, review: Review) -> int:
+    """Add a decision; on disk when this returns. Returns the number of lines of the log with it. Safe with several writers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({k: v for k, v in asdict(review).items() if v not in (None, (), "")}, ensure_ascii=False).encode() + b"\n"
+    try:
+        with path.open("ab+", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            size = file.seek(0, os.SEEK_END)
+            if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+                line = b"\n" + line  # the line before was torn by a kill
+            file.write(line)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(str(path), f"the decision could not be kept ({error.strerror})", "Make room on the disk or check that it can be written") from error
+    return path.read_bytes().count(b"\n")
+
+
+def read_log(path: Path, lines: int | None = None) -> tuple[Review, ...]:
+    """The decisions in a log, in order; the first `lines` lines where given. An absent log is empty."""
+    if not path.exists():
+        if lines:
+            raise InputError(str(path), "the log of reviews is missing", "Put it back or take `reviews` out of the recipe")
+        return ()
+    whole = path.read_bytes().split(b"\n")[:-1]
+    if lines is not None and len(whole) < lines:
+        raise InputError(str(path), f"holds {len(whole)} lines, the recipe rests on {lines}", "Put the whole log back")
+    found = []
+    for line in whole[:lines]:
+        try:
+            entry = json.loads(line)
+            found.append(Review(**{**entry, "rows": tuple(entry.get("rows", ()))}))
+        except (ValueError, TypeError, AttributeError):
+            continue  # torn by a kill
+    return tuple(found)
+
+
+def fold(log: Sequence[Review], session: str = "") -> Decided:
+    """What holds after all entries. Marks are shared by all; recipes, undo and redo belong to their session."""
+    undone: set[str] = set()
+    back: list[Review] = []
+    ahead: list[Review] = []
+    by_id = {r.id: r for r in log}
+    for entry in log:
+        mine = entry.session == session
+        if entry.action in ("undo", "redo") and entry.of in by_id:
+            gone = entry.action == "undo"
+            (undone.add if gone else undone.discard)(entry.of)
+            target = by_id[entry.of]
+            if mine:
+                (source, sink) = (back, ahead) if gone else (ahead, back)
+                source[:] = [r for r in source if r.id != entry.of]
+                sink.append(target)
+        elif mine:
+            back.append(entry)
+            ahead.clear()
+    holds = [r for r in log if r.id not in undone and r.action not in ("undo", "redo")]
+    recipes = [r for r in holds if r.recipe is not None]
+    own = [r for r in recipes if r.session == session] or ([] if any(r.session == session for r in log) else recipes)
+    resets = [i for i, r in enumerate(holds) if r.action == "reset"]
+    marked = tuple(r for r in holds[resets[-1] + 1 if resets else 0 :] if r.action not in ("recipe", "reset"))
+    return Decided(own[-1].recipe if own else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
+
+
+def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
+    """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]. Row ids that the dataset does not have are passed over."""
+    out = np.zeros(len(row_ids), np.int8)
+    for review in marked:
+        if review.action == "tag":
+            continue
+        chosen = _chosen(review.rows, row_ids)
+        if review.action == "only":
+            out[~chosen] = -1
+        else:
+            out[chosen] = {"keep": 1, "drop": -1, "clear": 0}[review.action]
+    return out
+
+
+def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:
+    """Row ids by tag, in the order in which they were tagged."""
+    found: dict[str, dict[str, None]] = {}
+    for review in marked:
+        if review.action == "tag" and review.value:
+            found.setdefault(review.value, {}).update(dict.fromkeys(review.rows))
+    return {tag: tuple(rows) for tag, rows in found.items()}
+
+
+def _chosen(rows: Sequence[str], row_ids: pl.Series) -> npt.NDArray[np.bool_]:
+    import polars as pl
+
+    return row_ids.is_in(pl.Series(rows, dtype=pl.String).implode()).to_numpy()

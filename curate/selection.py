@@ -1,0 +1,220 @@
+"""Decide: a pure function of scores, recipe and reviews. `keep`, one Boolean per threshold, rank, order and weight; nothing is measured here.
+
+Order of the funnel: reviews, score thresholds, Links thresholds in the recipe's order, budget. A Links threshold sees only the rows that are still there, so a
+row is never dropped in favour of one that goes for another reason. Rows pinned by a review stay, whatever a threshold says, and are every keeper's favourites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+from curate.rank import rank_score
+from curate.recipe import Budget, LinkThreshold, Recipe, ScoreThreshold
+from curate.reviews import Review, marks
+from curate.scores import Scores
+from curate.signal import discover
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Selection", "keeper_order", "row_tokens", "score_values", "select", "threshold_mask"]
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows stay, and why the others go.
+
+    drops: by threshold (and "review", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links threshold, int32 [rows],
+    the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
+    """
+
+    drops: Mapping[str, Bools]
+    gives_way: Mapping[str, Ints]
+    score: Floats | None
+    rows: int
+
+    @cached_property
+    def keep(self) -> Bools:
+        """True where no threshold drops the row. bool [rows]."""
+        keep = np.ones(self.rows, np.bool_)
+        for dropped in self.drops.values():
+            keep &= ~dropped
+        return keep
+
+    @property
+    def kept(self) -> int:
+        """Rows that stay."""
+        return int(self.keep.sum())
+
+    @cached_property
+    def funnel(self) -> tuple[tuple[str, int, int], ...]:
+        """(threshold, rows it drops of those that came to it, rows left after it), in order."""
+        left, steps = np.ones(self.rows, np.bool_), []
+        for name, dropped in self.drops.items():
+            now = left & ~dropped
+            steps.append((name, int(left.sum() - now.sum()), int(now.sum())))
+            left = now
+        return tuple(steps)
+
+    def order(self, by: str) -> Ints:
+        """Positions of the kept rows in the order of the export: "file", or "rank": the best score first. int32 [kept]."""
+        kept = np.flatnonzero(self.keep).astype(np.int32)
+        if by == "file" or self.score is None:
+            return kept
+        return kept[np.argsort(-self.score[kept], kind="stable")]
+
+
+def score_values(scores: Scores, name: str) -> Floats:
+    """A numeric score column, or a numeric column of the dataset itself. float64 [rows], NaN where missing. Raises InputError naming what there is."""
+    import polars as pl
+
+    if name in scores.frame.columns and name != "row_id":
+        column = scores.frame[name]
+    elif name in dict(scores.dataset.columns):
+        column = scores.dataset.scan().select(name).collect()[name]
+    else:
+        raise InputError(name, _why_absent(scores, name), f"Numeric columns here: {', '.join(_numeric(scores)) or 'none'}")
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        raise InputError(name, f"is {column.dtype}, not a number", f"Numeric columns here: {', '.join(_numeric(scores)) or 'none'}")
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _why_absent(scores: Scores, name: str) -> str:
+    for task in scores.tasks:
+        if name in [task.signal.name, *(c.name for c in task.signal.columns)]:
+            return f"was not measured: the signal {task.signal.name} {task.skip}" if task.skip else f"is not measured yet by {task.signal.name}"
+    owner = next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
+    return f"is not measured: the signal {owner} is not in the recipe" if owner else "no such score or column"
+
+
+def _numeric(scores: Scores) -> list[str]:
+    schema = scores.dataset.scan().collect_schema()
+    return [n for n, kind in [*scores.frame.schema.items(), *schema.items()] if kind.is_numeric()]
+
+
+def threshold_mask(values: Floats, threshold: ScoreThreshold) -> Bools:
+    """True where a score threshold drops the row. bool [rows]."""
+    missing = np.isnan(values)
+    if isinstance(threshold.limit, tuple):
+        low, high = threshold.limit
+        out = (values < low) | (values > high)
+    else:
+        out = values > threshold.limit if threshold.keep == "below" else values < threshold.limit
+    return np.asarray(np.where(missing, threshold.missing == "drop", out), np.bool_)
+
+
+def keeper_order(scores: Scores, keeper: str, in_hand: Bools, pinned: Bools) -> Ints:
+    """Positions of the rows in hand, the keeper's favourite first, ties in file order; pinned rows come before all. int32 [rows in hand]."""
+    rows = np.flatnonzero(in_hand).astype(np.int32)
+    if keeper == "first":
+        worse = np.zeros(len(rows))
+    elif keeper == "longest":
+        worse = -scores.lengths.to_numpy()[rows].astype(np.float64)
+    else:
+        name = keeper.removeprefix("best:")
+        column = next((c for s in discover().values() for c in s.columns if c.name == name), None)
+        sign = 1 if column is not None and column.keep == "below" else -1
+        worse = np.nan_to_num(sign * score_values(scores, name)[rows], nan=np.inf)
+    return rows[np.lexsort((rows, worse, ~pinned[rows]))]
+
+
+def row_tokens(scores: Scores) -> npt.NDArray[np.int64] | None:
+    """Tokens of each row's text, or None while they are not measured. int64 [rows]."""
+    if "tokens_text" not in scores.frame.columns:
+        return None
+    return scores.frame["tokens_text"].fill_null(0).to_numpy().astype(np.int64)
+
+
+def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Selection:
+    """Apply reviews, thresholds and budget. Raises InputError where a threshold names what was not measured."""
+    rows = scores.dataset.rows
+    said = marks(marked, scores.frame["row_id"]) if marked else np.zeros(rows, np.int8)
+    pinned = said == 1
+    drops: dict[str, Bools] = {"review": said == -1} if marked else {}
+    for name, threshold in recipe.thresholds.items():
+        if isinstance(threshold, ScoreThreshold):
+            drops[name] = threshold_mask(score_values(scores, name), threshold) & ~pinned
+    left = ~np.logical_or.reduce([np.zeros(rows, np.bool_), *drops.values()])
+    gives_way: dict[str, Ints] = {}
+    for name, threshold in recipe.thresholds.items():
+        if isinstance(threshold, LinkThreshold):
+            if name not in scores.links:
+                raise InputError(f"thresholds.{name}", _why_absent(scores, name), "Measure it first, or take the threshold out")
+            order = keeper_order(scores, threshold.keeper, left, pinned)
+            gives_way[name] = scores.links[name].gives_way(threshold.limit, threshold.rule, order)
+            drops[name] = (gives_way[name] != np.arange(rows)) & ~pinned
+            left &= ~drops[name]
+    score = None if recipe.rank is None else rank_score(recipe.rank, lambda name: score_values(scores, name), rows)
+    if recipe.budget is not None:
+        drops["budget"] = left & ~_within(scores, recipe.budget, score, left, pinned)
+    return Selection(drops, gives_way, score, rows)
+
+
+def _within(scores: Scores, budget: Budget, score: Floats | None, left: Bools, pinned: Bools) -> Bools:
+    """True for the rows that the budget has room for: pinned ones first, then by score, then in file order. bool [rows]."""
+    rows = np.flatnonzero(left)
+    worse = np.zeros(len(rows)) if score is None else -score[rows]
+    rows = rows[np.lexsort((rows, worse, ~pinned[rows]))]
+    group = _groups(scores, budget.per)[rows]
+    cost = np.ones(len(rows), np.int64)
+    if budget.tokens is not None:
+        tokens = row_tokens(scores)
+        if tokens is None:
+            raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
+        cost = tokens[rows]
+    by_group = np.argsort(group, kind="stable")
+    spent = np.cumsum(cost[by_group])
+    first = np.flatnonzero(np.diff(group[by_group], prepend=-1))
+    size = np.diff(first, append=len(rows))
+    spent -= np.repeat(spent[first] - cost[by_group][first], size) if len(rows) else 0
+    given = budget.rows if budget.rows is not None else budget.tokens
+    most = np.repeat(np.floor(size * (budget.share or 0.0) + 1e-9), size) if given is None else np.full(len(rows), given)
+    out = np.zeros(scores.dataset.rows, np.bool_)
+    out[rows[by_group][spent <= most]] = True
+    return out
+
+
+def _groups(scores: Scores, per: str | None) -> npt.NDArray[np.int64]:
+    """Number of each row's value in a column; 0 for all where `per` is None. `cluster` means cluster_number; a role means its column. int64 [rows]."""
+    import polars as pl
+
+    if per is None:
+        return np.zeros(scores.dataset.rows, np.int64)
+    name = {"cluster": "cluster_number"}.get(per, per)
+    if name in scores.frame.columns:
+        column = scores.frame[name]
+    elif name in dict(scores.dataset.columns):
+        column = scores.dataset.scan().select(name).collect()[name]
+    elif scores.dataset.has(name):
+        column = scores.dataset.views([name]).collect()[name]
+    else:
+        raise InputError("budget.per", f"{per!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in scores.dataset.columns)}")
+    return column.cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+
+
+def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:
+    """decisions.parquet: `row_id`, `keep`, `drop_*`, the row each one gives way to (`<links>_keeper`), scores, `rank`. One row a row, in file order."""
+    import polars as pl
+
+    ids = scores.frame["row_id"]
+    columns = [ids, pl.Series("keep", selection.keep)]
+    columns += [pl.Series(f"drop_{name}", dropped) for name, dropped in selection.drops.items()]
+    if "budget" not in selection.drops:
+        columns.append(pl.Series("drop_budget", np.zeros(selection.rows, np.bool_)))
+    for name, row in selection.gives_way.items():
+        keeper = ids.gather(row).zip_with(pl.Series(selection.drops[name]), pl.Series([None], dtype=pl.String).new_from_index(0, selection.rows))
+        columns.append(keeper.alias(f"{name}_keeper"))
+    if selection.score is not None:
+        columns.append(pl.Series("rank", selection.score))
+    return pl.DataFrame(columns).hstack(scores.frame.drop("row_id"))
