@@ -126,9 +126,9 @@ class ReviewLog(_Part):
 
 
 class Export(_Part):
-    """formats: files to write. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
+    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
 
-    formats: list[Literal["parquet", "jsonl", "csv"]] = Field(default=["parquet"], min_length=1)
+    formats: list[Literal["parquet", "jsonl"]] = Field(default=["parquet"], min_length=1)
     order: Literal["file", "rank"] = "file"
     weight: Literal["none", "score"] = "none"
 
@@ -157,7 +157,10 @@ class Recipe(_Part):
 
 
 def parse_recipe(given: Any, where: str) -> Recipe:
-    """Check a recipe and write its defaults out: every signal's parameters, every signal a threshold needs. Raises InputError naming the key and the valid ones."""
+    """Check a recipe and write its defaults out: every signal's parameters, every signal a threshold needs.
+
+    Raises InputError naming the key and the valid ones.
+    """
     if not isinstance(given, dict):
         raise InputError(where, "is not a recipe: a mapping with the key dataset", "See README for an example")
     known = discover()

@@ -58,7 +58,7 @@ class Column:
 class Pairs:
     """Verified pairs of alike rows over classes of indistinguishable ones.
 
-    twin: int32 [rows], the first row of each row's class (rows that this measure cannot tell apart: similarity 1.0), itself for most; -1 where the row has no text.
+    twin: int32 [rows], the first row of each row's class (rows that this measure cannot tell apart: similarity 1.0), itself for most; -1 without text.
     a, b: int32 [pairs], first rows of two different classes, a < b. similarity: float32 [pairs], in [floor, 1]. Each pair stands once.
     """
 

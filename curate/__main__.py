@@ -1,0 +1,204 @@
+"""The command line. Results to stdout, progress to stderr. Exit codes: 0 done, 1 the answer is no, 2 the input is bad (one message, no traceback)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from curate.errors import Cancelled, CurateError, InputError
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="curate", description="Turn a pile of fine-tuning examples into the subset worth training on.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--workspace", default="workspace", metavar="DIR", help="where everything is kept (default: ./workspace)")
+        command.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
+        return command
+
+    demo = add("demo", "build the demo dataset from installed packages' docstrings and open it")
+    demo.add_argument("--rows", type=int, help="a stratified subset of about this many rows; all, about 60,000, where not given")
+    demo.add_argument("--no-open", action="store_true", help="build it, print its path, and stop")
+    demo.add_argument("--port", type=int, default=8501)
+    app = add("app", "open the app, with a dataset or a recipe")
+    app.add_argument("file", nargs="?", metavar="FILE", help="a dataset or a recipe (.yaml)")
+    app.add_argument("--port", type=int, default=8501)
+    run = add("run", "load, score, select and export what a recipe says")
+    run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
+    run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out")
+    score = add("score", "load and measure what a recipe says, and keep it in the workspace")
+    score.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
+    score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    load = add("load", "load a dataset into the workspace and print what it is")
+    load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
+    load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
+    signals = add("signals", "every signal with its parameters, columns, unit and source")
+    signals.add_argument("--json", action="store_true")
+    return parser
+
+
+class _Stderr:
+    """Progress on stderr: one line a stage on a pipe, a line rewritten in place on a terminal."""
+
+    def __init__(self) -> None:
+        self._stage, self._since, self._began, self._last = "", 0.0, 0, 0.0
+
+    def __call__(self, stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        now, terminal = time.time(), sys.stderr.isatty()
+        fresh = stage != self._stage
+        if fresh:
+            self._stage, self._since, self._began = stage, now, done
+        if not fresh and (not terminal or (now - self._last < 0.2 and done < total)):
+            return
+        self._last = now
+        rate = (done - self._began) / (now - self._since) if now - self._since > 0.5 else 0
+        left = f", {(total - done) / rate:,.0f} s left" if rate else ""
+        print(f"{stage}: {done:,} of {total:,} {unit}{left}", end="\033[K\r" if terminal else "\n", file=sys.stderr, flush=True)
+
+
+def _run(args: argparse.Namespace, tell: Any) -> int:
+    from curate.export import run
+    from curate.recipe import load_recipe
+    from curate.workspace import Workspace
+
+    out = args.out.absolute() if args.out else None
+    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell)
+    if args.json:
+        print(json.dumps(result.as_json(), ensure_ascii=False))
+    else:
+        for name, count in result.dropped.items():
+            print(f"{count:>12,} dropped by {name}")
+        print(f"{result.kept:>12,} kept of {result.rows:,} rows\n{result.out}")
+    return 0
+
+
+def _score(args: argparse.Namespace, tell: Any) -> int:
+    from curate.load import load
+    from curate.measure import measure
+    from curate.recipe import load_recipe
+    from curate.task import plan
+    from curate.workspace import Workspace
+
+    recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
+    part = recipe.dataset
+    dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    wanted = {n: recipe.signals.get(n, {}) for n in args.only} if args.only else recipe.signals
+    tasks = plan(dataset, {**wanted} if args.only is None else {**recipe.signals, **wanted})
+    if args.only:
+        tasks = _with_needs([t for t in tasks if t.signal.name in args.only])
+    measure(dataset, tasks, workspace, args.engine, tell)
+    for task in tasks:
+        print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured'}")
+    return 0
+
+
+def _with_needs(tasks: Sequence[Any]) -> tuple[Any, ...]:
+    found: dict[str, Any] = {}
+    for task in tasks:
+        found.update({t.signal.name: t for t in (*_with_needs(task.needs), task)})
+    return tuple(found.values())
+
+
+def _load(args: argparse.Namespace, tell: Any) -> int:
+    from curate.load import load
+    from curate.workspace import Workspace
+
+    dataset = load(args.path, Workspace.at(args.workspace), bad_lines=args.bad_lines, progress=tell)
+    roles = {str(role): list(names) for role, names in dataset.roles.items()}
+    print(json.dumps({"key": dataset.key, "rows": dataset.rows, "rejected": dataset.rejected, "roles": roles}, ensure_ascii=False))
+    return 0
+
+
+def _signals(args: argparse.Namespace, tell: Any) -> int:
+    del tell
+    from dataclasses import asdict
+
+    from curate.signal import discover, parameters
+
+    def described(signal: Any) -> dict[str, Any]:
+        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs")}
+        return {**found, "required": list(signal.required), "parameters": parameters(signal)}
+
+    found = [described(s) for s in discover().values()]
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 0
+    for one in found:
+        print(f"{one['name']} (version {one['version']}, {one['scope']}): {one['about']}\n  source: {one['source']}")
+        print(f"  needs: {', '.join(one['required'])}\n  parameters: " + (", ".join(f"{k}={v!r}" for k, v in one["parameters"].items()) or "none"))
+        for column in one["columns"]:
+            limit = f" Proposed: keep {column['keep']} {column['limit']}." if column["limit"] is not None else ""
+            print(f"    {column['name']}: {column['dtype']}, {column['unit']}. {column['about']}{limit}")
+        print()
+    return 0
+
+
+def _demo(args: argparse.Namespace, tell: Any) -> int:
+    from curate.demo import build_demo
+    from curate.workspace import Workspace
+
+    if args.rows is not None and args.rows < 1:
+        raise InputError("--rows", f"{args.rows} is not at least 1", "Give a number of rows")
+    folder = Workspace.at(args.workspace).root / "demo" / (str(args.rows) if args.rows else "all")
+    recipe = folder / "demo.yaml"
+    if not recipe.exists():
+        recipe = build_demo(folder, args.rows, tell)
+    if args.no_open:
+        print(recipe)
+        return 0
+    return _serve(args, str(recipe))
+
+
+def _app(args: argparse.Namespace, tell: Any) -> int:
+    del tell
+    return _serve(args, args.file)
+
+
+def _serve(args: argparse.Namespace, file: str | None) -> int:
+    from curate.serve import serve
+    from curate.workspace import Workspace
+
+    return serve(Workspace.at(args.workspace), file, args.port)
+
+
+_COMMANDS = {"run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+
+
+def _stop(*_: object) -> None:
+    raise Cancelled("Stopped. What was finished stays in the workspace, and the next start goes on from there.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    from curate.jobs import ProgressFile
+
+    args = _parser().parse_args(argv)
+    tell = ProgressFile(args.progress) if args.progress else _Stderr()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code = _COMMANDS[args.command](args, tell)
+    except (CurateError, KeyboardInterrupt) as error:
+        print(f"curate: {error or 'Stopped.'}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:
+        code = 0
+    if isinstance(tell, ProgressFile):
+        tell.end(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Write the kept rows and all that it takes to get them again.
+
+Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, manifest.json last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate import __version__
+from curate.dataset import Dataset
+from curate.engine import Engine
+from curate.errors import InputError
+from curate.load import load
+from curate.measure import Tell, measure
+from curate.recipe import Recipe, ReviewLog, dump_recipe
+from curate.reviews import fold, read_log
+from curate.scores import Scores, read_scores
+from curate.selection import Selection, select, selection_frame
+from curate.task import Task
+from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Export", "export", "run", "selected_columns"]
+
+PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "umap-learn")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice."""
+
+    out: Path
+    rows: int
+    kept: int
+    dropped: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `curate run --json` prints."""
+        return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out)}
+
+
+def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: Engine = "pool", tell: Tell | None = None) -> Export:
+    """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None."""
+    if out is not None:
+        check_out(out)
+    part = recipe.dataset
+    dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    scores = read_scores(dataset, recipe, workspace)
+    measure(dataset, scores.tasks, workspace, engine, tell)
+    return export(Scores(dataset, workspace, scores.tasks), recipe, out)
+
+
+def check_out(out: Path) -> None:
+    """Raise InputError where a folder is neither absent nor empty."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(str(out), "is not an empty folder", "Choose a folder with --out that is absent or empty")
+
+
+def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
+    """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows."""
+    log = recipe.reviews
+    marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
+    selection = select(scores, recipe, marked)
+    full = _full(recipe, scores.dataset)
+    decisions = selection_frame(scores, selection)
+    folder = out or scores.workspace.version(_name(scores, full, selection, [r.id for r in marked]))
+    dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
+    result = Export(folder, scores.dataset.rows, selection.kept, dropped)
+    if out is None and (folder / "manifest.json").exists():
+        return result
+    with whole_folder(folder) as temporary:
+        decisions.write_parquet(temporary / "decisions.parquet")
+        _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet")
+        if "jsonl" in recipe.export.formats:
+            _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
+        if log:
+            (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
+            full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
+        (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
+        write_json(temporary / "manifest.json", _manifest(scores, selection, temporary))
+    return result
+
+
+def _name(scores: Scores, full: Recipe, selection: Selection, reviews: list[str]) -> str:
+    """Name of a Version: digest of the recipe, the reviews and the row ids that stay, in order."""
+    ids = scores.frame["row_id"].gather(selection.order(full.export.order))
+    kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return digest([scores.dataset.fingerprint, full.model_dump(mode="json", exclude={"dataset", "reviews"}), reviews, kept])
+
+
+def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with the recognised roles written out."""
+    roles: dict[Any, Any] = {role: names[0] if len(names) == 1 else list(names) for role, names in dataset.roles.items()}
+    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"roles": roles})})
+
+
+def selected_columns(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame) -> pl.DataFrame:
+    """What selected.parquet adds to the original columns, one row a kept row in the order of the export: scores, rank, order, weight.
+
+    A score whose name an original column has is called `<name>_2`: the original stays as it was.
+    """
+    import polars as pl
+
+    order = selection.order(recipe.export.order)
+    drop = [c for c in decisions.columns if c in ("row_id", "keep") or c.startswith("drop_") or c.removesuffix("_keeper") in selection.gives_way]
+    frame = decisions.drop(drop)[order.astype(np.int64)]
+    if recipe.export.order == "rank":
+        frame = frame.with_columns(pl.Series("order", np.arange(len(order), dtype=np.int64)))
+    if recipe.export.weight == "score" and selection.score is not None:
+        frame = frame.with_columns(pl.Series("weight", _weights(selection.score[order])))
+    taken = {n for n, _ in scores.dataset.columns}
+    return frame.rename({n: f"{n}_2" for n in frame.columns if n in taken})
+
+
+def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    if len(score) and score.min() < 0:
+        raise InputError("export.weight", f"the lowest rank score is {score.min():.4g}, and a weight cannot be negative", "Clip the score, as in max(…, 0)")
+    mean = score.mean() if len(score) else 1.0
+    return score / mean if mean > 0 else np.ones_like(score)
+
+
+def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path) -> None:
+    """Stream the kept rows, batch by batch, so that memory stays bounded in file order; another order holds the rows once."""
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    extra = selected_columns(scores, recipe, selection, decisions).to_arrow(compat_level=pl.CompatLevel.oldest())
+    source = pq.ParquetFile(scores.dataset.folder / "rows.parquet")
+    with source:
+        if recipe.export.order != "file":
+            rows = source.read().take(pa.array(selection.order(recipe.export.order)))
+            pq.write_table(_beside(rows, extra), path, compression="zstd")
+            return
+        schema = _beside(source.schema_arrow.empty_table(), extra.slice(0, 0)).schema
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            position = done = 0
+            for batch in source.iter_batches(65_536):
+                keep = selection.keep[position : position + batch.num_rows]
+                position += batch.num_rows
+                rows = pa.Table.from_batches([batch.filter(pa.array(keep))])
+                writer.write_table(_beside(rows, extra.slice(done, rows.num_rows)))
+                done += rows.num_rows
+
+
+def _beside(left: Any, right: Any) -> Any:
+    for name in right.column_names:
+        left = left.append_column(right.schema.field(name), right.column(name))
+    return left
+
+
+def _write_jsonl(source: Path, path: Path) -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("COPY (SELECT * FROM read_parquet($source)) TO $path (FORMAT JSON)", {"source": str(source), "path": str(path)})
+
+
+def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, Any]:
+    from curate.models import identity
+
+    def signal(task: Task) -> dict[str, Any]:
+        model = {"model_identity": identity(str(task.parameters["model"]))} if "model" in task.parameters else {}
+        state = {"skipped": task.skip} if task.skip else {}
+        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state}
+
+    dataset = scores.dataset
+    return {
+        "curate": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parent": None,
+        "input": [{"path": path, "sha256": sha} for path, sha in dataset.sources],
+        "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},
+        "funnel": [{"threshold": name, "dropped": dropped, "left": left} for name, dropped, left in selection.funnel],
+        "kept": selection.kept,
+        "signals": {task.signal.name: signal(task) for task in scores.tasks},
+        "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "files": {file.name: file_sha256(file) for file in _sorted(folder.iterdir())},
+    }
+
+
+def _sorted(files: Any) -> Sequence[Path]:
+    return sorted(f for f in files if f.name != "manifest.json" and not f.name.startswith("."))

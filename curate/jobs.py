@@ -1,0 +1,179 @@
+"""Long work in the background: a Curate command in a process of its own, whose progress is a small file. It outlives the app, and the app outlives it.
+
+Cancel ends the process group; what a signal had finished stays in the workspace, and the next start resumes from it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from curate.errors import InputError
+from curate.workspace import Workspace, read_json, write_json
+
+__all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "start"]
+
+State = Literal["running", "done", "failed", "cancelled", "stopped"]
+POLITE = 5  # niceness, so that the app stays quick while a signal runs
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a job last told. stage: what it is at. done of total in unit. since: when the stage began and at what count it began, for the rate."""
+
+    stage: str = "starting"
+    done: int = 0
+    total: int = 0
+    unit: str = "rows"
+    since: float = 0.0
+    began_at: int = 0
+    at: float = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second in this stage, None before it can be told."""
+        seconds = self.at - self.since
+        return (self.done - self.began_at) / seconds if seconds > 0.5 and self.done > self.began_at else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left of this stage, None before it can be told."""
+        return (self.total - self.done) / self.rate if self.rate else None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One background command. key: what it works for (a dataset's key), so that a page finds its own. message: the error of a failed job, else the result."""
+
+    id: str
+    label: str
+    key: str
+    args: tuple[str, ...]
+    pid: int
+    born: float
+    started: float
+    state: State
+    progress: Progress
+    message: str
+
+
+class ProgressFile:
+    """Writes what `tell` is told, at most four times a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._now = path, Progress()
+
+    def __call__(self, stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        now, last = time.time(), self._now
+        fresh = stage != last.stage
+        if not fresh and now - last.at < 0.25 and done < total:
+            return
+        self._now = Progress(stage, done, total, unit, now if fresh else last.since, done if fresh else last.began_at, now)
+        write_json(self._path, asdict(self._now))
+
+    def end(self, code: int) -> None:
+        """Note the exit code of the command; a job without one was killed."""
+        write_json(self._path.with_name("exit.json"), {"code": code})
+
+
+def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") -> Job:
+    """Start `curate ARGS` in the background; the same work that already runs is not started twice."""
+    running = [j for j in jobs(workspace) if j.state == "running" and j.args == tuple(args)]
+    if running:
+        return running[0]
+    name = f"{time.time_ns():020}-{uuid.uuid4().hex[:6]}"
+    folder = workspace.job(name)
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "curate", *args, "--workspace", str(workspace.root), "--progress", str(folder / "progress.json")]
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+    note = {"label": label, "key": key, "args": list(args), "pid": process.pid, "born": _born(process.pid), "started": time.time()}
+    write_json(folder / "job.json", note)
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, process.pid, POLITE)
+    threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie
+    return _read(folder)
+
+
+def _born(pid: int) -> float:
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _alive(pid: int, born: float) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return bool(abs(process.create_time() - born) < 1 and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _read(folder: Path) -> Job:
+    note = read_json(folder / "job.json")
+    told = read_json(folder / "progress.json") if (folder / "progress.json").exists() else {}
+    return Job(
+        id=folder.name,
+        state=_state(folder, note["pid"], note["born"]),
+        progress=Progress(**told),
+        message=_message(folder),
+        **{**note, "args": tuple(note["args"])},
+    )
+
+
+def _state(folder: Path, pid: int, born: float) -> State:
+    if (folder / "cancelled").exists():
+        return "cancelled"
+    if (folder / "exit.json").exists():
+        return "failed" if read_json(folder / "exit.json")["code"] == 2 else "done"
+    if _alive(pid, born):
+        return "running"
+    return "failed" if (folder / "stderr").stat().st_size else "stopped"
+
+
+def _message(folder: Path) -> str:
+    text = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip()
+    errors = [line.removeprefix("curate: ") for line in text.splitlines() if line.startswith("curate: ")]
+    return errors[-1] if errors else text[-2000:]
+
+
+def jobs(workspace: Workspace) -> list[Job]:
+    """Every job of the workspace that has not been dismissed, the newest first."""
+    folders = sorted((workspace.root / "jobs").glob("*/job.json"), reverse=True)
+    return [_read(file.parent) for file in folders]
+
+
+def cancel(workspace: Workspace, job: Job) -> None:
+    """End a running job and its processes at once."""
+    folder = workspace.job(job.id)
+    (folder / "cancelled").touch()
+    if _alive(job.pid, job.born):
+        os.killpg(job.pid, signal.SIGTERM)
+        deadline = time.time() + 1.0
+        while _alive(job.pid, job.born) and time.time() < deadline:
+            time.sleep(0.02)
+        if _alive(job.pid, job.born):
+            os.killpg(job.pid, signal.SIGKILL)
+
+
+def dismiss(workspace: Workspace, job: Job) -> None:
+    """Forget a job that is over. Raises InputError where it still runs."""
+    import shutil
+
+    if _read(workspace.job(job.id)).state == "running":
+        raise InputError(job.label, "is still running", "Cancel it first")
+    shutil.rmtree(workspace.job(job.id), ignore_errors=True)

@@ -1,0 +1,44 @@
+"""Start the app: Streamlit on 127.0.0.1 over one workspace, in a process of its own that ends with this one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from curate.errors import InputError
+from curate.workspace import Workspace
+
+__all__ = ["serve"]
+
+HERE = "127.0.0.1"
+
+
+def face() -> Path:
+    """The folder of app.py: beside the package in a checkout, inside it where it is installed."""
+    inside = Path(__file__).parent / "_face"
+    return inside if inside.exists() else Path(__file__).parent.parent
+
+
+def serve(workspace: Workspace, file: str | None, port: int) -> int:
+    """Serve until interrupted; returns the exit code. file: a dataset, a recipe or a hub name to open first. Raises InputError where the port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HERE, port))
+        except OSError as error:
+            raise InputError(f"{HERE}:{port}", f"cannot be listened on ({error.strerror})", "Choose another with --port") from error
+    first = "" if file is None else str(Path(file).expanduser().absolute()) if Path(file).expanduser().exists() else file
+    environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first}
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
+    print(f"Curate: http://{HERE}:{port}", flush=True)
+    process = subprocess.Popen(command, cwd=face(), env=environment)
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
