@@ -20,7 +20,7 @@ from typing import Literal
 from curate.errors import InputError
 from curate.workspace import Workspace, read_json, write_json
 
-__all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "start"]
+__all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "output", "start"]
 
 State = Literal["running", "done", "failed", "cancelled", "stopped"]
 POLITE = 5  # niceness, so that the app stays quick while a signal runs
@@ -155,6 +155,11 @@ def jobs(workspace: Workspace) -> list[Job]:
     """Every job of the workspace that has not been dismissed, the newest first."""
     folders = sorted((workspace.root / "jobs").glob("*/job.json"), reverse=True)
     return [_read(file.parent) for file in folders]
+
+
+def output(workspace: Workspace, job: Job) -> str:
+    """What a job printed as its result."""
+    return (workspace.job(job.id) / "stdout").read_text(encoding="utf-8")
 
 
 def cancel(workspace: Workspace, job: Job) -> None:

@@ -50,12 +50,14 @@ class Review:
 
 @dataclass(frozen=True)
 class Decided:
-    """Where a log leads. recipe: the last one that holds for this session, else of any, else None. marked: entries that mark rows and hold, in order.
+    """Where a log leads. recipe: the last one of this session that holds, or None. latest: the last one of any session.
 
+    marked: entries that mark rows and hold, in order.
     undo, redo: the entry that this session's next undo or redo is of, or None.
     """
 
     recipe: Mapping[str, Any] | None
+    latest: Mapping[str, Any] | None
     marked: tuple[Review, ...]
     undo: Review | None
     redo: Review | None
@@ -118,10 +120,16 @@ def fold(log: Sequence[Review], session: str = "") -> Decided:
             ahead.clear()
     holds = [r for r in log if r.id not in undone and r.action not in ("undo", "redo")]
     recipes = [r for r in holds if r.recipe is not None]
-    own = [r for r in recipes if r.session == session] or ([] if any(r.session == session for r in log) else recipes)
+    own = [r for r in recipes if r.session == session]
     resets = [i for i, r in enumerate(holds) if r.action == "reset"]
     marked = tuple(r for r in holds[resets[-1] + 1 if resets else 0 :] if r.action not in ("recipe", "reset"))
-    return Decided(own[-1].recipe if own else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
+    return Decided(
+        recipe=own[-1].recipe if own else None,
+        latest=recipes[-1].recipe if recipes else None,
+        marked=marked,
+        undo=back[-1] if back else None,
+        redo=ahead[-1] if ahead else None,
+    )
 
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:

@@ -1,0 +1,30 @@
+"""The app: `curate app` starts it. Page config, navigation, and the frame round every page."""
+
+import streamlit as st
+
+from ui.frame import frame
+from ui.opening import begin
+
+st.set_page_config(page_title="Curate", page_icon=":material/filter_alt:", layout="wide")
+
+page = st.navigation(
+    {
+        "Data": [
+            st.Page("pages/data/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("pages/data/open.py", title="Open", icon=":material/folder_open:", url_path="open"),
+        ],
+        "Explore": [
+            st.Page("pages/explore/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+            st.Page("pages/explore/duplicates.py", title="Duplicates", icon=":material/content_copy:", url_path="duplicates"),
+            st.Page("pages/explore/perplexity.py", title="Perplexity", icon=":material/equalizer:", url_path="perplexity"),
+            st.Page("pages/explore/rows.py", title="Rows", icon=":material/table_rows:", url_path="rows"),
+            st.Page("pages/explore/row.py", title="One row", icon=":material/article:", url_path="row"),
+        ],
+        "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
+        "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
+    }
+)
+
+begin()
+frame()
+page.run()

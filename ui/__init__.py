@@ -1,0 +1,1 @@
+"""The only shared Streamlit glue: state, frame, widgets, charts."""

@@ -1,0 +1,40 @@
+"""How every chart looks: one meaning a colour, one layout. Streamlit's theme gives fonts and backgrounds in light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+__all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "show"]
+
+KEPT = "#2f6fde"
+DROPPED = "#9aa5b1"
+HAND = "#e07b39"
+CATEGORIES = ("#2f6fde", "#e07b39", "#3a9d6e", "#b8558f", "#8a6fd1", "#c7a12b", "#2a9db0", "#d1495b", "#6c757d", "#7f9c3b")
+SCALE = "Cividis"  # sequential, survives colour blindness and both themes
+
+
+def escape(text: str) -> str:
+    """Text of the data made safe for a title, a label or a hover, which read some HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def layout(figure: go.Figure, title: str, height: int = 330, **more: Any) -> go.Figure:
+    """Give a figure the house's title, margins, legend and number formats; `more` goes to Plotly's layout."""
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        height=height,
+        margin={"l": 0, "r": 8, "t": 44, "b": 0},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+        separators=".,",
+        bargap=0,
+        **more,
+    )
+    return figure
+
+
+def show(figure: go.Figure, key: str, **more: Any) -> Any:
+    """Draw a figure at full width; `more` goes to `st.plotly_chart`, whose answer is returned."""
+    return st.plotly_chart(figure, width="stretch", key=key, config={"displayModeBar": False, "displaylogo": False}, **more)

@@ -1,0 +1,120 @@
+"""The frame round every page: dataset, rows and tokens kept, what drops rows, what runs, undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from curate.jobs import Job
+from curate.recipe import LinkThreshold, Threshold
+from curate.selection import row_tokens
+from ui import measuring, state
+from ui.widgets import count, share
+
+__all__ = ["frame"]
+
+BESIDE = Path(__file__).parent
+
+
+def frame() -> None:
+    """Draw the frame. It polls only while something runs."""
+    st.html(BESIDE / "frame.css")
+    data = state.dataset()
+    with st.container(key="frame", horizontal=True, gap="medium", border=True, vertical_alignment="center"):
+        if data is None:
+            st.metric("Dataset", "none open", width="content")
+        else:
+            st.metric("Dataset", data.name, width="content")
+            _kept()
+            _pills()
+        st.space("stretch")
+        _jobs()
+        if data is not None:
+            _history()
+
+
+def _kept() -> None:
+    selection, measured = state.selection(), state.scores()
+    st.metric("Rows kept", f"{count(selection.kept)} of {count(selection.rows)} · {share(selection.kept, selection.rows)}", width="content")
+    tokens = row_tokens(measured)
+    if tokens is None:
+        st.metric("Tokens kept", "not counted yet", width="content")
+    else:
+        kept = int(tokens[selection.keep].sum())
+        st.metric("Tokens kept", f"{count(kept)} · {share(kept, int(tokens.sum()))}", width="content")
+
+
+def _said(name: str, threshold: Threshold) -> str:
+    words = name.replace("_", " ")
+    if isinstance(threshold, LinkThreshold):
+        return f"{words} ≥ {threshold.limit:.2f}, {threshold.rule}"
+    if isinstance(threshold.limit, tuple):
+        return f"{words} in {threshold.limit[0]:,.4g}–{threshold.limit[1]:,.4g}"
+    return f"{words} {'≤' if threshold.keep == 'below' else '≥'} {threshold.limit:,.4g}"
+
+
+def _pills() -> None:
+    """Thresholds and filters in force; a click on one takes it off."""
+    now, pending = state.recipe(), state.waiting()
+    with st.container(horizontal=True, gap="small", width="content"):
+        for name, threshold in now.thresholds.items():
+            note = pending.get(name)
+            st.button(
+                _said(name, threshold) + (" (waiting)" if note else ""),
+                key=f"off-{name}",
+                icon=":material/close:",
+                icon_position="right",
+                help=f"Drops no row yet: {note}" if note else "Take this threshold off",
+                on_click=state.set_threshold,
+                args=(name, None),
+            )
+        if said := state.decided().marked:
+            st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
+        for pill in state.pills():
+            label = f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}"
+            key, off = f"pill-{pill.label}", "Show all rows again"
+            st.button(label, key, off, state.close_pill, (pill.label,), icon=":material/close:", icon_position="right")
+
+
+def _history() -> None:
+    held = state.decided()
+    st.button("", icon=":material/undo:", key="undo", help="Undo", disabled=held.undo is None, on_click=state.undo, shortcut="Ctrl+Z")
+    st.button("", icon=":material/redo:", key="redo", help="Redo", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
+    bare = not state.recipe().thresholds and not held.marked
+    st.button("", icon=":material/restart_alt:", key="reset", help="Take off every threshold and mark", disabled=bare, on_click=state.reset)
+
+
+def _jobs() -> None:
+    shown = [j for j in measuring.shown() if j.state != "done"]
+    if not shown:
+        return
+    active = any(j.state == "running" for j in shown)
+    st.fragment(_poll, run_every=1.0 if active else None)(measuring.signature())
+
+
+def _poll(before: str) -> None:
+    """What runs, and a whole rerun once something new is there."""
+    if measuring.signature() != before:
+        st.rerun(scope="app")
+    for job in [j for j in measuring.shown() if j.state != "done"]:
+        _one(job)
+
+
+def _one(job: Job) -> None:
+    now = job.progress
+    stage = now.stage.replace("_", " ")
+    if job.state == "running":
+        left = f", {measuring.duration(now.seconds_left)} left" if now.seconds_left else ""
+        with st.popover(f"{job.label}: {stage}{left}", icon=":material/progress_activity:"):
+            if now.total:
+                st.progress(min(1.0, now.done / now.total), f"{count(now.done)} of {count(now.total)} {now.unit}")
+            if now.rate and now.unit == "rows":
+                st.text(f"{now.rate:,.1f} rows/s in this step")
+            st.button(
+                "Cancel", key=f"cancel-{job.id}", on_click=measuring.stop, args=(job,), help="What is finished stays, and the next start goes on from there"
+            )
+        return
+    with st.popover(f"{job.label}: {job.state}", icon=":material/error:"):
+        st.text(job.message or f"The process ended at {stage}. What it had finished is kept.")
+        st.button("Close", key=f"close-{job.id}", on_click=measuring.forget, args=(job,))

@@ -1,0 +1,119 @@
+"""Measuring in the background, as the pages see it: what is measured, what runs, what it would cost, start and cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from curate.jobs import Job, cancel, dismiss, jobs, start
+from curate.recipe import dump_recipe
+from curate.task import Task
+from curate.workspace import digest, write_file
+from ui import state
+
+__all__ = ["duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
+
+UNASKED = 600.0  # seconds; what is estimated to be done within this is measured without being asked for
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def job_of(kind: str) -> Job | None:
+    """The newest job of a kind ("load", "score", "run") for the dataset in hand; loads belong to no dataset."""
+    key = "" if kind == "load" else str(st.session_state.get("dataset"))
+    return next((j for j in jobs(state.workspace()) if j.args[0] == kind and j.key == key), None)
+
+
+def running() -> list[Job]:
+    """Jobs that run now."""
+    return [j for j in jobs(state.workspace()) if j.state == "running"]
+
+
+def task_of(signal: str) -> Task | None:
+    """The task of a signal in the recipe, or None where the recipe leaves it out."""
+    return next((t for t in state.scores().tasks if t.signal.name == signal), None)
+
+
+def status(task: Task) -> str:
+    """Where a task stands: "measured", "skipped", "running", "waiting", "failed" or "not measured"."""
+    if task.skip:
+        return "skipped"
+    if task.done(state.workspace()):
+        return "measured"
+    job = job_of("score")
+    if job is None or job.state in ("done", "cancelled"):
+        return "not measured"
+    asked = job.args[job.args.index("--only") + 1 :]
+    if job.state == "running":
+        return "running" if job.progress.stage == task.signal.name else "waiting" if task.signal.name in asked else "not measured"
+    return "failed" if job.progress.stage == task.signal.name else "not measured"
+
+
+def seconds_of(tasks: Sequence[Task]) -> float:
+    """Rough seconds that measuring would take."""
+    rows = state.scores().dataset.rows
+    return sum((rows - t.rows_done(state.workspace(), rows)) / t.signal.cost for t in tasks if not t.skip)
+
+
+def measure(signals: Sequence[str]) -> None:
+    """Start measuring signals and what they need; the recipe gets those it lacked."""
+    now = state.recipe()
+    missing: dict[str, dict[str, object]] = {s: {} for s in signals if s not in now.signals}
+    if missing:
+        now = now.model_copy(update={"signals": {**now.signals, **missing}})
+        state.change(now)
+    bare = now.model_copy(update={"thresholds": {}, "rank": None, "budget": None, "reviews": None})
+    text = dump_recipe(bare)
+    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
+    if not path.exists():
+        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+    start(state.workspace(), ["score", str(path), "--only", *signals], "Measuring", str(st.session_state["dataset"]))
+
+
+def ensure() -> None:
+    """Once a dataset is in hand, measure what can be done soon without being asked. A job that a person cancelled, or that failed, is not started again."""
+    key = st.session_state.get("dataset")
+    if key is None or st.session_state.get("ensured") == key or state.dataset() is None:
+        return
+    st.session_state["ensured"] = key
+    last = job_of("score")
+    if last is not None and last.state in ("cancelled", "failed"):
+        return
+    names, spent = [], 0.0
+    for task in state.scores().tasks:
+        if not task.skip and not task.done(state.workspace()):
+            spent += seconds_of([task])
+            if spent > UNASKED:
+                break
+            names.append(task.signal.name)
+    if names:
+        measure(names)
+
+
+def stop(job: Job) -> None:
+    """Cancel a job."""
+    cancel(state.workspace(), job)
+
+
+def forget(job: Job) -> None:
+    """Take a job that is over off the list."""
+    dismiss(state.workspace(), job)
+
+
+def shown() -> list[Job]:
+    """Jobs that the frame tells of: of the dataset in hand, and loads."""
+    key = str(st.session_state.get("dataset"))
+    return [j for j in jobs(state.workspace()) if j.key in ("", key)][:4]
+
+
+def signature() -> str:
+    """Changes when a page has something new to show: a job began or ended, a signal was measured."""
+    done = [t.key for t in state.scores().tasks if t.done(state.workspace())] if state.dataset() else []
+    return repr([[(j.id, j.state, j.progress.stage) for j in shown()], done])

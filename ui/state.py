@@ -1,0 +1,267 @@
+"""What a session holds: dataset, recipe, what was decided, which rows are in view. Pages read it here and change it only through these verbs."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+from curate.load import list_datasets, open_dataset
+
+from curate.dataset import Dataset
+from curate.errors import InputError
+from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, load_recipe, parse_recipe
+from curate.reviews import Action, Decided, Review, append, fold, read_log
+from curate.scores import Scores
+from curate.selection import Selection, select
+from curate.signal import discover
+from curate.task import Task, plan
+from curate.workspace import Workspace
+
+__all__ = [
+    "Pill",
+    "add_pill",
+    "change",
+    "close_pill",
+    "dataset",
+    "decided",
+    "in_view",
+    "mark",
+    "open_key",
+    "pills",
+    "recipe",
+    "redo",
+    "reset",
+    "scores",
+    "selection",
+    "set_threshold",
+    "undo",
+    "waiting",
+    "workspace",
+]
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Pill:
+    """A filter on the rows in view that travels between pages. label: what it says. rows: bool [rows], True where a row is in view."""
+
+    label: str
+    rows: Bools
+
+
+@st.cache_resource
+def workspace() -> Workspace:
+    """The workspace that this server serves."""
+    return Workspace.at(os.environ.get("CURATE_WORKSPACE", "workspace"))
+
+
+def _session() -> str:
+    return str(st.session_state.setdefault("session", uuid.uuid4().hex[:12]))
+
+
+def open_key(key: str, asked: Recipe | None = None) -> None:
+    """Take a loaded dataset in hand, with the recipe it was asked for with, if any."""
+    if st.session_state.get("dataset") != key:
+        for name in ("start", "pills"):
+            st.session_state.pop(name, None)
+    st.session_state["dataset"] = key
+    st.session_state["asked"] = asked
+
+
+def _key() -> str | None:
+    if "dataset" not in st.session_state:
+        given = st.query_params.get("dataset")
+        known = [d.key for d in list_datasets(workspace())]
+        newest = known[0] if known and not os.environ.get("CURATE_OPEN") else None
+        st.session_state["dataset"] = given if given in known else newest
+    key = st.session_state["dataset"]
+    return None if key is None else str(key)
+
+
+def _loaded() -> Dataset | None:
+    key = _key()
+    return None if key is None else _open(str(workspace().root), key, "", None)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _open(root: str, key: str, roles_text: str, _roles: Mapping[Any, Any] | None) -> Dataset:
+    del roles_text
+    return open_dataset(Workspace(Path(root)), key, roles=_roles)
+
+
+def dataset() -> Dataset | None:
+    """The dataset in hand with the recipe's roles, or None."""
+    key = _key()
+    if key is None:
+        return None
+    roles = recipe().dataset.roles
+    return _open(str(workspace().root), key, repr(roles), roles)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _fold(path: str, size: int, session: str) -> Decided:
+    del size  # the log only grows: its size names its content
+    return fold(read_log(Path(path)), session)
+
+
+def decided() -> Decided:
+    """Where the log of decisions leads, for this session."""
+    data = _loaded()
+    path = workspace().reviews(data.fingerprint if data else "none")
+    return _fold(str(path), path.stat().st_size if path.exists() else 0, _session())
+
+
+def _start(data: Dataset) -> Recipe:
+    """The recipe of a session that has decided nothing yet: as asked for, else the last one anybody left, else every signal and no threshold."""
+    asked, left = st.session_state.get("asked"), decided().latest
+    if asked is not None:
+        return parse_recipe(asked.model_dump(mode="json", exclude_none=True), "recipe")
+    if left is not None:
+        return parse_recipe(dict(left), "the recipe left in the log")
+    paths = [path for path, _ in data.sources]
+    return parse_recipe({"dataset": {"path": paths[0] if len(paths) == 1 else paths}, "signals": {name: {} for name in discover()}}, "recipe")
+
+
+def recipe() -> Recipe:
+    """The recipe in force. Raises InputError where no dataset is open."""
+    data = _loaded()
+    if data is None:
+        raise InputError("recipe", "no dataset is open", "Open one on the page Open")
+    if "start" not in st.session_state:
+        st.session_state["start"] = _start(data)
+    held = decided().recipe
+    start: Recipe = st.session_state["start"]
+    return start if held is None else parse_recipe(dict(held), "the recipe in the log")
+
+
+def _log(action: Action, **given: Any) -> None:
+    data = _loaded()
+    if data is not None:
+        append(workspace().reviews(data.fingerprint), Review(action, _session(), **given))
+
+
+def change(new: Recipe) -> None:
+    """Let a recipe hold from now on; kept before this returns, and undone by `undo`."""
+    if new != recipe():
+        _log("recipe", recipe=new.model_dump(mode="json", exclude_none=True))
+
+
+def set_threshold(name: str, threshold: Threshold | None) -> None:
+    """Set one threshold of the recipe, or take it off."""
+    change(recipe().with_threshold(name, threshold))
+
+
+def mark(action: Action, row_ids: Sequence[str], value: str | None = None) -> None:
+    """Say of rows: drop, keep, only, clear, or tag with `value`."""
+    _log(action, rows=tuple(row_ids), value=value)
+
+
+def undo() -> None:
+    """Take back this session's last decision."""
+    last = decided().undo
+    if last is not None:
+        _log("undo", of=last.id)
+
+
+def redo() -> None:
+    """Do again what was last taken back."""
+    last = decided().redo
+    if last is not None:
+        _log("redo", of=last.id)
+
+
+def reset() -> None:
+    """Take off every threshold and every mark; undo brings them back."""
+    bare = recipe().model_copy(update={"thresholds": {}, "rank": None, "budget": None})
+    _log("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
+
+
+def scores() -> Scores:
+    """What is measured so far of the recipe's signals."""
+    data = dataset()
+    if data is None:
+        raise InputError("scores", "no dataset is open", "Open one on the page Open")
+    tasks = plan(data, recipe().signals)
+    done = ",".join(t.key for t in tasks if t.done(workspace()))
+    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {done}", data, tasks)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
+    del name
+    return Scores(_data, workspace(), _tasks)
+
+
+def waiting() -> dict[str, str]:
+    """Thresholds of the recipe that nothing is measured for yet, with the reason; they drop no row so far."""
+    found, measured = {}, scores()
+    have = {*measured.links, *measured.frame.columns, *(n for n, _ in measured.dataset.columns)}
+    owners = {c.name: t for t in measured.tasks for c in t.signal.columns} | {t.signal.name: t for t in measured.tasks}
+    for name in recipe().thresholds:
+        if name not in have:
+            found[name] = owners[name].skip or "not measured yet" if name in owners else "no such score here"
+    return found
+
+
+def selection() -> Selection:
+    """Which rows stay by the thresholds that can be applied, and by the reviews."""
+    measured, now, said = scores(), recipe(), decided().marked
+    pending = waiting()
+    now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}})
+    key = (id(measured), now.model_dump_json(), tuple(r.id for r in said))
+    held = st.session_state.get("selection")
+    if held is None or held[0] != key:
+        held = (key, select(measured, now, said))
+        st.session_state["selection"] = held
+    found: Selection = held[1]
+    return found
+
+
+def full_recipe() -> Recipe:
+    """The recipe in force with the log of reviews it rests on, as `curate run` needs it."""
+    data, now = dataset(), recipe()
+    if data is None or not decided().marked:
+        return now
+    path = workspace().reviews(data.fingerprint)
+    return now.model_copy(update={"reviews": ReviewLog(path=str(path), lines=path.read_bytes().count(b"\n"))})
+
+
+def set_roles(roles: Mapping[str, Any]) -> None:
+    """Let columns have these roles from now on."""
+    now = recipe()
+    part = DatasetPart.model_validate({**now.dataset.model_dump(mode="json", exclude_none=True), "roles": dict(roles)})
+    change(now.model_copy(update={"dataset": part}))
+
+
+def pills() -> list[Pill]:
+    """Filters on the rows in view."""
+    found: list[Pill] = st.session_state.setdefault("pills", [])
+    return found
+
+
+def add_pill(label: str, rows: Bools) -> None:
+    """Narrow the rows in view on every page."""
+    st.session_state["pills"] = [*(p for p in pills() if p.label != label), Pill(label, rows)]
+
+
+def close_pill(label: str) -> None:
+    """Take a filter off."""
+    st.session_state["pills"] = [p for p in pills() if p.label != label]
+
+
+def in_view() -> Bools | None:
+    """Rows that all filters admit; None where there is no filter. bool [rows]."""
+    return np.logical_and.reduce([p.rows for p in pills()]) if pills() else None
+
+
+def read_recipe(path: str) -> Recipe:
+    """A recipe from a file that the person named."""
+    return load_recipe(Path(path))

@@ -1,0 +1,97 @@
+"""Pieces that every page is made of: its head, its empty states, its rows, its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+
+from curate.errors import CurateError
+from curate.signal import discover
+from curate.task import plan
+from ui import measuring, opening, state
+
+__all__ = ["attempt", "count", "empty", "head", "need", "need_dataset", "share"]
+
+
+def count(number: float, noun: str = "") -> str:
+    """A whole number with thousands separators: "1,234 rows"."""
+    return f"{number:,.0f} {noun}".rstrip()
+
+
+def share(part: float, whole: float) -> str:
+    """A share in per cent with one decimal; "–" of nothing."""
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def head(title: str, question: str) -> None:
+    """The page's name and what it answers, in one sentence."""
+    st.title(title)
+    st.caption(question)
+
+
+def empty(title: str, text: str, button: str = "", act: Callable[[], None] | None = None, key: str = "empty") -> None:
+    """A designed empty state: what is not there, why, and the one thing to do next."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.space("small")
+        st.markdown(f"**{title}**", width="content")
+        st.text(text, width="content")
+        if button and act is not None:
+            st.button(button, type="primary", on_click=act, key=key)
+        st.space("small")
+
+
+def need_dataset() -> None:
+    """Stop the page with an empty state where no dataset is open."""
+    if state.dataset() is None:
+        if opening.opening():
+            empty("Opening the dataset", "It is being read in the background. This page fills when it is there.")
+        else:
+            empty("No dataset is open", "Open a file, a folder or a hub name first.")
+            st.page_link("pages/data/open.py", label="Open a dataset", icon=":material/folder_open:")
+        st.stop()
+
+
+def need(*signals: str) -> None:
+    """Stop the page with an empty state where none of these signals is measured: why, what it costs, and the button that starts it."""
+    need_dataset()
+    tasks = [t for s in signals if (t := measuring.task_of(s)) is not None]
+    states = {t.signal.name: measuring.status(t) for t in tasks}
+    if "measured" in states.values():
+        return
+    start = partial(measuring.measure, signals)
+    names = " and ".join(s.replace("_", " ") for s in signals)
+    if tasks and all(s == "skipped" for s in states.values()):
+        empty(f"Cannot measure {names} here", "; ".join(f"{t.signal.name} {t.skip}" for t in tasks) + ". Correct the roles on the page Open.")
+    elif "running" in states.values() or "waiting" in states.values():
+        empty(f"Measuring {names}", "It runs in the background; this page fills by itself. You can go on working.")
+    elif "failed" in states.values():
+        job = measuring.job_of("score")
+        empty(f"Measuring {names} failed", job.message if job else "", "Try again", start, f"need-{signals[0]}")
+    else:
+        wanted = tasks or plan(state.scores().dataset, {s: {} for s in signals})
+        about = f"It takes about {measuring.duration(measuring.seconds_of(wanted))} in the background. You can go on working."
+        empty("Not measured yet", about, f"Measure {names}", start, f"need-{signals[0]}")
+    st.stop()
+
+
+def attempt(work: Callable[[], object]) -> bool:
+    """Do something for the person; where it cannot be done, say what, where and the remedy. Returns whether it was done."""
+    try:
+        work()
+    except CurateError as error:
+        st.error(str(error).replace("[", "\\["), icon=":material/error:")
+        return False
+    return True
+
+
+def about(column: str) -> str:
+    """One sentence on a score column, with its unit; empty where it is no score."""
+    found = next((c for s in discover().values() for c in s.columns if c.name == column), None)
+    return f"{found.about} Unit: {found.unit}." if found else ""
+
+
+def names_of(signals: Sequence[str]) -> str:
+    """Signals as words."""
+    return ", ".join(s.replace("_", " ") for s in signals)
