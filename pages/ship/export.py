@@ -1,4 +1,66 @@
-from ui.widgets import head, need_dataset
+from pathlib import Path
 
-head("export", "")
+import streamlit as st
+
+from ui import shipping, state
+from ui.widgets import count, empty, head, need_dataset, share
+
+head("Export", "Take the kept rows away, with everything that it takes to get them again.")
 need_dataset()
+selection, recipe, measured = state.selection(), state.full_recipe(), state.scores()
+pending = state.waiting()
+name = Path(measured.dataset.name).stem
+
+if pending:
+    st.warning("Some thresholds wait for their signal and would fail the export: " + ", ".join(pending), icon=":material/hourglass:")
+
+files, again = st.columns([1, 2], gap="large")
+with files:
+    st.subheader(f"{count(selection.kept)} rows")
+    st.caption(f"{share(selection.kept, selection.rows)} of {count(selection.rows)}. Every original column with its type, then row_id and the scores.")
+    formats = st.segmented_control(
+        "Files", ["parquet", "jsonl"], default=recipe.export.formats, selection_mode="multi", key="formats", help="Parquet is always written"
+    )
+    wanted = [f for f in ("parquet", "jsonl") if f == "parquet" or f in formats]
+    if wanted != list(recipe.export.formats):
+        shipping.set_export(formats=wanted)
+        st.rerun()
+    at_once = selection.rows <= shipping.AT_ONCE
+    for kind in wanted if at_once and not pending else []:
+        st.download_button(
+            f"Download {kind.capitalize() if kind == 'parquet' else 'JSONL'}",
+            shipping.download(measured, recipe, f"selected.{kind}"),
+            f"{name}-kept.{kind}",
+            "application/octet-stream",
+            icon=":material/download:",
+            type="primary" if kind == "parquet" else "secondary",
+            width="stretch",
+            key=f"download-{kind}",
+        )
+    if not at_once:
+        st.caption(f"Above {count(shipping.AT_ONCE, 'rows')} the files are written to disk, not through the browser: write a Version.")
+    st.button(
+        "Write a Version to disk", icon=":material/save:", on_click=shipping.write_version, width="stretch", disabled=bool(pending), help="In the background"
+    )
+with again:
+    st.subheader("The same rows without a browser")
+    st.code(shipping.command(), language="bash", wrap_lines=True)
+    with st.expander("The recipe", expanded=True):
+        st.code(shipping.recipe_text(), language="yaml", height=330)
+    st.download_button("Download the recipe", shipping.recipe_text(), f"{name}.yaml", "application/yaml", icon=":material/description:", key="download-recipe")
+
+st.subheader("Versions in this workspace")
+written = shipping.versions()
+if written:
+    st.dataframe(
+        written,
+        hide_index=True,
+        column_config={
+            "written": "written (UTC)",
+            "rows": st.column_config.NumberColumn(format="localized"),
+            "kept": st.column_config.NumberColumn(format="localized"),
+            "bytes": st.column_config.NumberColumn("size", format="bytes"),
+        },
+    )
+else:
+    empty("None yet", "A Version is a folder with the rows, every decision, the recipe and a manifest of hashes.")

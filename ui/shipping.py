@@ -1,0 +1,79 @@
+"""Exports as the page sees them: the recipe as text, the command, Versions on disk, downloads made when asked for."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+
+from curate.export import export
+from curate.jobs import start
+from curate.recipe import Export, Recipe, dump_recipe
+from curate.scores import Scores
+from curate.workspace import digest, read_json, write_file
+from ui import state
+
+__all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
+
+AT_ONCE = 300_000  # rows; above, an export is written by a job and fetched from disk
+
+
+def recipe_text() -> str:
+    """The recipe in force as YAML, defaults written out."""
+    return dump_recipe(state.full_recipe())
+
+
+def save_recipe() -> Path:
+    """Keep the recipe in force in the workspace, named by its content."""
+    text = recipe_text()
+    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
+    if not path.exists():
+        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+    return path
+
+
+def command() -> str:
+    """The command that repeats this export."""
+    return f"curate run {shlex.quote(str(save_recipe()))} --workspace {shlex.quote(str(state.workspace().root))} --out kept"
+
+
+def download(measured: Scores, recipe: Recipe, file: str) -> Callable[[], BinaryIO]:
+    """A file of the export, written as a Version when the button is pressed."""
+
+    def make() -> BinaryIO:
+        return (export(measured, recipe).out / file).open("rb")
+
+    return make
+
+
+def write_version() -> None:
+    """Write a Version in the background."""
+    start(state.workspace(), ["run", str(save_recipe())], "Writing a Version", str(st.session_state["dataset"]))
+
+
+def set_export(**changed: object) -> None:
+    """Change what the export holds."""
+    now = state.recipe()
+    state.change(now.model_copy(update={"export": Export.model_validate({**now.export.model_dump(), **changed})}))
+
+
+def versions() -> list[dict[str, object]]:
+    """Versions of this workspace, the newest first: name, when, input, rows, kept, size in bytes, folder."""
+    found: list[dict[str, object]] = []
+    for manifest in (state.workspace().root / "versions").glob("*/manifest.json"):
+        note, folder = read_json(manifest), manifest.parent
+        found.append(
+            {
+                "name": folder.name,
+                "written": note["created"].replace("T", " ").removesuffix("+00:00"),
+                "input": Path(note["input"][0]["path"]).name if note["input"] else "",
+                "rows": note["dataset"]["rows"],
+                "kept": note["kept"],
+                "bytes": sum(f.stat().st_size for f in folder.iterdir()),
+                "folder": str(folder),
+            }
+        )
+    return sorted(found, key=lambda v: str(v["written"]), reverse=True)
