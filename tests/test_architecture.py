@@ -20,7 +20,7 @@ LAYERS = [  # a module imports only from lines above its own
     {"task", "reviews", "rank"},
     {"measure", "scores"},
     {"selection", "crossfilter", "query"},
-    {"groups", "browse"},
+    {"groups", "browse", "overview"},
     {"export", "jobs", "docstring", "planted"},
     {"demo", "serve", "warm"},
     {"__main__"},

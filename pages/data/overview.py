@@ -1,4 +1,37 @@
-from ui.widgets import head, need_dataset
+import streamlit as st
 
-head("overview", "")
+from curate import overview
+from ui import state
+from ui.overview import counts_chart, facts, problems, signals_table
+from ui.widgets import empty, head, need_dataset
+
+head("Overview", "What is in this dataset, and what is already known about it?")
 need_dataset()
+facts()
+
+found = problems()
+if found:
+    st.subheader("Found while reading")
+    for sentence in found:
+        st.text(f"• {sentence}")
+
+left, right = st.columns(2, gap="large")
+with left:
+    drawn = [counts_chart("role", "source", "source"), counts_chart("role", "label", "label"), counts_chart("role", "split", "split")]
+with right:
+    drawn += [counts_chart("role", "license", "licence"), counts_chart("score", "text_quality_language", "language")]
+if not any(drawn):
+    empty(
+        "Nothing to count by yet",
+        "No column has the role source, label, split or license, and languages are not measured. Roles are corrected on the page Open.",
+    )
+
+st.subheader("Signals")
+signals_table()
+
+st.subheader("Columns")
+st.dataframe(
+    overview.columns(state.scores().dataset),
+    hide_index=True,
+    column_config={"missing": st.column_config.NumberColumn(format="localized"), "example": st.column_config.TextColumn("first value", width="large")},
+)

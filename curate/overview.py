@@ -1,0 +1,73 @@
+"""What is in a dataset, in a few small tables: columns, values of a role, what was found wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curate.dataset import Dataset
+from curate.scores import Scores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["columns", "role_counts", "score_counts", "status"]
+
+
+def columns(dataset: Dataset) -> pl.DataFrame:
+    """One row a column: `column`, `type`, `role`, `missing` rows, `example`: its first value as text, at most 200 characters."""
+    import polars as pl
+
+    roles = {name: str(role) for role, names in dataset.roles.items() for name in names}
+    names = [n for n, _ in dataset.columns]
+    scan = dataset.scan()
+    missing = scan.select(pl.col(names).null_count()).collect(engine="streaming").row(0) if names else ()
+    first = scan.select(names).head(1).collect().to_dicts()
+    example = first[0] if first else {}
+    return pl.DataFrame(
+        {
+            "column": names,
+            "type": [t for _, t in dataset.columns],
+            "role": [roles.get(n, "") for n in names],
+            "missing": list(missing),
+            "example": ["" if example.get(n) is None else str(example[n])[:200] for n in names],
+        },
+        schema_overrides={"missing": pl.Int64},
+    )
+
+
+def role_counts(dataset: Dataset, role: str, most: int = 12) -> pl.DataFrame | None:
+    """Rows by value of a role's column: `value`, `rows`; the most frequent first, the rest summed up as "other". None where no column has the role."""
+    if not dataset.has(role):
+        return None
+    return _counts(dataset.views([role]).collect()[role], most)
+
+
+def score_counts(scores: Scores, column: str, most: int = 12) -> pl.DataFrame | None:
+    """Rows by value of a score column, as `role_counts`. None where it is not measured."""
+    return _counts(scores.frame[column], most) if column in scores.frame.columns else None
+
+
+def _counts(values: pl.Series, most: int) -> pl.DataFrame:
+    import polars as pl
+
+    text = values.cast(pl.String, strict=False).fill_null("(none)").alias("value")
+    counted = text.to_frame().group_by("value").len("rows").sort(["rows", "value"], descending=[True, False])
+    rest = counted.slice(most)
+    if rest.is_empty():
+        return counted
+    other = pl.DataFrame({"value": [f"{len(rest):,} others"], "rows": [rest["rows"].sum()]}, schema=counted.schema)
+    return pl.concat([counted.head(most), other])
+
+
+def status(scores: Scores) -> pl.DataFrame:
+    """One row a signal of the recipe: `signal`, `state` (measured, skipped, not measured), `seconds` it took, `note`."""
+    import polars as pl
+
+    found = []
+    for task in scores.tasks:
+        done = task.done(scores.workspace)
+        seconds = float(task.manifest(scores.workspace)["seconds"]) if done and not task.skip else None
+        state = "skipped" if task.skip else "measured" if done else "not measured"
+        model = f"model {task.parameters['model']}" if "model" in task.parameters else ""
+        found.append({"signal": task.signal.name, "state": state, "seconds": seconds, "note": task.skip or model, "about": task.signal.about})
+    return pl.DataFrame(found, schema={"signal": pl.String, "state": pl.String, "seconds": pl.Float64, "note": pl.String, "about": pl.String})

@@ -1,0 +1,135 @@
+"""The contract of a signal, held for every one of them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from curate.errors import InputError
+from curate.signal import Signal, check_parameters, discover, parameters
+
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog while the farmer sleeps under an old tree.",
+    "Return the mean of the array elements along the given axis, ignoring missing values.",
+    None,
+    "Return the mean of the array elements along the given axis, ignoring missing values.",
+    "",
+    "Bonjour tout le monde, je voudrais réserver une table pour deux personnes ce soir.",
+    "How do I reset my card's PIN code if I have forgotten it?\nPlease answer in one line.",
+]
+VIEWS = {
+    "text": SENTENCES,
+    "of": SENTENCES,
+    "response": SENTENCES,
+    "prompt": ["Say something.", None, None, "Document numpy.mean.", "", "En français ?", "Help me."],
+    "context": [None] * len(SENTENCES),
+}
+ALL = sorted(discover())
+
+
+def _owner(column: str) -> Signal:
+    return next(s for s in discover().values() if column in [c.name for c in s.columns])
+
+
+def _table(signal: Signal, rows: slice = slice(None)) -> pa.Table:
+    columns = {}
+    for name in signal.inputs:
+        columns[name] = pa.array(VIEWS[name], pa.large_string()) if name in VIEWS else _measured(_owner(name).name)[name].combine_chunks()
+    whole = pa.table(columns)
+    start, stop, _ = rows.indices(len(SENTENCES))
+    return whole.slice(start, stop - start)
+
+
+def _run(signal: Signal, table: pa.Table) -> pa.Table:
+    if signal.scope == "row":
+        batches = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        return pa.Table.from_batches([signal.compute(batches[0])])
+    found = signal.compute(table)
+    return found[0] if signal.links else found
+
+
+@functools.cache
+def _measured(name: str) -> pa.Table:
+    signal = discover()[name]
+    return _run(signal, _table(signal))
+
+
+def _values(table: pa.Table) -> list[dict[str, Any]]:
+    return [{k: pytest.approx(v, abs=2e-3, nan_ok=True) if isinstance(v, float | list) else v for k, v in row.items()} for row in table.to_pylist()]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_says_what_it_is(name: str) -> None:
+    signal = discover()[name]
+    assert signal.name == name
+    assert signal.version >= 1
+    assert signal.about.endswith(".")
+    assert signal.source
+    assert re.fullmatch(r"[a-z_]+", name)
+    for column in signal.columns:
+        assert column.name.startswith(f"{name}_"), "columns are <signal>_<quantity>"
+        assert column.unit
+        assert column.about.endswith(".")
+        assert (column.keep is None) == (column.limit is None), "a proposed limit has a direction"
+        if not column.dtype.startswith("Array"):
+            assert hasattr(pl, column.dtype)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_columns_and_rows_are_as_declared(name: str) -> None:
+    found = _measured(name)
+    assert found.column_names == [c.name for c in discover()[name].columns]
+    assert found.num_rows == len(SENTENCES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_null_in_null_out(name: str) -> None:
+    row = _measured(name).to_pylist()[2]
+    assert all(value is None for value in row.values()), row
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_is_deterministic(name: str) -> None:
+    signal = discover()[name]
+    assert _run(signal, _table(signal)).equals(_measured(name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_takes_no_rows(name: str) -> None:
+    signal = discover()[name]
+    found = _run(signal, _table(signal, slice(0, 0)))
+    assert found.num_rows == 0
+    assert found.column_names == [c.name for c in signal.columns]
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if discover()[n].scope == "row"])
+def test_batches_are_independent(name: str) -> None:
+    signal = discover()[name]
+    parts = [_run(signal, _table(signal, slice(i, i + 1))) for i in range(len(SENTENCES))]
+    assert [row for part in parts for row in part.to_pylist()] == _values(_measured(name))
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if discover()[n].links])
+def test_its_pairs_are_verified_and_named_once(name: str) -> None:
+    signal = discover()[name]
+    table, pairs = signal.compute(_table(signal))
+    assert len(pairs.twin) == table.num_rows
+    assert pairs.twin[2] == -1
+    assert pairs.twin[3] == 1, "rows 1 and 3 are the same text"
+    assert all(pairs.twin[pairs.a] == pairs.a)
+    assert all(pairs.twin[pairs.b] == pairs.b)
+    assert all(pairs.a < pairs.b)
+    assert len({*zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)}) == len(pairs.a)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_unknown_parameter_is_named_with_the_valid_ones(name: str) -> None:
+    signal = discover()[name]
+    assert check_parameters(signal, {}) == parameters(signal)
+    with pytest.raises(InputError, match="no such parameter"):
+        check_parameters(signal, {"flor": 1})

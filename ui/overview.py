@@ -1,0 +1,92 @@
+"""The overview's pictures and tables."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from curate import overview
+from curate.selection import row_tokens
+from ui import measuring, state
+from ui.charts import KEPT, escape, layout, show
+from ui.widgets import count, share
+
+__all__ = ["counts_chart", "facts", "problems", "signals_table"]
+
+
+def facts() -> None:
+    """Rows, tokens, columns, size: one line of numbers."""
+    measured = state.scores()
+    data, tokens = measured.dataset, row_tokens(measured)
+    shown = st.columns(4)
+    shown[0].metric("Rows", count(data.rows), help="Rows read; lines set aside are not among them")
+    shown[1].metric("Tokens", count(int(tokens.sum())) if tokens is not None else "not counted yet")
+    middle = f"{float(measured.frame['tokens_text'].drop_nulls().median() or 0):,.0f}" if tokens is not None and data.rows else "–"
+    shown[2].metric("Tokens a row, median", middle)
+    shown[3].metric("Lines set aside", count(data.rejected), help="Lines that could not be read; they are in rejected.jsonl beside the dataset")
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _counted(key: str, kind: str, name: str) -> list[tuple[str, int]]:
+    del key
+    measured = state.scores()
+    table = overview.role_counts(measured.dataset, name) if kind == "role" else overview.score_counts(measured, name)
+    return [] if table is None else [(str(v), int(n)) for v, n in table.iter_rows()]
+
+
+def counts_chart(kind: str, name: str, noun: str) -> bool:
+    """Rows by value as bars, where there is such a column; returns whether there was."""
+    measured = state.scores()
+    counted = _counted(f"{measured.dataset.key} {sorted(measured.measured)} {measured.dataset.roles}", kind, name)
+    if not counted:
+        return False
+    top, rows = counted[0]
+    title = f"{count(len(counted))} {noun}s; {escape(top[:30])} has {share(rows, measured.dataset.rows)} of the rows"
+    if len(counted) == 1:
+        title = f"One {noun}: {escape(top[:40])}"
+    values = [escape(v if len(v) <= 28 else v[:27] + "…") for v, _ in counted]
+    bars = go.Bar(
+        y=values, x=[n for _, n in counted], orientation="h", marker_color=KEPT, hovertemplate="%{y}: %{x:,} rows<extra></extra>", texttemplate="%{x:,}"
+    )
+    figure = layout(go.Figure(bars), title, max(150, 70 + 24 * len(counted)))
+    figure.update_layout(bargap=0.25, xaxis={"title": "rows", "tickformat": ","}, yaxis={"autorange": "reversed", "type": "category"})
+    show(figure, f"counts-{name}")
+    return True
+
+
+def problems() -> list[str]:
+    """What was found wrong, one sentence each."""
+    measured = state.scores()
+    found = list(measured.dataset.problems())
+    if "exact_duplicate_count" in measured.frame.columns:
+        copies = int((measured.frame["exact_duplicate_count"].fill_null(1) > 1).sum())
+        if copies:
+            found.append(f"{count(copies)} rows share their text with another row ({share(copies, measured.dataset.rows)}). See Duplicates.")
+    if "perplexity_truncated" in measured.frame.columns:
+        cut = int(measured.frame["perplexity_truncated"].fill_null(False).sum())
+        if cut:
+            found.append(f"{count(cut)} rows are longer than perplexity reads; it was measured on a part of them.")
+    return found
+
+
+def signals_table() -> None:
+    """Every signal of the recipe: where it stands, what it took, and a button for those not measured."""
+    measured = state.scores()
+    table = overview.status(measured)
+    states = {t.signal.name: measuring.status(t) for t in measured.tasks}
+    estimate = {t.signal.name: measuring.duration(measuring.seconds_of([t])) for t in measured.tasks}
+    rows = [
+        {
+            "signal": r["signal"].replace("_", " "),
+            "state": states[r["signal"]],
+            "time": f"{r['seconds']:,.1f} s" if r["seconds"] is not None else "" if r["state"] == "skipped" else f"about {estimate[r['signal']]}",
+            "note": r["note"],
+            "what it measures": r["about"],
+        }
+        for r in table.iter_rows(named=True)
+    ]
+    st.dataframe(rows, hide_index=True, column_config={"what it measures": st.column_config.TextColumn(width="large")})
+    todo = [t for t in measured.tasks if states[t.signal.name] in ("not measured", "failed")]
+    if todo:
+        label = f"Measure {count(len(todo), 'signals')}, about {measuring.duration(measuring.seconds_of(todo))}"
+        st.button(label, icon=":material/play_arrow:", type="primary", on_click=measuring.measure, args=([t.signal.name for t in todo],), key="measure-rest")
