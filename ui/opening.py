@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from curate.load import list_datasets
 
+from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.jobs import Job, jobs, output, start
 from curate.recipe import Recipe, load_recipe
@@ -77,3 +79,8 @@ def keep_upload(workspace: Workspace, name: str, content: bytes) -> Path:
     if not path.exists():
         write_file(path, lambda p: p.write_bytes(content))
     return path
+
+
+def known() -> list[Dataset]:
+    """Datasets that the workspace holds, the newest first."""
+    return list(list_datasets(state.workspace()))
