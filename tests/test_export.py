@@ -1,0 +1,151 @@
+"""Exports and the command line: the contract that outside programs rely on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from small import QUICK, rows, write
+
+from curate.errors import InputError
+from curate.export import run
+from curate.recipe import load_recipe, parse_recipe
+from curate.reviews import Review, append
+from curate.workspace import Workspace
+
+
+def _recipe(folder: Path, **parts: Any) -> Path:
+    write(folder)
+    path = folder / "recipe.yaml"
+    given = {"dataset": {"path": "small.jsonl"}, "signals": QUICK, "thresholds": {"near_duplicate": {"limit": 0.8, "keeper": "first"}}, **parts}
+    path.write_text(yaml.safe_dump(given), encoding="utf-8")
+    return path
+
+
+def _curate(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "curate", *args], capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_run_prints_one_object_and_writes_four_files(tmp_path: Path) -> None:
+    done = _curate("run", str(_recipe(tmp_path)), "--out", "kept", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"rows": 40, "kept": 30, "dropped": {"near_duplicate": 10}, "out": str(tmp_path / "kept")}
+    assert sorted(f.name for f in (tmp_path / "kept").iterdir()) == ["decisions.parquet", "manifest.json", "recipe.yaml", "selected.parquet"]
+    again = _curate("run", str(_recipe(tmp_path)), "--out", "kept", folder=tmp_path)
+    assert again.returncode == 2
+    assert "not an empty folder" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("run", "absent.yaml"), "absent.yaml: cannot be read"),
+        (("run", "broken.yaml"), "broken.yaml, line 1: is not YAML"),
+        (("run", "nofile.yaml"), "nofile.jsonl"),
+        (("demo", "--rows", "0"), "is not at least 1"),
+        (("app", "--port", "1"), "cannot be listened on"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_two(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    (tmp_path / "broken.yaml").write_text("dataset: {path: x", encoding="utf-8")
+    (tmp_path / "nofile.yaml").write_text("dataset: {path: nofile.jsonl}", encoding="utf-8")
+    if "--port" in args:
+        import socket
+
+        taken = socket.socket()
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        args = ("app", "--port", str(taken.getsockname()[1]))
+    done = _curate(*args, folder=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_original_columns_survive_with_type_and_value(tmp_path: Path, workspace: Workspace) -> None:
+    out = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "out", "inline").out
+    kept = pl.read_parquet(out / "selected.parquet")
+    assert kept.drop("row_id").select("prompt", "response", "source", "confidence", "tags").to_dicts() == rows()[:30]
+    assert kept.columns[5] == "row_id"
+    assert kept["near_duplicate_similarity"].max() == 1.0
+
+
+def test_the_manifest_holds_the_hash_of_each_file(tmp_path: Path, workspace: Workspace) -> None:
+    out = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "out", "inline").out
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["files"] == {
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ["decisions.parquet", "recipe.yaml", "selected.parquet"]
+    }
+    assert manifest["input"][0]["sha256"] == hashlib.sha256((tmp_path / "small.jsonl").read_bytes()).hexdigest()
+    assert manifest["funnel"] == [{"threshold": "near_duplicate", "dropped": 10, "left": 30}]
+
+
+def test_the_written_recipe_gives_the_same_bytes(tmp_path: Path, workspace: Workspace) -> None:
+    first = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "one", "inline").out
+    second = run(load_recipe(first / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), tmp_path / "two", "inline").out
+    for name in ("selected.parquet", "decisions.parquet", "recipe.yaml"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_an_exported_file_can_be_curated_again(tmp_path: Path, workspace: Workspace) -> None:
+    first = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "one", "inline").out
+    given = {"dataset": {"path": str(first / "selected.parquet")}, "signals": QUICK}
+    second = run(parse_recipe(given, "r"), workspace, tmp_path / "two", "inline").out
+    before, after = pl.read_parquet(first / "selected.parquet"), pl.read_parquet(second / "selected.parquet")
+    assert after.select(before.columns).equals(before)
+    assert "near_duplicate_similarity_2" in after.columns
+
+
+def test_rank_order_and_weight(tmp_path: Path, workspace: Workspace) -> None:
+    parts = {"rank": {"score": "confidence"}, "budget": {"rows": 5}, "export": {"order": "rank", "weight": "score", "formats": ["jsonl"]}}
+    out = run(load_recipe(_recipe(tmp_path, **parts)), workspace, tmp_path / "out", "inline").out
+    kept = pl.read_parquet(out / "selected.parquet")
+    assert kept["rank"].to_list() == sorted(kept["confidence"].to_list(), reverse=True)
+    assert kept["order"].to_list() == [0, 1, 2, 3, 4]
+    assert kept["weight"].mean() == pytest.approx(1)
+    assert len((out / "selected.jsonl").read_text().splitlines()) == 5
+    decisions = pl.read_parquet(out / "decisions.parquet")
+    assert decisions["drop_budget"].sum() == 25
+    assert decisions["keep"].sum() == 5
+
+
+def test_a_recipe_rests_on_the_reviews_it_counts(tmp_path: Path, workspace: Workspace) -> None:
+    plain = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "plain", "inline").out
+    ids = pl.read_parquet(plain / "decisions.parquet")["row_id"]
+    log = tmp_path / "log.jsonl"
+    lines = append(log, Review("drop", "s", rows=(ids[20],)))
+    append(log, Review("drop", "s", rows=(ids[21],)))
+    recipe = load_recipe(_recipe(tmp_path, reviews={"path": "log.jsonl", "lines": lines}))
+    out = run(recipe, workspace, tmp_path / "reviewed", "inline").out
+    kept = set(pl.read_parquet(out / "selected.parquet")["row_id"])
+    assert ids[20] not in kept
+    assert ids[21] in kept
+    log.unlink()
+    again = run(load_recipe(out / "recipe.yaml"), workspace, tmp_path / "again", "inline").out
+    assert (again / "selected.parquet").read_bytes() == (out / "selected.parquet").read_bytes()
+    with pytest.raises(InputError, match="log of reviews is missing"):
+        run(recipe, workspace, tmp_path / "missing", "inline")
+
+
+def test_without_out_a_version_is_written_once(tmp_path: Path, workspace: Workspace) -> None:
+    recipe = load_recipe(_recipe(tmp_path))
+    first, second = run(recipe, workspace, engine="inline"), run(recipe, workspace, engine="inline")
+    assert first.out == second.out
+    assert first.out.parent == workspace.root / "versions"
+
+
+def test_signals_are_listed_for_programs(tmp_path: Path) -> None:
+    found = json.loads(_curate("signals", "--json", folder=tmp_path).stdout)
+    near = next(s for s in found if s["name"] == "near_duplicate")
+    assert near["parameters"]["floor"] == 0.5
+    assert near["columns"][0]["unit"]
+    assert near["source"]

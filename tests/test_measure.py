@@ -1,0 +1,102 @@
+"""Running signals: kept once, resumed after a stop, a failure named by file and row, and the same from every engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from curate.load import load
+from small import QUICK, measured, write
+
+import curate.measure
+import curate.task
+from curate.errors import SignalError
+from curate.measure import measure
+from curate.signal import Column, Signal, discover
+from curate.task import plan
+from curate.workspace import Workspace
+
+
+def _length(batch: pa.RecordBatch, *, bad: str = "") -> pa.RecordBatch:
+    texts = batch.column("text").to_pylist()
+    for text in texts:
+        if bad and bad in text:
+            raise ValueError("cannot bear this row")
+    return pa.record_batch({"length_characters": pa.array([None if t is None else len(t) for t in texts], pa.int32())})
+
+
+LENGTH = Signal("length", 1, "Length.", "here", ("text",), (Column("length_characters", "Int32", "characters", "Characters."),), "row", _length, batch=7)
+
+
+@pytest.fixture
+def length(monkeypatch: pytest.MonkeyPatch) -> Signal:
+    found = {**discover(), "length": LENGTH}
+    for module in (curate.measure, curate.task):
+        monkeypatch.setattr(module, "discover", lambda: found)
+    return LENGTH
+
+
+def test_what_is_measured_is_kept(tmp_path: Path, workspace: Workspace) -> None:
+    scores = measured(write(tmp_path), workspace)
+    times = {f: f.stat().st_mtime_ns for f in (workspace.root / "scores").rglob("*.parquet")}
+    measure(scores.dataset, scores.tasks, workspace, "inline")
+    assert times == {f: f.stat().st_mtime_ns for f in (workspace.root / "scores").rglob("*.parquet")}
+    assert scores.frame["exact_duplicate_count"].to_list() == [2] * 5 + [1] * 25 + [2] * 5 + [1] * 5
+
+
+def test_another_parameter_is_another_measurement(tmp_path: Path, workspace: Workspace) -> None:
+    dataset = load(str(write(tmp_path)), workspace)
+    first, second = (plan(dataset, {"near_duplicate": {"floor": f}})[0].key for f in (0.5, 0.6))
+    assert first != second
+
+
+def test_a_stopped_signal_goes_on_from_its_last_batch(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+    dataset = load(str(write(tmp_path)), workspace)
+    (task,) = plan(dataset, {"length": {}})
+    calls: list[int] = []
+
+    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        calls.append(done)
+        if done == 21:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(dataset, (task,), workspace, "inline", tell)
+    assert task.rows_done(workspace, dataset.rows) == 21
+    measure(dataset, (task,), workspace, "inline", lambda *told: calls.append(told[1]))
+    assert calls == [0, 7, 14, 21, 21, 28, 35, 40]
+    table = pl.read_parquet(task.folder(workspace) / "scores.parquet")
+    assert table["length_characters"].to_list() == dataset.views(["text"]).collect()["text"].str.len_chars().to_list()
+    assert not list(workspace.root.rglob("*.parts"))
+
+
+def test_a_failure_names_the_file_and_the_row(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+    dataset = load(str(write(tmp_path)), workspace)
+    with pytest.raises(SignalError, match=r"small\.jsonl, row 23: the signal length failed: ValueError: cannot bear this row"):
+        measure(dataset, plan(dataset, {"length": {"bad": "Question 23?"}}), workspace, "inline")
+
+
+def test_an_absent_role_skips_with_the_reason(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    wants: dict[str, Any] = {**discover(), "length": replace(LENGTH, inputs=("text", "label"))}
+    monkeypatch.setattr(curate.task, "discover", lambda: wants)
+    dataset = load(str(write(tmp_path)), workspace)
+    (task,) = plan(dataset, {"length": {}})
+    assert task.skip == "needs the role label, which no column of this dataset has"
+    measure(dataset, (task,), workspace, "inline")
+    assert not task.done(workspace)
+
+
+def test_the_pool_gives_what_one_process_gives(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curate.measure, "POOL_FROM", 0)
+    path = write(tmp_path)
+    other = Workspace.at(tmp_path / "other")
+    alone = measured(path, other)
+    dataset = load(str(path), workspace)
+    tasks = plan(dataset, QUICK)
+    measure(dataset, tasks, workspace, "pool")
+    pooled = pl.concat([pl.read_parquet(t.folder(workspace) / "scores.parquet") for t in tasks], how="horizontal")
+    assert pooled.equals(alone.frame.drop("row_id").select(pooled.columns))
