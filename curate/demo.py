@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.docstring import Docstring, Kind, public_docstrings
 from curate.errors import InputError
+from curate.normalise import normalise
 from curate.workspace import write_file
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ def build_demo(folder: Path, rows: int | None = None, tell: Tell | None = None, 
 
 
 def subset(rows: Sequence[Row], count: int) -> list[Row]:
-    """About `count` rows, in the order they had: each source in proportion, rows with equal responses (`normalise`) all or none of them.
+    """About `count` rows, in the order they had: each source in proportion, rows with equal responses (`curate.normalise`) all or none of them.
 
     Hashes decide, so the same rows give the same subset. Within 1 % of `count` where groups of equal responses leave room for that.
     """
     groups: defaultdict[str, list[int]] = defaultdict(list)
-    for position, row in enumerate(rows):
-        groups[normalise(row["response"])].append(position)
+    for position, text in enumerate(_normalised(rows)):
+        groups[text].append(position)
     strata: defaultdict[str, list[list[int]]] = defaultdict(list)
     for text in sorted(groups, key=_hash):
         strata[rows[groups[text][0]]["source"]].append(groups[text])
@@ -98,11 +98,6 @@ def subset(rows: Sequence[Row], count: int) -> list[Row]:
             if len(kept) + len(group) <= due:
                 kept += group
     return [rows[position] for position in sorted(kept)]
-
-
-def normalise(text: str) -> str:
-    """A text as exact duplicates are compared: NFKC, casefolded, each run of white space one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _read_all(packages: Sequence[str], tell: Tell | None) -> tuple[list[Row], list[str]]:
@@ -155,6 +150,13 @@ def _question(one: Docstring) -> str:
     return forms[_hash(one.name)[0] % len(forms)].format(one.name if bare else f"{one.name}({shown})")
 
 
+def _normalised(rows: Sequence[Row]) -> list[str]:
+    """Responses as the signal exact_duplicate compares them."""
+    import polars as pl
+
+    return normalise(pl.Series([row["response"] for row in rows], dtype=pl.String)).fill_null("").to_list()
+
+
 def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
@@ -171,7 +173,7 @@ def _license(installed: Distribution) -> str | None:
 def _recipe(rows: Sequence[Row], absent: Sequence[str]) -> str:
     """The recipe as text; the comments at its head tell what the data holds."""
     count = Counter((row["source"], row["version"]) for row in rows)
-    repeated = len(rows) - len({normalise(row["response"]) for row in rows})
+    repeated = len(rows) - len(set(_normalised(rows)))
     packages = ", ".join(f"{source} {version} ({number:,})" for (source, version), number in count.most_common())
     about = [
         f"{len(rows):,} public docstrings of {len(count)} installed packages, {repeated:,} of them exact duplicates of an earlier one.",
