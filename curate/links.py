@@ -26,6 +26,11 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 
+def _exact(limit: float) -> np.float32:
+    """A limit as similarities are kept. Never 0, which is what the line has where nothing joins two rows: the groups' loops would run past its end."""
+    return np.float32(max(limit, np.finfo(np.float32).tiny))
+
+
 @dataclass(frozen=True)
 class Links:
     """Pairs of alike rows in the forms that decide quickly.
@@ -59,7 +64,7 @@ class Links:
         """
         from curate.kernels import forest
 
-        exact = np.float32(limit)
+        exact = _exact(limit)
         if rule == "cover":
             found = forest.cover_rule(order, self.pairs.twin, self._graph, (self.pairs.a, self.pairs.b, self.pairs.similarity), exact)
         else:
@@ -72,7 +77,7 @@ class Links:
         """Number of the connected group of each row at a limit. int32 [rows]."""
         from curate.kernels import forest
 
-        return np.asarray(forest.labels(self.line, self.gap, np.float32(limit)), np.int32)
+        return np.asarray(forest.labels(self.line, self.gap, _exact(limit)), np.int32)
 
     def groups(self, limit: float) -> pl.DataFrame:
         """Connected groups of two or more rows at a limit: `start` in the line, `size`, `weakest` link; the largest first."""
@@ -80,7 +85,7 @@ class Links:
 
         from curate.kernels import forest
 
-        start, size, weakest = forest.runs(self.line, self.gap, np.float32(limit), 2)
+        start, size, weakest = forest.runs(self.line, self.gap, _exact(limit), 2)
         return pl.DataFrame({"start": start, "size": size, "weakest": weakest}).sort(["size", "start"], descending=[True, False])
 
     def removed(self, limits: Floats) -> npt.NDArray[np.int64]:

@@ -1,0 +1,232 @@
+"""Links against what they stand for: connected components and the greedy rule, computed directly."""
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from curate.kernels import forest
+from curate.links import Links, link, read_links, write_links
+from curate.signal import Pairs
+
+Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+LIMITS = [float(x) for x in np.linspace(0.5, 1.0, 50)]
+
+
+def make_pairs(twin: list[int], edges: dict[tuple[int, int], float]) -> Pairs:
+    """Pairs from rows' classes and similarities of class firsts."""
+    a, b = np.array(list(edges), np.int32).reshape(-1, 2).T
+    return Pairs(np.array(twin, np.int32), np.ascontiguousarray(a), np.ascontiguousarray(b), np.array(list(edges.values()), np.float32))
+
+
+def random_pairs(rows: int, pairs: int, seed: int) -> Pairs:
+    """Classes, rows without text and pairs with many ties."""
+    rng = np.random.default_rng(seed)
+    number = rng.integers(0, rows, rows)
+    first = {int(c): i for i, c in reversed(list(enumerate(number)))}
+    twin = [first[int(c)] for c in number]
+    empty = set(rng.choice(rows, rows // 10, replace=False).tolist())
+    twin = [-1 if twin[i] in empty else twin[i] for i in range(rows)]
+    firsts = sorted(set(twin) - {-1})
+    ends = np.sort(rng.choice(firsts, (pairs, 2)), axis=1)
+    return make_pairs(twin, {(int(a), int(b)): round(float(rng.uniform(0.5, 1.0)), 2) for a, b in ends if a != b})
+
+
+@st.composite
+def some_pairs(draw: st.DrawFn) -> Pairs:
+    """Small Pairs of any shape."""
+    rows = draw(st.integers(1, 24))
+    twin: list[int] = []
+    for i in range(rows):
+        twin.append(draw(st.sampled_from([-1, i, *sorted({t for t in twin if t >= 0})])))
+    firsts = sorted({t for t in twin if t >= 0})
+    possible = [(a, b) for a in firsts for b in firsts if a < b]
+    chosen = draw(st.lists(st.sampled_from(possible), unique=True, max_size=40)) if possible else []
+    return make_pairs(twin, {ab: draw(st.integers(50, 100)) / 100 for ab in chosen})
+
+
+def matrix(pairs: Pairs) -> npt.NDArray[np.float32]:
+    """Similarity of every two rows: 1 within a class, 0 where they are no pair. float32 [rows, rows]."""
+    rows = len(pairs.twin)
+    firsts = np.zeros((rows, rows), np.float32)
+    firsts[pairs.a, pairs.b] = firsts[pairs.b, pairs.a] = pairs.similarity
+    np.fill_diagonal(firsts, 1)
+    known = pairs.twin >= 0
+    return np.asarray(firsts[np.ix_(pairs.twin, pairs.twin)] * known * known[:, None], np.float32)
+
+
+def components(pairs: Pairs, limit: float) -> Ints:
+    """Component of each row at a limit, by scipy."""
+    alike = matrix(pairs) >= np.float32(limit)
+    found: Ints = connected_components(coo_array(alike), directed=False)[1]
+    return found
+
+
+def same_partition(a: Ints, b: Ints) -> bool:
+    """Whether two labellings put the same rows together."""
+    return len({*zip(a.tolist(), b.tolist(), strict=True)}) == len({*a.tolist()}) == len({*b.tolist()})
+
+
+def greedy(pairs: Pairs, limit: float, order: Ints) -> Ints:
+    """The cover rule, written as it is said. The kept row that came first of those alike is named; a class settles at its first row."""
+    alike = matrix(pairs) >= np.float32(limit)
+    out = np.arange(len(pairs.twin), dtype=np.int32)
+    kept: list[int] = []
+    for row in order.tolist():
+        twins = [k for k in kept if alike[row, k]]
+        if twins:
+            out[row] = twins[0]
+        elif pairs.twin[row] >= 0:
+            kept.append(row)
+    return out
+
+
+@pytest.fixture(scope="module")
+def big() -> Links:
+    return link("near_duplicate", random_pairs(400, 500, 1))
+
+
+@pytest.fixture(scope="module")
+def order() -> Ints:
+    """A keeper's order of nine rows in ten."""
+    return np.random.default_rng(2).permutation(400)[:360].astype(np.int32)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_groups_are_connected_components(big: Links, limit: float) -> None:
+    expected = components(big.pairs, limit)
+    assert same_partition(big.labels(limit), expected)
+    sizes = np.bincount(expected)
+    groups = big.groups(limit)
+    assert groups["size"].to_list() == sorted(sizes[sizes > 1].tolist(), reverse=True)
+    for start, size, weakest in groups.iter_rows():
+        rows = big.line[start : start + size]
+        assert len(set(expected[rows].tolist())) == 1
+        assert len(set(components(big.pairs, weakest)[rows].tolist())) == 1, "at its weakest link the group still holds together"
+        above = float(np.nextafter(np.float32(weakest), np.float32(2)))
+        assert len(set(components(big.pairs, above)[rows].tolist())) > 1, "and at no higher limit"
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_cover_rule_keeps_its_two_laws(big: Links, order: Ints, limit: float) -> None:
+    to = big.gives_way(limit, "cover", order)
+    alike = matrix(big.pairs) >= np.float32(limit)
+    in_hand = np.isin(np.arange(big.rows), order)
+    kept = np.flatnonzero((to == np.arange(big.rows)) & in_hand & (big.pairs.twin >= 0))
+    gone = np.flatnonzero(to != np.arange(big.rows))
+    assert not (alike[np.ix_(kept, kept)] & ~np.eye(len(kept), dtype=bool)).any(), "no two kept rows are within the limit"
+    assert alike[gone, to[gone]].all(), "each dropped row names a row within the limit"
+    assert np.isin(to[gone], kept).all(), "which is kept"
+    place = np.full(big.rows, big.rows)
+    place[order] = np.arange(len(order))
+    assert (place[to[gone]] < place[gone]).all(), "and which the keeper prefers"
+    assert in_hand[gone].all()
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_group_rule_keeps_the_favourite_of_each_component(big: Links, order: Ints, limit: float) -> None:
+    to = big.gives_way(limit, "group", order)
+    component = components(big.pairs, limit)
+    expected = np.arange(big.rows, dtype=np.int32)
+    for c in range(component.max() + 1):
+        hand = [row for row in order.tolist() if component[row] == c]
+        expected[hand] = hand[0] if hand else 0
+    assert (to == expected).all()
+
+
+@given(some_pairs(), st.integers(50, 100), st.randoms(use_true_random=False))
+def test_both_rules_as_they_are_said(pairs: Pairs, hundredths: int, random: Random) -> None:
+    links, limit = link("x", pairs), hundredths / 100
+    rows = list(range(links.rows))
+    random.shuffle(rows)
+    order = np.array(rows[: 1 + len(rows) // 2], np.int32)
+    assert (links.gives_way(limit, "cover", order) == greedy(pairs, limit, order)).all()
+    assert same_partition(links.labels(limit), components(pairs, limit))
+
+
+@given(some_pairs(), st.integers(50, 99))
+def test_a_looser_limit_never_keeps_more_under_the_group_rule(pairs: Pairs, hundredths: int) -> None:
+    links = link("x", pairs)
+    order = np.arange(links.rows, dtype=np.int32)
+    loose, tight = (links.gives_way(h / 100, "group", order) == order for h in (hundredths, hundredths + 1))
+    assert not (loose & ~tight).any()
+
+
+@given(some_pairs())
+def test_the_curve_of_removed_rows_counts_what_the_group_rule_drops(pairs: Pairs) -> None:
+    links = link("x", pairs)
+    order = np.arange(links.rows, dtype=np.int32)
+    limits = np.arange(50, 101, dtype=np.float32) / 100
+    assert links.removed(limits).tolist() == [int((links.gives_way(float(t), "group", order) != order).sum()) for t in limits]
+
+
+def spanning(pairs: Pairs) -> dict[tuple[int, int], float]:
+    """The pairs of the maximum spanning forest."""
+    order = np.lexsort((pairs.b, pairs.a, -pairs.similarity))
+    taken = forest.spanning(len(pairs.twin), pairs.a, pairs.b, order)
+    return {(int(pairs.a[e]), int(pairs.b[e])): float(pairs.similarity[e]) for e in taken}
+
+
+@given(some_pairs(), st.integers(0, 2**40))
+@settings(max_examples=200)
+def test_forests_of_parts_merge_into_the_forest_of_the_whole(pairs: Pairs, split: int) -> None:
+    twin = pairs.twin.tolist()
+    edges = {(int(a), int(b)): float(s) for a, b, s in zip(pairs.a, pairs.b, pairs.similarity, strict=True)}
+    parts: tuple[dict[tuple[int, int], float], ...] = ({}, {})
+    for i, (ab, s) in enumerate(edges.items()):
+        parts[split >> i & 1][ab] = s
+    merged = make_pairs(twin, spanning(make_pairs(twin, parts[0])) | spanning(make_pairs(twin, parts[1])))
+    assert spanning(merged) == spanning(pairs)
+    whole, from_parts = link("x", pairs), link("x", merged)
+    for name in ("line", "gap", "joins"):
+        assert (getattr(whole, name) == getattr(from_parts, name)).all(), name
+
+
+@given(some_pairs(), st.randoms(use_true_random=False))
+def test_links_do_not_depend_on_the_order_of_the_pairs(pairs: Pairs, random: Random) -> None:
+    shuffled = list(range(len(pairs.a)))
+    random.shuffle(shuffled)
+    other = link("x", Pairs(pairs.twin, pairs.a[shuffled], pairs.b[shuffled], pairs.similarity[shuffled]))
+    assert (link("x", pairs).line == other.line).all()
+
+
+def test_rows_alike_to_one_row(big: Links) -> None:
+    alike = matrix(big.pairs)
+    for row in range(0, big.rows, 7):
+        expected = [(i, alike[row, i]) for i in range(big.rows) if i != row and alike[row, i] >= np.float32(0.7)]
+        assert big.of_row(row, 0.7) == sorted(expected, key=lambda pair: (-pair[1], pair[0]))
+
+
+def test_rows_without_text_neither_link_nor_go() -> None:
+    links = link("x", make_pairs([0, -1, 0, -1], {}))
+    for rule in ("cover", "group"):
+        assert links.gives_way(0.5, rule, np.arange(4, dtype=np.int32)).tolist() == [0, 1, 0, 3]
+    assert links.of_row(1, 0.5) == []
+    assert links.labels(1.0).tolist().count(links.labels(1.0)[0]) == 2
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_no_pairs_at_all(rows: int) -> None:
+    links = link("x", make_pairs(list(range(rows)), {}))
+    order = np.arange(rows, dtype=np.int32)
+    for limit in (0.0, 0.5, 1.0):
+        assert links.groups(limit).is_empty()
+        assert len(set(links.labels(limit).tolist())) == rows
+        for rule in ("cover", "group"):
+            assert links.gives_way(limit, rule, order).tolist() == order.tolist()
+
+
+def test_links_survive_the_disk(big: Links, tmp_path: Path) -> None:
+    write_links(big, tmp_path)
+    back = read_links(big.name, tmp_path)
+    for name in ("line", "gap", "joins"):
+        assert (getattr(back, name) == getattr(big, name)).all(), name
+    for name in ("twin", "a", "b", "similarity"):
+        assert (getattr(back.pairs, name) == getattr(big.pairs, name)).all(), name
