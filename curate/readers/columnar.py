@@ -1,0 +1,134 @@
+"""Parquet and Arrow files, and with them datasets that Hugging Face saved to disk: batches as they are, every type kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from curate.errors import InputError
+from curate.readers.file import InputFile
+from curate.readers.reading import Reading, Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["read_columnar"]
+
+_BATCH_BYTES = 32 << 20
+
+
+def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
+    """Rows of Parquet and Arrow files. Raises InputError where a file is damaged, the files' types do not go together, or a type cannot be kept.
+
+    Files of a dataset with splits get a column `split`, unless they have one.
+    """
+    import pyarrow as pa
+
+    schemas = [_schema(file) for file in files]
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(", ".join(file.shown for file in files), f"mixed types: {error}", "Give a column the same type in all files") from error
+    splits = any(file.split for file in files) and "split" not in schema.names
+    if splits:
+        schema = schema.append(pa.field("split", pa.string()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        before = 0
+        for file in files:
+            for batch in _batches(file):
+                yield _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
+                reading.tell(before)
+            before += file.path.stat().st_size
+            reading.tell(before)
+
+    return Rows(schema, batches, tuple(_notes(files, schemas, schema)))
+
+
+@contextmanager
+def _whole(file: InputFile) -> Iterator[None]:
+    """Says of a file that cannot be read that it is damaged."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        what = f"cannot be read as {file.format.capitalize()}; it is cut short, damaged or of another kind ({str(error).splitlines()[0]})"
+        raise InputError(file.shown, what, "Fetch or write it again") from error
+
+
+def _schema(file: InputFile) -> pa.Schema:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _whole(file):
+        if file.format == "parquet":
+            found = pq.ParquetFile(file.path).schema_arrow
+        else:
+            with pa.memory_map(str(file.path)) as source:
+                found = _arrow(source).schema
+    schema: pa.Schema = found.remove_metadata()
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise InputError(file.shown, f"duplicate column names: {', '.join(map(repr, twice))}", "Rename all but one")
+    for column in schema:
+        if not _kept(column.type):
+            what = f"the column '{column.name}' has the type {column.type}, which not every part of Curate can read"
+            raise InputError(file.shown, what, "Cast it to a more usual type")
+    return schema
+
+
+def _kept(kind: pa.DataType) -> bool:
+    """Whether DuckDB, Polars and Parquet all know a type."""
+    from pyarrow import types
+
+    rare = types.is_float16, types.is_decimal256, types.is_list_view, types.is_large_list_view, types.is_interval, types.is_union, types.is_run_end_encoded
+    inner = [kind.field(i).type for i in range(kind.num_fields)]
+    return not any(test(kind) for test in rare) and not (types.is_struct(kind) and not inner) and all(map(_kept, inner))
+
+
+def _arrow(source: pa.NativeFile) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
+    import pyarrow as pa
+
+    is_file = source.read(6) == b"ARROW1"
+    source.seek(0)
+    return pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+
+
+def _batches(file: InputFile) -> Iterator[pa.RecordBatch]:
+    """The batches of a file, each of a size that fits in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _whole(file):
+        if file.format == "parquet":
+            parquet = pq.ParquetFile(file.path)
+            size = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
+            rows = max(1, min(65_536, _BATCH_BYTES * parquet.metadata.num_rows // max(1, size)))
+            yield from parquet.iter_batches(batch_size=rows)
+            return
+        with pa.memory_map(str(file.path)) as source:
+            reader = _arrow(source)
+            whole = (reader.get_batch(i) for i in range(reader.num_record_batches)) if isinstance(reader, pa.RecordBatchFileReader) else reader
+            for batch in whole:
+                rows = max(1, _BATCH_BYTES * len(batch) // max(1, batch.nbytes))
+                yield from (batch.slice(start, rows) for start in range(0, len(batch), rows))
+
+
+def _fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    names = batch.schema.names
+    columns = [batch.column(f.name).cast(f.type) if f.name in names else pa.nulls(len(batch), f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _notes(files: Sequence[InputFile], schemas: Sequence[pa.Schema], schema: pa.Schema) -> Iterator[str]:
+    for column in schema:
+        lacking = [file.shown for file, s in zip(files, schemas, strict=True) if column.name not in s.names and not (column.name == "split" and file.split)]
+        if lacking:
+            yield f"{lacking[0]}{f' and {len(lacking) - 1} more files have' if len(lacking) > 1 else ' has'} no column '{column.name}': null there"
+        found = {str(s.field(column.name).type) for s in schemas if column.name in s.names}
+        if len(found) > 1:
+            yield f"'{column.name}' has the types {', '.join(sorted(found))}: all are {column.type}"
