@@ -51,7 +51,8 @@ class Links:
         return len(self.line)
 
     @cached_property
-    def _graph(self) -> tuple[npt.NDArray[np.int64], Ints]:
+    def graph(self) -> tuple[npt.NDArray[np.int64], Ints]:
+        """The pairs of row i are `pair[start[i]:start[i + 1]]`. start: int64 [rows + 1], pair: int32 [2 pairs]."""
         from curate.kernels import forest
 
         graph: tuple[npt.NDArray[np.int64], Ints] = forest.adjacency(self.rows, self.pairs.a, self.pairs.b)
@@ -66,7 +67,7 @@ class Links:
 
         exact = _exact(limit)
         if rule == "cover":
-            found = forest.cover_rule(order, self.pairs.twin, self._graph, (self.pairs.a, self.pairs.b, self.pairs.similarity), exact)
+            found = forest.cover_rule(order, self.pairs.twin, self.graph, (self.pairs.a, self.pairs.b, self.pairs.similarity), exact)
         else:
             place = np.full(self.rows, -1, np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)
@@ -97,7 +98,7 @@ class Links:
         twin = self.pairs.twin
         if twin[position] < 0:
             return []
-        start, pair = self._graph
+        start, pair = self.graph
         mine = int(twin[position])
         edges = pair[start[mine] : start[mine + 1]]
         other = self.pairs.a[edges] + self.pairs.b[edges] - mine

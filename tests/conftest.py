@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from curate.workspace import Workspace
+
+settings.register_profile("curate", deadline=None)  # the first example may compile a loop
+settings.load_profile("curate")
 
 
 @pytest.fixture(scope="session")

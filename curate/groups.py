@@ -1,0 +1,150 @@
+"""What a Links threshold does to the rows that come to it: at every limit as a curve, at one limit as a table of who stays for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.links import Links, Rule
+from curate.recipe import LinkThreshold
+from curate.reviews import Review, marks
+from curate.selection import Selection, keeper_order
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curate.scores import Scores
+
+__all__ = ["Hand", "Outcome", "curve", "curve_limits", "hand", "members", "outcome", "table"]
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Longs = npt.NDArray[np.int64]
+
+MOST_LIMITS = 63  # of the cover rule's one pass
+
+
+@dataclass(frozen=True)
+class Hand:
+    """The rows that come to a Links threshold.
+
+    order: int32 [rows in hand], positions, the keeper's favourite first. inside: bool [rows], the same rows. pinned: bool [rows], rows that stay anyway.
+    """
+
+    order: Ints
+    inside: Bools
+    pinned: Bools
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a Links threshold does. gives_way: int32 [rows], see `Links.gives_way`. drops: bool [rows]."""
+
+    hand: Hand
+    threshold: LinkThreshold
+    gives_way: Ints
+    drops: Bools
+
+
+def hand(scores: Scores, selection: Selection, name: str, keeper: str, marked: Sequence[Review] = ()) -> Hand:
+    """Rows that come to the Links threshold `name` of a selection, or that would come to it if it were added to the recipe."""
+    inside = np.ones(selection.rows, np.bool_)
+    for other, dropped in selection.drops.items():
+        if other in (name, "budget"):
+            break
+        inside &= ~dropped
+    pinned = marks(marked, scores.frame["row_id"]) == 1 if marked else np.zeros(selection.rows, np.bool_)
+    return Hand(keeper_order(scores, keeper, inside, pinned), inside, pinned)
+
+
+def outcome(links: Links, rows: Hand, threshold: LinkThreshold) -> Outcome:
+    """Apply a threshold to the rows in hand; the same as `curate.selection.select` does."""
+    gives_way = links.gives_way(threshold.limit, threshold.rule, rows.order)
+    return Outcome(rows, threshold, gives_way, (gives_way != np.arange(links.rows)) & ~rows.pinned)
+
+
+def curve_limits(floor: float) -> Floats:
+    """Limits of a curve: each hundredth from the floor to 1, or each second one where that were too many. float32, ascending."""
+    low = round(100 * floor)
+    step = 1 + (100 - low) // MOST_LIMITS
+    return np.asarray(np.arange(100, low - 1, -step)[::-1] / 100, np.float32)
+
+
+def curve(links: Links, rows: Hand, rule: Rule, limits: Floats) -> Longs:
+    """Rows dropped at each limit. limits: float32, ascending, at most 63. int64 [limits].
+
+    Group: the gaps between neighbours of the line count, over those whose rows are in hand; pinned rows beyond a group's first stay. Cover: one pass for all.
+    """
+    if rule == "group":
+        return _joined(links, rows.inside, limits) - _joined(links, rows.inside & rows.pinned, limits)
+    from curate.kernels import groups
+
+    pairs = links.pairs
+    found = groups.cover_counts(rows.order, rows.pinned, pairs.twin, links.graph, (pairs.a, pairs.b, pairs.similarity), limits)
+    return np.asarray(found, np.int64)
+
+
+def _line(links: Links, inside: Bools) -> tuple[Ints, Floats]:
+    """The line of some rows only: the rows, and the gap from each to the next; 0 after the last."""
+    place = np.flatnonzero(inside[links.line])
+    if not len(place):
+        return links.line[:0], links.gap[:0]
+    gap = np.minimum.reduceat(links.gap, place)
+    gap[-1] = 0
+    return links.line[place], gap
+
+
+def _joined(links: Links, inside: Bools, limits: Floats) -> Longs:
+    """Rows minus groups at each limit. int64 [limits]."""
+    gap = np.sort(_line(links, inside)[1])
+    return np.asarray(len(gap) - np.searchsorted(gap, limits, side="left"), np.int64)
+
+
+def likeness(links: Links, rows: Ints, others: Ints) -> Floats:
+    """Similarity of each row to the other beside it, NaN where they are no verified pair. float32 [rows]."""
+    from curate.kernels import groups
+
+    pairs = links.pairs
+    found = groups.likeness(rows, others, pairs.twin, links.graph, (pairs.a, pairs.b, pairs.similarity))
+    return np.asarray(found, np.float32)
+
+
+def table(links: Links, found: Outcome, by: str = "size") -> pl.DataFrame:
+    """Who stays for whom: `kept` (position, Int32), `size` (UInt32), `weakest` (Float32), by "size" (the largest first) or "weakest" (the weakest first).
+
+    Cover: size counts the rows that give way to the kept one, weakest is the least of their similarities to it. Group: size counts all rows of the group,
+    weakest is the least of the links that hold it together.
+    """
+    import polars as pl
+
+    if found.threshold.rule == "group":
+        line, alike = _line(links, found.hand.inside)
+        kept = found.gives_way[line]
+        joined = np.flatnonzero(kept[1:] == kept[:-1])
+        kept, alike = kept[joined], alike[joined]
+    else:
+        gone = np.flatnonzero(found.drops).astype(np.int32)
+        kept = found.gives_way[gone]
+        alike = likeness(links, gone, kept)
+    size = pl.len() + (found.threshold.rule == "group")
+    frame = pl.DataFrame({"kept": kept, "alike": alike}).group_by("kept").agg(size.alias("size"), pl.col("alike").min().alias("weakest"))
+    return frame.sort([by, "kept"], descending=[by == "size", False])
+
+
+def members(links: Links, found: Outcome, kept: int) -> pl.DataFrame:
+    """The rows that give way to one: `row` (position, Int32), `similarity` to it (Float32), `dropped`; most alike first.
+
+    The similarity is null where the two are no verified pair. A row that gives way and is not dropped is pinned.
+    """
+    import polars as pl
+
+    rows = np.flatnonzero(found.gives_way == kept).astype(np.int32)
+    rows = rows[rows != kept]
+    alike = likeness(links, rows, np.full(len(rows), kept, np.int32))
+    frame = pl.DataFrame({"row": rows, "similarity": alike, "dropped": found.drops[rows]})
+    return frame.with_columns(pl.col("similarity").fill_nan(None)).sort(["similarity", "row"], descending=[True, False], nulls_last=True)

@@ -1,0 +1,113 @@
+"""Curves and tables of duplicates against the rules applied limit by limit."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.groups import Hand, Outcome, curve, curve_limits, likeness, members, outcome, table
+from curate.links import Links, Rule, link
+from curate.recipe import LinkThreshold
+from curate.signal import Pairs
+from tests.pairs import components, make_pairs, matrix, some_pairs
+
+RULES: tuple[Rule, ...] = ("cover", "group")
+
+
+def in_hand(links: Links, random: Random, pinned: int = 0) -> Hand:
+    """Two rows in three, in any order, the first ones pinned."""
+    rows = list(range(links.rows))
+    random.shuffle(rows)
+    order = np.array(rows[: 1 + 2 * len(rows) // 3], np.int32)
+    inside, stays = np.zeros(links.rows, np.bool_), np.zeros(links.rows, np.bool_)
+    inside[order], stays[order[:pinned]] = True, True
+    return Hand(order, inside, stays)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(pairs=some_pairs(), random=st.randoms(use_true_random=False), pinned=st.integers(0, 4))
+def test_the_curve_counts_what_the_rule_drops_at_each_limit(rule: Rule, pairs: Pairs, random: Random, pinned: int) -> None:
+    links = link("x", pairs)
+    hand = in_hand(links, random, pinned)
+    limits = curve_limits(0.5)
+    one_by_one = [int(outcome(links, hand, LinkThreshold(limit=float(t), rule=rule)).drops.sum()) for t in limits]
+    assert curve(links, hand, rule, limits).tolist() == one_by_one
+
+
+def test_limits_of_a_curve_are_the_hundredths_that_a_recipe_names() -> None:
+    assert len(curve_limits(0.5)) == 51
+    for floor in (0.0, 0.3, 0.5, 0.73, 1.0):
+        limits = curve_limits(floor)
+        assert len(limits) <= 63
+        assert limits[0] >= np.float32(floor)
+        assert limits[-1] == 1
+    assert all(t == np.float32(h / 100) for t, h in zip(curve_limits(0.5), range(50, 101), strict=True))
+
+
+@given(some_pairs(), st.randoms(use_true_random=False), st.integers(0, 4), st.integers(50, 100))
+def test_the_cover_table_names_each_dropped_row_once(pairs: Pairs, random: Random, pinned: int, hundredths: int) -> None:
+    links = link("x", pairs)
+    found = outcome(links, in_hand(links, random, pinned), LinkThreshold(limit=hundredths / 100, rule="cover"))
+    shown = table(links, found)
+    assert shown["size"].sum() == found.drops.sum()
+    alike = matrix(pairs)
+    for kept, size, weakest in shown.iter_rows():
+        gone = np.flatnonzero((found.gives_way == kept) & found.drops)
+        assert size == len(gone)
+        assert weakest == alike[gone, kept].min() >= np.float32(hundredths / 100)
+        listed = members(links, found, kept)
+        assert listed.filter("dropped")["row"].sort().to_list() == gone.tolist()
+        assert listed["similarity"].to_list() == sorted(alike[listed["row"].to_numpy(), kept], reverse=True)
+
+
+@given(some_pairs(), st.randoms(use_true_random=False), st.integers(0, 4), st.integers(50, 100))
+def test_the_group_table_is_the_components_of_the_rows_in_hand(pairs: Pairs, random: Random, pinned: int, hundredths: int) -> None:
+    links = link("x", pairs)
+    hand = in_hand(links, random, pinned)
+    found = outcome(links, hand, LinkThreshold(limit=hundredths / 100, rule="group"))
+    component = np.where(hand.inside, components(pairs, hundredths / 100), -1)
+    sizes = np.bincount(component[hand.inside])
+    shown = table(links, found)
+    assert shown["size"].to_list() == sorted(sizes[sizes > 1].tolist(), reverse=True)
+    for kept, size, weakest in shown.iter_rows():
+        rows = np.flatnonzero(component == component[kept])
+        assert hand.order[np.isin(hand.order, rows)][0] == kept, "the keeper's favourite stays"
+        assert len(members(links, found, kept)) == size - 1
+        assert len(set(components(pairs, weakest)[rows].tolist())) == 1, "the weakest link still holds the group"
+        assert len(set(components(pairs, float(np.nextafter(np.float32(weakest), np.float32(2))))[rows].tolist())) > 1, "and no stronger one does"
+
+
+def chain() -> tuple[Links, Outcome]:
+    """Rows 0-1-2 in a chain at .9 and .8, and 3-4 equal: the group rule swallows row 2, which is not alike to row 0."""
+    links = link("x", make_pairs([0, 1, 2, 3, 3], {(0, 1): 0.9, (1, 2): 0.8}))
+    everything = Hand(np.arange(5, dtype=np.int32), np.ones(5, np.bool_), np.zeros(5, np.bool_))
+    return links, outcome(links, everything, LinkThreshold(limit=0.8, rule="group"))
+
+
+def test_a_chain_shows_its_weakest_link_and_what_has_no_link_of_its_own() -> None:
+    links, found = chain()
+    assert table(links, found).rows() == [(0, 3, pytest.approx(0.8)), (3, 2, 1.0)]
+    assert table(links, found, "weakest")["kept"].to_list() == [0, 3]
+    assert members(links, found, 0).rows() == [(1, pytest.approx(0.9), True), (2, None, True)]
+    cover = outcome(links, found.hand, LinkThreshold(limit=0.8, rule="cover"))
+    assert cover.drops.tolist() == [False, True, False, False, True]
+    assert table(links, cover).rows() == [(0, 1, pytest.approx(0.9)), (3, 1, 1.0)]
+
+
+def test_likeness_of_rows_that_are_no_pair_is_not_known() -> None:
+    links, _ = chain()
+    found = likeness(links, np.array([0, 0, 4, 3], np.int32), np.array([1, 2, 3, 0], np.int32))
+    assert np.isnan(found).tolist() == [False, True, False, True]
+    assert found[[0, 2]].tolist() == [pytest.approx(0.9), 1.0]
+
+
+def test_no_rows_in_hand() -> None:
+    links, found = chain()
+    nobody = Hand(np.empty(0, np.int32), np.zeros(5, np.bool_), np.zeros(5, np.bool_))
+    for rule in RULES:
+        none = outcome(links, nobody, LinkThreshold(limit=0.8, rule=rule))
+        assert table(links, none).is_empty()
+        assert not curve(links, nobody, rule, curve_limits(0.5)).any()
+    assert found.drops.sum() == 3
