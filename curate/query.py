@@ -62,16 +62,19 @@ def queryable(scores: Scores) -> dict[str, str]:
 
     A name that stands twice (SQL does not tell case) means the first of these. A view is there where one column of text has its role.
     """
-    original = dict(scores.dataset.columns)
+    import polars as pl
+
+    original = scores.dataset.scan().drop("row_id").collect_schema()
     found = {name: f"f0.{_name(name)}" for name in [*original, "row_id"]}
     parts = {}
     for role in (Role.PROMPT, Role.CONTEXT, Role.RESPONSE):
         columns = scores.dataset.roles.get(role, ())
-        if len(columns) == 1 and original.get(columns[0]) in ("string", "large_string"):
+        if len(columns) == 1 and original[columns[0]] == pl.String:
             parts[role.value] = f"f0.{_name(columns[0])}"
     found = _more(found, parts)
     if parts and Role.MESSAGES not in scores.dataset.roles:
-        found = _more(found, {"text": f"concat_ws(chr(10), {', '.join(parts.values())})"})
+        filled = ", ".join(f"nullif({sql}, '')" for sql in parts.values())
+        found = _more(found, {"text": f"nullif(concat_ws(chr(10), {filled}), '')"})
     for i, task in enumerate(scores.measured.values()):
         found = _more(found, {c.name: f"f{i + 1}.{_name(c.name)}" for c in task.signal.columns if not c.dtype.startswith("Array")})
     return _more(found, {"keep": "kept.keep"})
