@@ -84,9 +84,7 @@ def curve(links: Links, rows: Hand, rule: Rule, limits: Floats) -> Longs:
         return _joined(links, rows.inside, limits) - _joined(links, rows.inside & rows.pinned, limits)
     from curate.kernels import groups
 
-    pairs = links.pairs
-    found = groups.cover_counts(rows.order, rows.pinned, pairs.twin, links.graph, (pairs.a, pairs.b, pairs.similarity), limits)
-    return np.asarray(found, np.int64)
+    return np.asarray(groups.cover_counts(rows.order, rows.pinned, links.pairs.twin, links.graph, limits), np.int64)
 
 
 def _line(links: Links, inside: Bools) -> tuple[Ints, Floats]:
@@ -109,9 +107,7 @@ def likeness(links: Links, rows: Ints, others: Ints) -> Floats:
     """Similarity of each row to the other beside it, NaN where they are no verified pair. float32 [rows]."""
     from curate.kernels import groups
 
-    pairs = links.pairs
-    found = groups.likeness(rows, others, pairs.twin, links.graph, (pairs.a, pairs.b, pairs.similarity))
-    return np.asarray(found, np.float32)
+    return np.asarray(groups.likeness(rows, others, links.pairs.twin, links.graph), np.float32)
 
 
 def table(links: Links, found: Outcome, by: str = "size") -> pl.DataFrame:

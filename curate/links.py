@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 def _exact(limit: float) -> np.float32:
     """A limit as similarities are kept. Never 0, which is what the line has where nothing joins two rows: the groups' loops would run past its end."""
-    return np.float32(max(limit, np.finfo(np.float32).tiny))
+    return np.float32(max(limit, float(np.finfo(np.float32).tiny)))
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,13 @@ class Links:
         return len(self.line)
 
     @cached_property
-    def graph(self) -> tuple[npt.NDArray[np.int64], Ints]:
-        """The pairs of row i are `pair[start[i]:start[i + 1]]`. start: int64 [rows + 1], pair: int32 [2 pairs]."""
+    def graph(self) -> tuple[npt.NDArray[np.int64], Ints, Floats]:
+        """Who is how alike to each first row of a class, most alike first: see `curate.kernels.forest.adjacency`."""
         from curate.kernels import forest
 
-        graph: tuple[npt.NDArray[np.int64], Ints] = forest.adjacency(self.rows, self.pairs.a, self.pairs.b)
+        pairs = self.pairs
+        order = np.argsort(-pairs.similarity, kind="stable")
+        graph: tuple[npt.NDArray[np.int64], Ints, Floats] = forest.adjacency(self.rows, pairs.a, pairs.b, pairs.similarity, order)
         return graph
 
     def gives_way(self, limit: float, rule: Rule, order: Ints) -> Ints:
@@ -67,7 +69,7 @@ class Links:
 
         exact = _exact(limit)
         if rule == "cover":
-            found = forest.cover_rule(order, self.pairs.twin, self.graph, (self.pairs.a, self.pairs.b, self.pairs.similarity), exact)
+            found = forest.cover_rule(order, self.pairs.twin, self.graph, exact)
         else:
             place = np.full(self.rows, -1, np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)
@@ -98,11 +100,10 @@ class Links:
         twin = self.pairs.twin
         if twin[position] < 0:
             return []
-        start, pair = self.graph
+        start, other, alike = self.graph
         mine = int(twin[position])
-        edges = pair[start[mine] : start[mine + 1]]
-        other = self.pairs.a[edges] + self.pairs.b[edges] - mine
-        near = {int(o): float(s) for o, s in zip(other, self.pairs.similarity[edges], strict=True) if s >= np.float32(limit)}
+        span = slice(start[mine], start[mine + 1])
+        near = {int(o): float(s) for o, s in zip(other[span], alike[span], strict=True) if s >= np.float32(limit)}
         members = np.flatnonzero(np.isin(twin, np.array([mine, *near], np.int32)))
         found = [(int(m), near.get(int(twin[m]), 1.0)) for m in members if m != position]
         return sorted(found, key=lambda row: (-row[1], row[0]))

@@ -120,31 +120,32 @@ def group_rule(line: Ints, gap: Floats, limit: float, place: Ints) -> Ints:
 
 
 @nb.njit(cache=True)
-def adjacency(rows: int, a: Ints, b: Ints) -> tuple[Longs, Ints]:
-    """Both directions of the pairs by row: the pairs of row i are `pair[start[i]:start[i + 1]]`. int64 [rows + 1], int32 [2 pairs]."""
+def adjacency(rows: int, a: Ints, b: Ints, similarity: Floats, order: Longs) -> tuple[Longs, Ints, Floats]:
+    """Who is how alike to each row: to row i the rows `other[start[i]:start[i + 1]]`, most alike first, with their similarity beside them.
+
+    order: the pairs, most alike first. Returns int64 [rows + 1], int32 [2 pairs], float32 [2 pairs].
+    """
     start = np.zeros(rows + 1, np.int64)
     for e in range(len(a)):
         start[a[e] + 1] += 1
         start[b[e] + 1] += 1
     for i in range(rows):
         start[i + 1] += start[i]
-    fill, pair = start[:-1].copy(), np.empty(2 * len(a), np.int32)
-    for e in range(len(a)):
-        pair[fill[a[e]]] = e
-        fill[a[e]] += 1
-        pair[fill[b[e]]] = e
-        fill[b[e]] += 1
-    return start, pair
+    fill, other, alike = start[:-1].copy(), np.empty(2 * len(a), np.int32), np.empty(2 * len(a), np.float32)
+    for e in order:
+        for x, y in ((a[e], b[e]), (b[e], a[e])):
+            other[fill[x]], alike[fill[x]] = y, similarity[e]
+            fill[x] += 1
+    return start, other, alike
 
 
 @nb.njit(cache=True)
-def cover_rule(order: Ints, twin: Ints, graph: tuple[Longs, Ints], pairs: tuple[Ints, Ints, Floats], limit: float) -> Ints:
+def cover_rule(order: Ints, twin: Ints, graph: tuple[Longs, Ints, Floats], limit: float) -> Ints:
     """The row that each row gives way to when a row goes only if a row that stays is at least `limit` alike; itself where it stays or is not in hand.
 
     order: int32 [rows in hand], the keeper's order. Whole classes settle at once: what is alike to one member is alike to all. int32 [rows].
     """
-    start, pair = graph
-    a, b, similarity = pairs
+    start, other, alike = graph
     taken = np.full(len(twin), -1, np.int32)
     for row in order:
         c = twin[row]
@@ -152,11 +153,10 @@ def cover_rule(order: Ints, twin: Ints, graph: tuple[Longs, Ints], pairs: tuple[
             continue
         taken[c] = row
         for q in range(start[c], start[c + 1]):
-            e = pair[q]
-            if similarity[e] >= limit:
-                other = a[e] + b[e] - c
-                if taken[other] < 0:
-                    taken[other] = row
+            if alike[q] < limit:
+                break
+            if taken[other[q]] < 0:
+                taken[other[q]] = row
     out = np.arange(len(twin)).astype(np.int32)
     for row in order:
         if twin[row] >= 0:
@@ -173,4 +173,4 @@ def warm() -> None:
     labels(line, gap, 0.8)
     runs(line, gap, 0.8, 2)
     group_rule(line, gap, 0.8, np.arange(4).astype(np.int32))
-    cover_rule(np.arange(4).astype(np.int32), twin, adjacency(4, a, b), (a, b, s), 0.8)
+    cover_rule(np.arange(4).astype(np.int32), twin, adjacency(4, a, b, s, np.array([0], np.int64)), 0.8)

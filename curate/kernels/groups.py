@@ -15,13 +15,12 @@ Bools = npt.NDArray[np.bool_]
 
 
 @nb.njit(cache=True)
-def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints], pairs: tuple[Ints, Ints, Floats], limits: Floats) -> Longs:
+def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats) -> Longs:
     """Rows that the cover rule drops at each limit. int64 [limits].
 
     limits: ascending, at most 63. Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
     """
-    start, pair = graph
-    a, b, similarity = pairs
+    start, other, alike = graph
     one, everywhere = np.uint64(1), 0
     whole = (one << np.uint64(len(limits))) - one
     covered, seen, dropped = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_), np.zeros(len(limits), np.int64)
@@ -37,20 +36,21 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
         if gone and not pinned[row]:
             for t in range(len(limits)):
                 dropped[t] += np.int64((gone >> np.uint64(t)) & one)
-        stays = whole & ~gone
-        if stays:
-            for q in range(start[c], start[c + 1]):
-                e = pair[q]
-                below = np.uint64(np.searchsorted(limits, similarity[e], side="right"))
-                covered[a[e] + b[e] - c] |= stays & ((one << below) - one)
+        stays, top = whole & ~gone, len(limits)
+        for q in range(start[c], start[c + 1]):
+            while top and alike[q] < limits[top - 1]:
+                top -= 1
+                stays &= ~(one << np.uint64(top))
+            if not stays:
+                break
+            covered[other[q]] |= stays
     return dropped + everywhere
 
 
 @nb.njit(cache=True)
-def likeness(rows: Ints, others: Ints, twin: Ints, graph: tuple[Longs, Ints], pairs: tuple[Ints, Ints, Floats]) -> Floats:
+def likeness(rows: Ints, others: Ints, twin: Ints, graph: tuple[Longs, Ints, Floats]) -> Floats:
     """Similarity of each row to the other beside it: 1 within a class, NaN where they are no verified pair. float32 [rows]."""
-    start, pair = graph
-    a, b, similarity = pairs
+    start, other, alike = graph
     out = np.full(len(rows), np.nan, np.float32)
     for i in range(len(rows)):
         x, y = twin[rows[i]], twin[others[i]]
@@ -62,9 +62,8 @@ def likeness(rows: Ints, others: Ints, twin: Ints, graph: tuple[Longs, Ints], pa
         if start[x + 1] - start[x] > start[y + 1] - start[y]:
             x, y = y, x
         for q in range(start[x], start[x + 1]):
-            e = pair[q]
-            if a[e] + b[e] - x == y:
-                out[i] = similarity[e]
+            if other[q] == y:
+                out[i] = alike[q]
                 break
     return out
 
@@ -72,6 +71,6 @@ def likeness(rows: Ints, others: Ints, twin: Ints, graph: tuple[Longs, Ints], pa
 def warm() -> None:
     """Compile every loop of this module."""
     twin, a, b, s = np.array([0, 0, 2], np.int32), np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
-    graph, rows = adjacency(3, a, b), np.arange(3).astype(np.int32)
-    cover_counts(rows, np.zeros(3, np.bool_), twin, graph, (a, b, s), np.array([0.5, 0.8], np.float32))
-    likeness(rows, rows[::-1].copy(), twin, graph, (a, b, s))
+    graph, rows = adjacency(3, a, b, s, np.array([0], np.int64)), np.arange(3).astype(np.int32)
+    cover_counts(rows, np.zeros(3, np.bool_), twin, graph, np.array([0.5, 0.8], np.float32))
+    likeness(rows, rows[::-1].copy(), twin, graph)
