@@ -13,7 +13,7 @@ LAYERS = [  # a module imports only from lines above its own
     {"workspace", "engine"},
     {"signal", "nearest", "models", "language_model", "kernels"},
     {"signals"},
-    {"lines", "view"},
+    {"readers", "recognition", "rows", "view"},
     {"dataset"},
     {"load"},
     {"links", "recipe"},

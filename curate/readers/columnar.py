@@ -35,13 +35,11 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
         schema = schema.append(pa.field("split", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        before = 0
         for file in files:
             for batch in _batches(file):
+                reading.tell(file, 0)  # a batch's place in its file is not known; a person may stop here all the same
                 yield _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
-                reading.tell(before)
-            before += file.path.stat().st_size
-            reading.tell(before)
+            reading.tell(file, file.path.stat().st_size)
 
     return Rows(schema, batches, tuple(_notes(files, schemas, schema)))
 

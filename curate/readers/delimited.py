@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from curate.errors import InputError
-from curate.readers.file import LINE_LIMIT, InputFile
+from curate.readers.file import LINE_LIMIT, InputFile, Tell, silent
 from curate.readers.line import blocks
 from curate.readers.reading import Reading, Reject, Rows
 
@@ -112,7 +112,7 @@ def read_delimited(files: Sequence[InputFile], reading: Reading) -> Rows:
 
 def _sheet(file: InputFile) -> _Sheet:
     delimiter = _delimiter(file)
-    header = next(_records(file, delimiter, lambda _: None), None)
+    header = next(_records(file, delimiter, silent), None)
     if header is None:
         raise InputError(file.shown, "the file is empty", "Give a file with a header line and rows")
     where = f"{file.shown}:{header.lines[0].number}"
@@ -129,7 +129,7 @@ def _delimiter(file: InputFile) -> str:
     """Tab for .tsv; else the one of , ; | and tab that the first line has most often outside quotes."""
     if file.suffix == ".tsv":
         return "\t"
-    first = next((line.text for line in _lines(file, lambda _: None) if line.text.strip()), "")
+    first = next((line.text for line in _lines(file, silent) if line.text.strip()), "")
     bare = "".join(first.split('"')[::2])
     return max(",;|\t", key=bare.count)
 
@@ -176,14 +176,14 @@ def _reject(file: InputFile, lines: Sequence[_Line], reason: str) -> Reject:
     return Reject(file, first.number, first.number, first.offset, len(text.encode()), reason, text.rstrip("\r\n"))
 
 
-def _lines(file: InputFile, tell: Callable[[int], None]) -> Iterator[_Line]:
+def _lines(file: InputFile, tell: Tell) -> Iterator[_Line]:
     for block in blocks(file, tell):
         offsets = block.number if block.offset is None else block.offset
         for number, offset, text in zip(block.number.tolist(), offsets.tolist(), block.text.to_pylist(), strict=True):
             yield _Line(number, offset, text, block.bad.get(number))
 
 
-def _records(file: InputFile, delimiter: str, tell: Callable[[int], None]) -> Iterator[_Record]:
+def _records(file: InputFile, delimiter: str, tell: Tell) -> Iterator[_Record]:
     """The records of a file, the header first. After a broken one reading goes on at the line after its first."""
     csv.field_size_limit(max(csv.field_size_limit(), LINE_LIMIT))
     feed = _Feed(_lines(file, tell))

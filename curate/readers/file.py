@@ -11,7 +11,7 @@ from pathlib import Path
 from curate.errors import InputError
 from curate.workspace import read_json
 
-__all__ = ["FORMATS", "LINE_LIMIT", "InputFile", "chunks", "find_files", "is_hub_name"]
+__all__ = ["FORMATS", "LINE_LIMIT", "InputFile", "Tell", "chunks", "find_files", "is_hub_name", "silent"]
 
 FORMATS = {
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
@@ -46,6 +46,14 @@ class InputFile:
         if len(endings) == 2 and endings[1] in _COMPRESSED and FORMATS.get(endings[0]) in {"json", "csv"}:
             return endings[0]
         return endings[-1] if endings else ""
+
+
+Tell = Callable[[InputFile, int], None]
+"""Is told how many bytes of a file have been read."""
+
+
+def silent(file: InputFile, done: int) -> None:
+    """Tells nobody."""
 
 
 def find_files(paths: Sequence[str]) -> list[InputFile]:
@@ -105,10 +113,10 @@ def _unreadable(where: str, error: OSError) -> InputError:
     return InputError(where, f"cannot be read ({error.strerror or error})", "Check that it exists and that you may read it")
 
 
-def chunks(file: InputFile, tell: Callable[[int], None]) -> Iterator[bytes]:
+def chunks(file: InputFile, tell: Tell) -> Iterator[bytes]:
     """The bytes of a file, decompressed where it is gzip or zstd (told by its first bytes), in chunks of at most 8 MiB.
 
-    tell: is given the bytes read so far of the file itself. Raises InputError where it cannot be read, is cut short or damaged, or swells without measure.
+    Raises InputError where it cannot be read, is cut short or damaged, or swells without measure.
     """
     import pyarrow as pa
 
@@ -124,7 +132,7 @@ def chunks(file: InputFile, tell: Callable[[int], None]) -> Iterator[bytes]:
                 if codec and size > max(BOMB_BYTES, BOMB_RATIO * raw.tell()):
                     what = f"swells to more than {BOMB_RATIO} times its size and {BOMB_BYTES >> 20} MiB when decompressed, as a zip bomb does"
                     raise InputError(file.shown, what, "Decompress it yourself if you trust it")
-                tell(raw.tell())
+                tell(file, raw.tell())
                 yield chunk
     except OSError as error:
         if error.errno is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from curate.errors import InputError
-from curate.readers.file import LINE_LIMIT, InputFile
+from curate.readers.file import LINE_LIMIT, InputFile, Tell, silent
 from curate.readers.line import Block, marked
 
 __all__ = ["items", "layout"]
@@ -99,7 +99,7 @@ class _Window:
 
 def layout(file: InputFile) -> Literal["lines", "array", "object"]:
     """How a JSON file is laid out: one that ends in .json is an array, one object or, as many are, JSON lines; .jsonl and .ndjson are always lines."""
-    window = _Window(file, marked(file, lambda _: None))
+    window = _Window(file, marked(file, silent))
     first = window.peek() if file.suffix == ".json" else ""
     if first == "[":
         return "array"
@@ -113,7 +113,7 @@ def layout(file: InputFile) -> Literal["lines", "array", "object"]:
     return "lines" if window.peek() else "object"
 
 
-def items(file: InputFile, kind: Literal["array", "object"], tell: Callable[[int], None]) -> Iterator[Block]:
+def items(file: InputFile, kind: Literal["array", "object"], tell: Tell) -> Iterator[Block]:
     """The items as blocks; `number` is the item's place from 1. Raises InputError where the text is broken or an object holds no list or several."""
     window = _Window(file, marked(file, tell))
     texts: list[str] = []

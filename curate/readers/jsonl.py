@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from curate.errors import InputError
-from curate.readers.file import InputFile
+from curate.readers.file import InputFile, Tell, silent
 from curate.readers.item import items, layout
 from curate.readers.line import Block, blocks
 from curate.readers.reading import Reading, Rows
@@ -23,18 +23,18 @@ from curate.readers.shape import Shape, columns, conflict, disputed, grow, notes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_json"]
+__all__ = ["read_lines"]
 
 _BLANK = r"ltrim(text, E' \t\r\n') = ''"
 
 
-def read_json(files: Sequence[InputFile], reading: Reading) -> Rows:
+def read_lines(files: Sequence[InputFile], reading: Reading) -> Rows:
     """Rows of JSON files. Raises InputError where a file cannot be read on; bad lines go to `reading.rejects`."""
     import pyarrow as pa
 
     kinds = [layout(file) for file in files]
 
-    def passes(tell: Callable[[int], None]) -> Iterator[Block]:
+    def passes(tell: Tell) -> Iterator[Block]:
         for file, kind in zip(files, kinds, strict=True):
             yield from (blocks(file, tell) if kind == "lines" else items(file, kind, tell))
 
@@ -43,7 +43,7 @@ def read_json(files: Sequence[InputFile], reading: Reading) -> Rows:
         for structure, lines, _ in _survey(block, reading):
             grow(shape, structure, lines)
     if disputed(shape):
-        shape = _settle(passes(lambda _: None), shape, reading)
+        shape = _settle(passes(silent), shape, reading)
     if not shape.fields:
         raise reading.rejects.nothing(files[0])
     spec = json.dumps({name: columns(part) for name, part in shape.fields.items()}, ensure_ascii=False)

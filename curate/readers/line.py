@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.readers.file import LINE_LIMIT, InputFile, chunks
+from curate.readers.file import LINE_LIMIT, InputFile, Tell, chunks
 from curate.readers.reading import Reject
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Block:
         return Reject(self.file, int(self.number[at]), int(self.line[at]), offset, len(text.encode()), reason, text.rstrip("\r\n"))
 
 
-def marked(file: InputFile, tell: Callable[[int], None]) -> Iterator[bytes]:
+def marked(file: InputFile, tell: Tell) -> Iterator[bytes]:
     """The chunks of a text file without its UTF-8 byte order mark. Raises InputError where the mark says that it is not UTF-8, or the file is empty."""
     found = chunks(file, tell)
     first = next(found, b"")
@@ -57,7 +57,7 @@ def marked(file: InputFile, tell: Callable[[int], None]) -> Iterator[bytes]:
     yield from chain([first.removeprefix(b"\xef\xbb\xbf")], found)
 
 
-def blocks(file: InputFile, tell: Callable[[int], None]) -> Iterator[Block]:
+def blocks(file: InputFile, tell: Tell) -> Iterator[Block]:
     """A text file as blocks of about 8 MiB. A line longer than LINE_LIMIT is not kept in memory: its first bytes stand for it."""
     line, offset = 1, 0
     for data, size in _whole_lines(marked(file, tell)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from curate.errors import BadLinesError, InputError
-from curate.readers.file import InputFile
+from curate.readers.file import InputFile, Tell
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,11 +88,11 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a reader works. tell: is given how many bytes of all files have been read in this pass."""
+    """Where a reader works, and whom it tells how far it is."""
 
     con: duckdb.DuckDBPyConnection
     rejects: Rejects
-    tell: Callable[[int], None]
+    tell: Tell
 
 
 @dataclass(frozen=True)
