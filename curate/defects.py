@@ -10,13 +10,13 @@ from random import Random
 
 __all__ = ["GARBLED", "IMPERSONAL", "PERSONAL", "RESPELLED", "edit_to", "iban_check", "jaccard", "luhn_digit", "shingles"]
 
-_LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ", "st": "ﬆ"}
+_LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ", "ss": "ß", "st": "ﬆ", "s": "ſ"}
 _WIDE = {code: code + 0xFEE0 for code in range(ord("!"), ord("~") + 1)}
 _SPACES = ("  ", "\t", "\u00a0", "\u2003 ", " \n")
 
 
 def _ligatures(text: str) -> str:
-    return re.sub("ffi|ffl|ff|fi|fl|st", lambda found: _LIGATURES[found[0]], text)
+    return re.sub("|".join(_LIGATURES), lambda found: _LIGATURES[found[0]], text)
 
 
 def _respaced(text: str) -> str:
@@ -24,14 +24,15 @@ def _respaced(text: str) -> str:
     return "".join([" ", *(word + _SPACES[i % len(_SPACES)] for i, word in enumerate(words))])
 
 
-RESPELLED: dict[str, Callable[[str], str]] = {
-    "verbatim": lambda text: text,
-    "case": str.upper,
-    "width": lambda text: text.translate(_WIDE),
-    "ligature": _ligatures,
-    "white space": _respaced,
-    "mixed": lambda text: _respaced(_ligatures(text.replace("ss", "ß")).swapcase()),
-}
+_IN_A_LINE: dict[str, Callable[[str], str]] = {"case": str.upper, "width": lambda text: text.translate(_WIDE), "ligature": _ligatures}
+
+
+def _mixed(text: str) -> str:
+    ways = tuple(_IN_A_LINE.values())
+    return _respaced(" ".join(ways[i % len(ways)](word) for i, word in enumerate(text.split())))
+
+
+RESPELLED: dict[str, Callable[[str], str]] = {"verbatim": str, **_IN_A_LINE, "white space": _respaced, "mixed": _mixed}
 """Ways to write a text that NFKC, casefold and white space as single spaces undo."""
 
 

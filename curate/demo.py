@@ -93,7 +93,7 @@ def subset(rows: Sequence[Row], count: int) -> list[Row]:
     passed = 0
     for source in sorted(strata):
         passed += sum(map(len, strata[source]))
-        due = round(count * min(1, passed / len(rows)))
+        due = round(count * passed / len(rows))
         for group in strata[source]:
             if len(kept) + len(group) <= due:
                 kept += group

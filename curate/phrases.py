@@ -151,7 +151,7 @@ _LISTS = {
     ),
     "adjective": (
         "plain fine rare spare modern sturdy simple handsome foreign local narrow broad heavy light dark pale bright costly cheap antique "
-        "painted borrowed famous unusual ordinary early late tall short round square tiny"
+        "painted wooden famous unusual ordinary early woven tall short round square tiny"
     ),
     "month": "January February March April May June July August September October November December",
     "trade": (
