@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curate.dataset import Dataset
@@ -10,7 +11,7 @@ from curate.scores import Scores
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["columns", "role_counts", "score_counts", "status"]
+__all__ = ["Counts", "columns", "role_counts", "score_counts", "status"]
 
 
 def columns(dataset: Dataset) -> pl.DataFrame:
@@ -35,28 +36,32 @@ def columns(dataset: Dataset) -> pl.DataFrame:
     )
 
 
-def role_counts(dataset: Dataset, role: str, most: int = 12) -> pl.DataFrame | None:
-    """Rows by value of a role's column: `value`, `rows`; the most frequent first, the rest summed up as "other". None where no column has the role."""
-    if not dataset.has(role):
-        return None
-    return _counts(dataset.views([role]).collect()[role], most)
+@dataclass(frozen=True)
+class Counts:
+    """Rows by value. top: (value, rows), the most frequent first. distinct: how many values there are. rest: rows with any other value."""
+
+    top: tuple[tuple[str, int], ...]
+    distinct: int
+    rest: int
 
 
-def score_counts(scores: Scores, column: str, most: int = 12) -> pl.DataFrame | None:
-    """Rows by value of a score column, as `role_counts`. None where it is not measured."""
+def role_counts(dataset: Dataset, role: str, most: int = 12) -> Counts | None:
+    """Rows by value of a role's column. None where no column has the role."""
+    return _counts(dataset.views([role]).collect()[role], most) if dataset.has(role) else None
+
+
+def score_counts(scores: Scores, column: str, most: int = 12) -> Counts | None:
+    """Rows by value of a score column. None where it is not measured."""
     return _counts(scores.frame[column], most) if column in scores.frame.columns else None
 
 
-def _counts(values: pl.Series, most: int) -> pl.DataFrame:
+def _counts(values: pl.Series, most: int) -> Counts:
     import polars as pl
 
     text = values.cast(pl.String, strict=False).fill_null("(none)").alias("value")
     counted = text.to_frame().group_by("value").len("rows").sort(["rows", "value"], descending=[True, False])
-    rest = counted.slice(most)
-    if rest.is_empty():
-        return counted
-    other = pl.DataFrame({"value": [f"{len(rest):,} others"], "rows": [rest["rows"].sum()]}, schema=counted.schema)
-    return pl.concat([counted.head(most), other])
+    top = tuple((str(value), int(rows)) for value, rows in counted.head(most).iter_rows())
+    return Counts(top, len(counted), len(values) - sum(rows for _, rows in top))
 
 
 def status(scores: Scores) -> pl.DataFrame:

@@ -82,14 +82,18 @@ def input_view(name: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str:
-    from curate.models import identity
-
-    model = identity(str(parameters["model"])) if "model" in parameters else None
+    model = _identity(str(parameters["model"])) if "model" in parameters else None
     texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
     read = {input_view(i, parameters) for i in signal.inputs}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs]])
+
+
+def _identity(model: str) -> str:
+    from curate.models import identity
+
+    return identity(model)
 
 
 def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str | None:

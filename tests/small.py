@@ -15,7 +15,7 @@ from curate.task import plan
 from curate.workspace import Workspace
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"]
-QUICK: dict[str, dict[str, Any]] = {"exact_duplicate": {}, "near_duplicate": {}, "text_quality": {}}
+QUICK: dict[str, dict[str, Any]] = {"exact_duplicate": {}, "near_duplicate": {}, "exact_duplicate": {}}
 
 
 def rows() -> list[dict[str, Any]]:

@@ -23,15 +23,15 @@ def escape(text: str) -> str:
 
 def layout(figure: go.Figure, title: str, height: int = 330, **more: Any) -> go.Figure:
     """Give a figure the house's title, margins, legend and number formats; `more` goes to Plotly's layout."""
-    figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
-        height=height,
-        margin={"l": 0, "r": 8, "t": 44, "b": 0},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
-        separators=".,",
-        bargap=0,
-        **more,
-    )
+    settings: dict[str, Any] = {
+        "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        "height": height,
+        "margin": {"l": 0, "r": 8, "t": 44, "b": 0},
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+        "separators": ".,",
+        "bargap": 0,
+    }
+    figure.update_layout({**settings, **more})
     return figure
 
 

@@ -79,10 +79,11 @@ def _pills() -> None:
 
 def _history() -> None:
     held = state.decided()
-    st.button("", icon=":material/undo:", key="undo", help="Undo", disabled=held.undo is None, on_click=state.undo, shortcut="Ctrl+Z")
-    st.button("", icon=":material/redo:", key="redo", help="Redo", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
     bare = not state.recipe().thresholds and not held.marked
-    st.button("", icon=":material/restart_alt:", key="reset", help="Take off every threshold and mark", disabled=bare, on_click=state.reset)
+    with st.container(horizontal=True, gap="xsmall", width="content", wrap=False):
+        st.button("", icon=":material/undo:", key="undo", help="Undo, Ctrl+Z", disabled=held.undo is None, on_click=state.undo, shortcut="Ctrl+Z")
+        st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
+        st.button("", icon=":material/restart_alt:", key="reset", help="Take off every threshold and mark", disabled=bare, on_click=state.reset)
 
 
 def _jobs() -> None:
@@ -106,7 +107,7 @@ def _one(job: Job) -> None:
     stage = now.stage.replace("_", " ")
     if job.state == "running":
         left = f", {measuring.duration(now.seconds_left)} left" if now.seconds_left else ""
-        with st.popover(f"{job.label}: {stage}{left}", icon=":material/progress_activity:"):
+        with st.popover(f"{job.label}: {stage}{left}", icon=":material/progress_activity:", wrap=False):
             if now.total:
                 st.progress(min(1.0, now.done / now.total), f"{count(now.done)} of {count(now.total)} {now.unit}")
             if now.rate and now.unit == "rows":

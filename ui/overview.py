@@ -8,7 +8,7 @@ import streamlit as st
 from curate import overview
 from curate.selection import row_tokens
 from ui import measuring, state
-from ui.charts import KEPT, escape, layout, show
+from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.widgets import count, share
 
 __all__ = ["counts_chart", "facts", "problems", "signals_table"]
@@ -27,29 +27,36 @@ def facts() -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _counted(key: str, kind: str, name: str) -> list[tuple[str, int]]:
+def _counted(key: str, kind: str, name: str) -> overview.Counts | None:
     del key
     measured = state.scores()
-    table = overview.role_counts(measured.dataset, name) if kind == "role" else overview.score_counts(measured, name)
-    return [] if table is None else [(str(v), int(n)) for v, n in table.iter_rows()]
+    return overview.role_counts(measured.dataset, name) if kind == "role" else overview.score_counts(measured, name)
 
 
 def counts_chart(kind: str, name: str, noun: str) -> bool:
     """Rows by value as bars, where there is such a column; returns whether there was."""
     measured = state.scores()
     counted = _counted(f"{measured.dataset.key} {sorted(measured.measured)} {measured.dataset.roles}", kind, name)
-    if not counted:
+    if counted is None or not counted.top:
         return False
-    top, rows = counted[0]
-    title = f"{count(len(counted))} {noun}s; {escape(top[:30])} has {share(rows, measured.dataset.rows)} of the rows"
-    if len(counted) == 1:
+    (top, rows), others = counted.top[0], counted.distinct - len(counted.top)
+    title = f"{count(counted.distinct)} {noun}s; {escape(top[:30])} has {share(rows, measured.dataset.rows)} of the rows"
+    if counted.distinct == 1:
         title = f"One {noun}: {escape(top[:40])}"
-    values = [escape(v if len(v) <= 28 else v[:27] + "…") for v, _ in counted]
-    bars = go.Bar(
-        y=values, x=[n for _, n in counted], orientation="h", marker_color=KEPT, hovertemplate="%{y}: %{x:,} rows<extra></extra>", texttemplate="%{x:,}"
+    bars = [*counted.top, (f"{count(others)} others", counted.rest)] if others else list(counted.top)
+    figure = go.Figure()
+    figure.add_bar(
+        y=[escape(v if len(v) <= 28 else v[:27] + "…") for v, _ in bars],
+        x=[n for _, n in bars],
+        orientation="h",
+        marker_color=[KEPT] * len(counted.top) + [DROPPED],
+        hovertemplate="%{y}: %{x:,} rows<extra></extra>",
+        texttemplate="%{x:,}",
+        textposition="outside",
+        cliponaxis=False,
     )
-    figure = layout(go.Figure(bars), title, max(150, 70 + 24 * len(counted)))
-    figure.update_layout(bargap=0.25, xaxis={"title": "rows", "tickformat": ","}, yaxis={"autorange": "reversed", "type": "category"})
+    layout(figure, title, max(150, 70 + 24 * len(bars)), bargap=0.25, margin={"l": 0, "r": 48, "t": 44, "b": 0})
+    figure.update_layout(xaxis={"title": "rows", "tickformat": ","}, yaxis={"autorange": "reversed", "type": "category"})
     show(figure, f"counts-{name}")
     return True
 
