@@ -1,0 +1,86 @@
+"""A real Chromium and a real server, for tests of the face."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --enable-unsafe-swiftshader"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MAC = ("/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+PAGES = {
+    "": "Overview",
+    "open": "Open",
+    "map": "Map",
+    "duplicates": "Duplicates",
+    "perplexity": "Perplexity",
+    "rows": "Rows",
+    "row": "One row",
+    "thresholds": "Thresholds",
+    "export": "Export",
+}
+
+
+def chromium() -> str:
+    """Path of the system's Chromium; `make test` installs it or says what to install."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None) or next((p for p in MAC if Path(p).exists()), None)
+    assert found, "no Chromium: run `sh tests/chromium`"
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless Chromium with an empty profile."""
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium(), args=FLAGS.split())
+        yield started
+        started.close()
+
+
+@contextmanager
+def server(workspace: Path, file: Path | None = None) -> Iterator[str]:
+    """`curate app` on a free port; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
+    log = (workspace.parent / f"server-{port}.log").open("wb")
+    process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def settled(page: Page, title: str, seconds: float = 60) -> Locator:
+    """Wait until a page's title stands and Streamlit has stopped running; fails where the page shows an exception."""
+    heading = page.locator("h1", has_text=title)
+    heading.wait_for(timeout=1000 * seconds)
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=1000 * seconds)
+    page.wait_for_timeout(400)
+    assert page.locator("[data-testid=stException]").count() == 0, page.locator("[data-testid=stException]").first.inner_text()
+    return heading
+
+
+def metric(page: Page, label: str) -> str:
+    """The value under a label of the frame."""
+    return page.locator(".st-key-frame [data-testid=stMetric]", has_text=label).locator("[data-testid=stMetricValue]").inner_text()

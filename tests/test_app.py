@@ -1,0 +1,159 @@
+"""The main job in a real Chromium: open the demo, wait for signals, move a threshold, lasso, download, and the same rows from the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from browser import PAGES, browser, metric, server, settled
+from playwright.sync_api import Browser, Page, expect
+
+from curate.demo import build_demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small demo of three packages, and its recipe."""
+    return build_demo(tmp_path_factory.mktemp("demo"), 240, packages=("numpy", "networkx", "pydantic"))
+
+
+@pytest.fixture(scope="module")
+def served(demo: Path) -> Iterator[str]:
+    with server(demo.parent / "workspace", demo) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def measured(served: str, chrome: Browser, demo: Path) -> str:
+    """The server's address, once every signal of the demo is measured in the background."""
+    page = chrome.new_page()
+    page.goto(served)
+    settled(page, "Overview")
+    page.wait_for_function(
+        "(() => { const f = document.querySelector('.st-key-frame'); return f && !f.innerText.includes('Measuring') && !f.innerText.includes('not counted'); })()",
+        timeout=600_000,
+    )
+    scores = demo.parent / "workspace" / "scores"
+    done = {json.loads(m.read_text())["signal"] for m in scores.glob("*/manifest.json")}
+    assert done == {
+        "cluster", "embedding", "exact_duplicate", "near_duplicate", "neighbour", "perplexity", "projection", "semantic_duplicate", "text_quality", "tokens",
+    }  # fmt: skip
+    page.close()
+    return served
+
+
+@pytest.fixture
+def page(chrome: Browser, measured: str) -> Iterator[Page]:
+    context = chrome.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, base_url=measured)
+    yield context.new_page()
+    context.close()
+
+
+def _kept(page: Page) -> int:
+    return int(metric(page, "Rows kept").split(" of ")[0].replace(",", ""))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_deep_link_to_every_page_of_a_fresh_server(chrome: Browser, measured: str, demo: Path, path: str) -> None:
+    with server(demo.parent / "workspace") as fresh:
+        page = chrome.new_page()
+        page.goto(f"{fresh}/{path}")
+        settled(page, PAGES[path])
+        expect(page.locator(".st-key-frame")).to_contain_text("demo.jsonl")
+        page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_there_with_nothing_open(chrome: Browser, tmp_path: Path, path: str) -> None:
+    with server(tmp_path / "empty") as bare:
+        page = chrome.new_page()
+        page.goto(f"{bare}/{path}")
+        settled(page, PAGES[path])
+        page.close()
+
+
+def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, tmp_path: Path) -> None:
+    page.goto("/duplicates")
+    settled(page, "Duplicates")
+    before = _kept(page)
+    limit = page.locator("[data-testid=stSlider] [role=slider]").first
+    limit.focus()
+    for _ in range(25):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")
+    settled(page, "Duplicates")
+    seen = _kept(page)
+    assert seen < before
+    page.goto("/export")
+    settled(page, "Export")
+    assert _kept(page) == seen, "the threshold travels to the next page"
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("Download the recipe")).click()
+    recipe = tmp_path / "recipe.yaml"
+    waiting.value.save_as(recipe)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("Download Parquet")).click()
+    waiting.value.save_as(tmp_path / "kept.parquet")
+    downloaded = pl.read_parquet(tmp_path / "kept.parquet")
+    assert len(downloaded) == seen
+    command = [sys.executable, "-m", "curate", "run", str(recipe), "--workspace", str(tmp_path / "fresh"), "--out", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["kept"] == seen
+    assert pl.read_parquet(tmp_path / "out" / "selected.parquet")["row_id"].to_list() == downloaded["row_id"].to_list()
+
+
+def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:
+    page.goto("/duplicates")
+    settled(page, "Duplicates")
+    before = _kept(page)
+    page.locator("[data-testid=stSlider] [role=slider]").first.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")
+    settled(page, "Duplicates")
+    after = _kept(page)
+    undo = page.locator(".st-key-undo button:visible").last
+    while _kept(page) != before:
+        undo.click()
+        page.wait_for_timeout(1200)
+    redo = page.locator(".st-key-redo button:visible").last
+    while redo.is_enabled():
+        redo.click()
+        page.wait_for_timeout(1200)
+    assert _kept(page) == after
+
+
+def test_a_lasso_on_the_map_drops_rows(page: Page) -> None:
+    page.goto("/map")
+    settled(page, "Map")
+    before = _kept(page)
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    box = plot.bounding_box()
+    assert box is not None
+    page.wait_for_timeout(1500)
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    for x, y in [(0.9, 0.1), (0.9, 0.55), (0.1, 0.55), (0.1, 0.12)]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=12)
+    page.mouse.up()
+    page.get_by_role("button", name=re.compile("^Drop")).wait_for(timeout=20_000)
+    page.get_by_role("button", name=re.compile("^Drop")).first.click()
+    page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
+    assert _kept(page) < before
+    expect(page.locator(".st-key-frame")).to_contain_text("by hand")
+    page.locator(".st-key-undo button:visible").last.click()
+    page.wait_for_function(f"document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
