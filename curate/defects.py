@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from random import Random
 
 __all__ = ["GARBLED", "IMPERSONAL", "PERSONAL", "RESPELLED", "edit_to", "iban_check", "jaccard", "luhn_digit", "shingles"]
 
+Shingle = tuple[str, ...]
+
 _LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ", "ss": "ß", "st": "ﬆ", "s": "ſ"}
 _WIDE = {code: code + 0xFEE0 for code in range(ord("!"), ord("~") + 1)}
+_PRINTABLE = "".join(map(chr, range(ord("!"), ord("~") + 1))) + 10 * " "
 _SPACES = ("  ", "\t", "\u00a0", "\u2003 ", " \n")
 
 
@@ -36,16 +39,16 @@ RESPELLED: dict[str, Callable[[str], str]] = {"verbatim": str, **_IN_A_LINE, "wh
 """Ways to write a text that NFKC, casefold and white space as single spaces undo."""
 
 
-def shingles(text: str) -> set[tuple[str, ...]]:
+def shingles(text: str) -> set[Shingle]:
     """Word 3-grams of a text after NFKC and casefold, split at white space; a text of fewer words is one shingle of them all."""
     words = unicodedata.normalize("NFKC", text).casefold().split()
     return set(zip(words, words[1:], words[2:], strict=False)) if len(words) > 2 else {tuple(words)}
 
 
-def jaccard(a: str, b: str) -> float:
-    """Shared shingles of two texts over all their shingles, in [0, 1]."""
-    left, right = shingles(a), shingles(b)
-    return len(left & right) / len(left | right)
+def jaccard(a: Set[Shingle], b: Set[Shingle]) -> float:
+    """What two sets share over all that they hold, in [0, 1]."""
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
 
 
 def edit_to(level: float, kind: str, words: list[str], spare: list[str], rng: Random) -> list[str]:
@@ -55,7 +58,7 @@ def edit_to(level: float, kind: str, words: list[str], spare: list[str], rng: Ra
     spare: at least as many words as there are. Returns the edited words.
     """
     order = rng.sample(range(len(words)), len(words)) if kind == "replaced" else []
-    text = " ".join(words)
+    whole = shingles(" ".join(words))
 
     def edited(count: int) -> list[str]:
         if kind == "shortened":
@@ -67,7 +70,7 @@ def edit_to(level: float, kind: str, words: list[str], spare: list[str], rng: Ra
             out[place] = spare[place]
         return out
 
-    return edited(bisect_right(range(1, len(words)), -level, key=lambda count: -jaccard(text, " ".join(edited(count)))))
+    return edited(bisect_right(range(1, len(words)), -level, key=lambda count: -jaccard(whole, shingles(" ".join(edited(count))))))
 
 
 def _mojibake(text: str, rng: Random) -> str:
@@ -76,7 +79,7 @@ def _mojibake(text: str, rng: Random) -> str:
 
 
 def _noise(text: str, rng: Random) -> str:
-    return "".join(chr(rng.randrange(33, 127)) if rng.random() < 0.9 else " " for _ in text)
+    return "".join(rng.choices(_PRINTABLE, k=len(text)))
 
 
 def _repetition(text: str, rng: Random) -> str:

@@ -178,6 +178,9 @@ _LISTS = {
 WORDS = {name: tuple(words.split()) for name, words in _LISTS.items()}
 """Names, places, adjectives, months, and nouns by topic."""
 
+_UNEVEN = {name: tuple(words[int(len(words) * ((i + 0.5) / 1024) ** 2)] for i in range(1024)) for name, words in WORDS.items()}
+"""The same 1,024 long, so that ten bits choose and the first words of each list are common, as words are."""
+
 
 @dataclass(frozen=True)
 class Story:
@@ -189,28 +192,23 @@ class Story:
 
 
 def draw_values(rng: Random, topic: str) -> Values:
-    """Words for the slots; names, places and things are drawn unevenly, so that some are common."""
-    uniform = rng.random
-
-    def pick(kind: str) -> str:
-        words = WORDS[kind]
-        return words[int(len(words) * uniform() ** 2)]
-
+    """Words for the slots, cut from one draw of bits, since a million rows need six million of them."""
+    bits = rng.getrandbits(96)
     return {
-        "who": f"{pick('first')} {pick('last')}",
-        "place": pick("place"),
-        "other": pick("place"),
-        "n": str(11 + int(9900 * uniform())),
-        "m": str(11 + int(9900 * uniform())),
-        "item": f"{pick('adjective')} {pick(topic)}",
-        "day": f"{1 + int(28 * uniform())} {WORDS['month'][int(12 * uniform())]}",
+        "who": f"{_UNEVEN['first'][bits & 1023]} {_UNEVEN['last'][bits >> 10 & 1023]}",
+        "place": _UNEVEN["place"][bits >> 20 & 1023],
+        "other": _UNEVEN["place"][bits >> 30 & 1023],
+        "n": str(11 + (bits >> 40 & 8191)),
+        "m": str(11 + (bits >> 53 & 8191)),
+        "item": f"{_UNEVEN['adjective'][bits >> 66 & 1023]} {_UNEVEN[topic][bits >> 76 & 1023]}",
+        "day": f"{1 + (bits >> 86 & 31) % 28} {WORDS['month'][(bits >> 91) % 12]}",
     }
 
 
 def draw_story(rng: Random, facts: int) -> Story:
     """A story of so many facts on a topic."""
-    topic = TOPICS[int(len(TOPICS) * rng.random())]
-    return Story(topic, int(len(QUESTIONS) * rng.random()), tuple((int(4 * rng.random()), draw_values(rng, topic)) for _ in range(facts)))
+    topic = rng.choice(TOPICS)
+    return Story(topic, rng.randrange(len(QUESTIONS)), tuple((rng.randrange(len(FACTS[topic])), draw_values(rng, topic)) for _ in range(facts)))
 
 
 def question_told(story: Story, wording: int, fact: int = 0) -> str:

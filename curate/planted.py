@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from curate.defects import GARBLED, IMPERSONAL, PERSONAL, RESPELLED, edit_to, jaccard
+from curate.defects import GARBLED, IMPERSONAL, PERSONAL, RESPELLED, edit_to, jaccard, shingles
 from curate.errors import InputError
 from curate.phrases import TOPICS, Story, draw_story, draw_values, facts_told, question_told
 from curate.workspace import write_file
@@ -105,15 +105,21 @@ def planted(seed: int, row: int) -> tuple[Example, tuple[Claim, ...]]:
     return _MAKERS[defect](seed, row, kind)
 
 
+def _own(seed: int, row: int) -> tuple[dict[str, Any], Random]:
+    """What no copy takes over from its original, and the row's source of chance."""
+    rng = Random(seed << 40 | row)
+    return {"id": _id(row), "source": rng.choice(_SOURCES), "license": rng.choice(_LICENSES)}, rng
+
+
 def _original(seed: int, row: int) -> tuple[Example, Story, Random]:
     """The row without its defect, the story that it tells, and the source of chance for what follows."""
-    rng = Random(seed << 40 | row)
-    grounded = PLAN[row % len(PLAN)][1] == "grounded" or PLAN[row % len(PLAN)][0] == "ungrounded"
+    own, rng = _own(seed, row)
+    defect, kind = PLAN[row % len(PLAN)]
+    grounded = kind == "grounded" or defect == "ungrounded"
     story = draw_story(rng, 4 if grounded else 6)
     told = facts_told(story, 0)
-    source, licence = rng.choice(_SOURCES), rng.choice(_LICENSES)
     context, answer = (" ".join(told), facts_told(story, 1)[:2]) if grounded else (None, told)
-    return Example(_id(row), question_told(story, 0), context, " ".join(answer), story.topic, source, licence), story, rng
+    return Example(prompt=question_told(story, 0), context=context, response=" ".join(answer), label=story.topic, **own), story, rng
 
 
 def _copied(row: int) -> int:
@@ -129,37 +135,35 @@ def _id(row: int) -> str:
 
 
 def _copy(row: int, of: int, defect: str, kind: str, base: Example, example: Example) -> Claim:
-    similarity = jaccard(f"{base.prompt}\n{base.response}", f"{example.prompt}\n{example.response}")
+    similarity = jaccard(shingles(f"{base.prompt}\n{base.response}"), shingles(f"{example.prompt}\n{example.response}"))
     return Claim(row, _id(row), defect, kind, of, _id(of), similarity)
 
 
 def _exact_duplicate(seed: int, row: int, kind: str) -> tuple[Example, tuple[Claim, ...]]:
-    of = _copied(row)
-    base, own = _original(seed, of)[0], _original(seed, row)[0]
-    spell = RESPELLED[kind]
-    example = replace(own, prompt=spell(base.prompt), response=spell(base.response), label=base.label)
+    of, (own, _) = _copied(row), _own(seed, row)
+    base = _original(seed, of)[0]
+    example = replace(base, prompt=RESPELLED[kind](base.prompt), response=RESPELLED[kind](base.response), **own)
     return example, (_copy(row, of, "exact_duplicate", kind, base, example),)
 
 
 def _near_duplicate(seed: int, row: int, kind: str) -> tuple[Example, tuple[Claim, ...]]:
-    of = _copied(row)
-    base, own, rng = planted(seed, of)[0], *_original(seed, row)[::2]
+    of, (own, rng) = _copied(row), _own(seed, row)
+    base = planted(seed, of)[0]
     level = 0.8 if kind == "chain" else float(kind)
     spare = " ".join(facts_told(draw_story(rng, 12), 0)).split()
     question = base.prompt.split()
     words = edit_to(level, LEVELS[level], question + base.response.split(), spare, rng)
-    example = replace(own, prompt=" ".join(words[: len(question)]), response=" ".join(words[len(question) :]), label=base.label)
-    claim = _copy(row, of, "near_duplicate", "chain" if kind == "chain" else LEVELS[level], base, example)
+    example = replace(base, prompt=" ".join(words[: len(question)]), response=" ".join(words[len(question) :]), **own)
     if kind != "chain":
-        return example, (claim,)
+        return example, (_copy(row, of, "near_duplicate", LEVELS[level], base, example),)
     first = _copied(of)
-    return example, (claim, _copy(row, first, "near_duplicate", kind, planted(seed, first)[0], example))
+    return example, tuple(_copy(row, end, "near_duplicate", kind, planted(seed, end)[0], example) for end in (of, first))
 
 
 def _semantic_duplicate(seed: int, row: int, kind: str) -> tuple[Example, tuple[Claim, ...]]:
-    of = _copied(row)
-    (base, story, _), own = _original(seed, of), _original(seed, row)[0]
-    example = replace(own, prompt=question_told(story, 1), response=" ".join(facts_told(story, 1)), label=base.label)
+    of, (own, _) = _copied(row), _own(seed, row)
+    base, story, _ = _original(seed, of)
+    example = replace(base, prompt=question_told(story, 1), response=" ".join(facts_told(story, 1)), **own)
     return example, (_copy(row, of, "semantic_duplicate", kind, base, example),)
 
 
