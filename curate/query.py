@@ -111,6 +111,8 @@ def _child() -> None:
     """Answer the question on standard input: a line of JSON (nothing, or what is wrong and the remedy), then the mask as bits."""
     import duckdb
 
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # DuckDB's progress bar goes to standard output
     sys.setrecursionlimit(20_000)  # the parser's tree is as deep as its brackets
     asked = json.loads(sys.stdin.buffer.readline())
     keep = np.frombuffer(sys.stdin.buffer.read(), np.bool_)
@@ -127,7 +129,8 @@ def _child() -> None:
     except duckdb.Error as error:
         text = " ".join(str(error).partition("\n\nLINE ")[0].split())
         said = [text.rstrip(" .!"), "Mend the SQL"]
-    sys.stdout.buffer.write(json.dumps(said).encode() + b"\n" + (b"" if said else np.packbits(mask).tobytes()))
+    with answer:
+        answer.write(json.dumps(said).encode() + b"\n" + (b"" if said else np.packbits(mask).tobytes()))
 
 
 def _positions(asked: dict[str, Any], keep: Bools) -> npt.NDArray[np.int32]:
