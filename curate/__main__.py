@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.errors import Cancelled, CurateError, InputError
+from curate.errors import Cancelled, CurateError, InputError, SignalError
 
 __all__ = ["main"]
 
@@ -99,10 +99,17 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
     tasks = plan(dataset, {**wanted} if args.only is None else {**recipe.signals, **wanted})
     if args.only:
         tasks = _with_needs([t for t in tasks if t.signal.name in args.only])
-    measure(dataset, tasks, workspace, args.engine, tell)
+    failed: set[str] = set()
     for task in tasks:
-        print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured'}")
-    return 0
+        if not failed & {t.signal.name for t in _with_needs(task.needs)}:
+            try:
+                measure(dataset, [task], workspace, args.engine, tell)
+            except SignalError as error:
+                print(f"curate: {error}", file=sys.stderr)
+                failed.add(task.signal.name)
+                continue
+        print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured' if task.done(workspace) else 'not measured'}")
+    return 2 if failed else 0
 
 
 def _with_needs(tasks: Sequence[Any]) -> tuple[Any, ...]:

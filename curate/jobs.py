@@ -148,7 +148,7 @@ def _state(folder: Path, pid: int, born: float) -> State:
 def _message(folder: Path) -> str:
     text = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip()
     errors = [line.removeprefix("curate: ") for line in text.splitlines() if line.startswith("curate: ")]
-    return errors[-1] if errors else text[-2000:]
+    return "\n".join(errors) if errors else text[-2000:]
 
 
 def jobs(workspace: Workspace) -> list[Job]:

@@ -7,15 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from curate.load import load
-
 from curate.measure import measure
 from curate.recipe import Recipe, parse_recipe
 from curate.scores import Scores
 from curate.task import plan
 from curate.workspace import Workspace
 
-WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"]
-QUICK: dict[str, dict[str, Any]] = {"exact_duplicate": {}, "near_duplicate": {}, "exact_duplicate": {}}
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+]
+QUICK: dict[str, dict[str, Any]] = {"exact_duplicate": {}, "near_duplicate": {}}
 
 
 def rows() -> list[dict[str, Any]]:

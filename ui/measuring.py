@@ -53,7 +53,7 @@ def status(task: Task) -> str:
     asked = job.args[job.args.index("--only") + 1 :]
     if job.state == "running":
         return "running" if job.progress.stage == task.signal.name else "waiting" if task.signal.name in asked else "not measured"
-    return "failed" if job.progress.stage == task.signal.name else "not measured"
+    return "failed" if f"the signal {task.signal.name} failed" in job.message or job.progress.stage == task.signal.name else "not measured"
 
 
 def seconds_of(tasks: Sequence[Task]) -> float:
@@ -87,11 +87,10 @@ def ensure() -> None:
     if last is not None and last.state in ("cancelled", "failed"):
         return
     names, spent = [], 0.0
-    for task in state.scores().tasks:
-        if not task.skip and not task.done(state.workspace()):
-            spent += seconds_of([task])
-            if spent > UNASKED:
-                break
+    todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace())]
+    for task in sorted(todo, key=lambda t: seconds_of([t])):
+        spent += seconds_of([task])
+        if spent <= UNASKED:
             names.append(task.signal.name)
     if names:
         measure(names)
