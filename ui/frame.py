@@ -12,7 +12,7 @@ from curate.selection import row_tokens
 from ui import measuring, state
 from ui.widgets import count, share
 
-__all__ = ["frame"]
+__all__ = ["frame", "said"]
 
 BESIDE = Path(__file__).parent
 
@@ -45,7 +45,8 @@ def _kept() -> None:
         st.metric("Tokens kept", f"{count(kept)} · {share(kept, int(tokens.sum()))}", width="content")
 
 
-def _said(name: str, threshold: Threshold) -> str:
+def said(name: str, threshold: Threshold) -> str:
+    """A threshold in a few words: "perplexity response ≤ 400"."""
     words = name.replace("_", " ")
     if isinstance(threshold, LinkThreshold):
         return f"{words} ≥ {threshold.limit:.2f}, {threshold.rule}"
@@ -61,7 +62,7 @@ def _pills() -> None:
         for name, threshold in now.thresholds.items():
             note = pending.get(name)
             st.button(
-                _said(name, threshold) + (" (waiting)" if note else ""),
+                said(name, threshold) + (" (waiting)" if note else ""),
                 key=f"off-{name}",
                 icon=":material/close:",
                 icon_position="right",
