@@ -12,7 +12,7 @@ from curate.selection import row_tokens
 from ui import measuring, state
 from ui.widgets import count, share
 
-__all__ = ["frame", "said"]
+__all__ = ["frame", "in_words"]
 
 BESIDE = Path(__file__).parent
 
@@ -45,7 +45,7 @@ def _kept() -> None:
         st.metric("Tokens kept", f"{count(kept)} · {share(kept, int(tokens.sum()))}", width="content")
 
 
-def said(name: str, threshold: Threshold) -> str:
+def in_words(name: str, threshold: Threshold) -> str:
     """A threshold in a few words: "perplexity response ≤ 400"."""
     words = name.replace("_", " ")
     if isinstance(threshold, LinkThreshold):
@@ -62,7 +62,7 @@ def _pills() -> None:
         for name, threshold in now.thresholds.items():
             note = pending.get(name)
             st.button(
-                said(name, threshold) + (" (waiting)" if note else ""),
+                in_words(name, threshold) + (" (waiting)" if note else ""),
                 key=f"off-{name}",
                 icon=":material/close:",
                 icon_position="right",
