@@ -1,0 +1,58 @@
+"""Names of clusters on the map: at their medians, the largest first, none over another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.region import Bounds
+
+__all__ = ["Name", "place_names"]
+
+LINE, LETTER = 17.0, 6.6  # pixels of a name's height and of a letter's width, at 12 px
+LONGEST = 30
+ENOUGH = 100_000  # rows that the medians are taken of
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name on the map. text: as given, shortened. x, y: its middle."""
+
+    text: str
+    x: float
+    y: float
+
+
+def place_names(
+    place: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], number: npt.NDArray[np.int32], names: Sequence[str], view: Bounds, size: tuple[int, int]
+) -> tuple[Name, ...]:
+    """Names at the median of each cluster's rows, the largest cluster first; one that would touch a name already there or the edge is left out.
+
+    place: x and y, float32 [rows], NaN where a row has none. number: int32 [rows], place of the row's cluster in `names`, negative for none.
+    view: the part of the plane that is shown. size: its width and height in pixels.
+    """
+    (x, y), (low, high, bottom, top) = place, view
+    rows = np.flatnonzero((number >= 0) & (x >= low) & (x <= high) & (y >= bottom) & (y <= top))
+    sizes = np.bincount(number[rows], minlength=len(names))
+    rows = rows[:: max(1, len(rows) // ENOUGH)]
+    rows = rows[np.argsort(number[rows], kind="stable")]
+    starts = np.searchsorted(number[rows], np.arange(len(names) + 1))
+    taken: list[Bounds] = []
+    found: list[Name] = []
+    for cluster in np.argsort(-sizes, kind="stable"):
+        own = rows[starts[cluster] : starts[cluster + 1]]
+        if not len(own):
+            continue
+        text = names[cluster] if len(names[cluster]) <= LONGEST else names[cluster][: LONGEST - 1] + "…"
+        middle = float(np.median(x[own])), float(np.median(y[own]))
+        across, down = (middle[0] - low) / (high - low) * size[0], (top - middle[1]) / (top - bottom) * size[1]
+        wide, tall = len(text) * LETTER / 2, LINE / 2
+        box = (across - wide, across + wide, down - tall, down + tall)
+        inside = box[0] >= 0 and box[1] <= size[0] and box[2] >= 0 and box[3] <= size[1]
+        if inside and not any(box[0] < t[1] and t[0] < box[1] and box[2] < t[3] and t[2] < box[3] for t in taken):
+            taken.append(box)
+            found.append(Name(text, *middle))
+    return tuple(found)
