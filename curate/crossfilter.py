@@ -74,7 +74,7 @@ def _log_edges(known: Floats, column: Column, whole: bool) -> Floats:
     if column.limit is not None and column.limit > 0:
         low, high = min(low, column.limit), max(high, column.limit)
     if whole:
-        return np.unique(np.floor(np.geomspace(low, high + 1, BINS + 1))) - 0.5
+        return np.unique(np.floor(np.geomspace(max(low, 1), high + 1, BINS + 1))) - 0.5
     return np.geomspace(low, high, BINS + 1) if high > low else np.array([low / 2, low * 2])
 
 

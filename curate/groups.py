@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curate.scores import Scores
+    from curate.task import Task
 
-__all__ = ["Hand", "Outcome", "curve", "curve_limits", "hand", "members", "outcome", "table"]
+__all__ = ["Hand", "Outcome", "curve", "curve_limits", "floor", "hand", "in_hand", "likeness", "members", "outcome", "pinned_rows", "proposal", "table"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -51,14 +52,37 @@ class Outcome:
     drops: Bools
 
 
-def hand(scores: Scores, selection: Selection, name: str, keeper: str, marked: Sequence[Review] = ()) -> Hand:
-    """Rows that come to the Links threshold `name` of a selection, or that would come to it if it were added to the recipe."""
+def floor(task: Task) -> float:
+    """The lowest limit at which a task's Links know all pairs; 1 where it only knows equal rows."""
+    return float(task.parameters.get("floor", 1.0))
+
+
+def proposal(task: Task) -> tuple[float, str]:
+    """The limit that is proposed for a task's Links, and where it comes from."""
+    if task.signal.name == "exact_duplicate":
+        return 1.0, "the rows are equal but for case, compatibility forms and white space."
+    if task.signal.name == "near_duplicate":
+        return 0.8, "Lee et al. 2022, Deduplicating Training Data Makes Language Models Better."
+    return 0.95, "A cosine means something else for each model, and for this one nothing is measured: read some pairs first."
+
+
+def in_hand(selection: Selection, name: str) -> Bools:
+    """True for the rows that come to the Links threshold `name`, or that would come to it if it were added to the recipe. bool [rows]."""
     inside = np.ones(selection.rows, np.bool_)
     for other, dropped in selection.drops.items():
         if other in (name, "budget"):
             break
         inside &= ~dropped
-    pinned = marks(marked, scores.frame["row_id"]) == 1 if marked else np.zeros(selection.rows, np.bool_)
+    return inside
+
+
+def pinned_rows(scores: Scores, marked: Sequence[Review]) -> Bools:
+    """True for the rows that a person keeps, whatever a threshold says. bool [rows]."""
+    return np.asarray(marks(marked, scores.frame["row_id"]) == 1 if marked else np.zeros(scores.dataset.rows, np.bool_), np.bool_)
+
+
+def hand(scores: Scores, keeper: str, inside: Bools, pinned: Bools) -> Hand:
+    """Rows that come to a Links threshold, in its keeper's order. inside, pinned: bool [rows]."""
     return Hand(keeper_order(scores, keeper, inside, pinned), inside, pinned)
 
 

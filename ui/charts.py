@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-__all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "show"]
+__all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "show", "style"]
 
 KEPT = "#2f6fde"
 DROPPED = "#9aa5b1"
@@ -21,18 +21,22 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def layout(figure: go.Figure, title: str, height: int = 330, **more: Any) -> go.Figure:
-    """Give a figure the house's title, margins, legend and number formats; `more` goes to Plotly's layout."""
-    settings: dict[str, Any] = {
+def style(title: str, height: int = 330, **more: Any) -> dict[str, Any]:
+    """A layout with the house's title, margins, legend and number formats; `more` is Plotly's. A figure made of it at once takes a tenth of the time."""
+    return {
         "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
         "height": height,
         "margin": {"l": 0, "r": 8, "t": 44, "b": 0},
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
         "separators": ".,",
         "bargap": 0,
+        **more,
     }
-    figure.update_layout({**settings, **more})
-    return figure
+
+
+def layout(figure: go.Figure, title: str, height: int = 330, **more: Any) -> go.Figure:
+    """Give a figure the house's title, margins, legend and number formats; `more` goes to Plotly's layout."""
+    return figure.update_layout(style(title, height, **more))
 
 
 def show(figure: go.Figure, key: str, **more: Any) -> Any:

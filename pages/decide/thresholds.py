@@ -1,4 +1,17 @@
-from ui.widgets import head, need_dataset
+import streamlit as st
 
-head("thresholds", "")
+from ui import state, thresholds
+from ui.widgets import empty, head, need_dataset
+
+head("Thresholds", "Which rows does each score drop, and where should its limit be?")
 need_dataset()
+measured, selection = state.scores(), state.selection()
+
+thresholds.funnel(selection)
+st.page_link("pages/explore/duplicates.py", label="Duplicates have a page of their own", icon=":material/content_copy:")
+
+groups = thresholds.chosen(measured)
+if groups:
+    thresholds.cards(measured, selection, groups)
+else:
+    empty("No score to show", "None is measured yet, none has a proposed limit, or none has these words. Choose All to see every one.")

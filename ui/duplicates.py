@@ -1,0 +1,235 @@
+"""The duplicates page: controls of one kind, the curve, who stays for whom, two rows side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+import streamlit as st
+
+from curate import groups
+from curate.crossfilter import numeric_columns
+from curate.groups import Hand, Outcome
+from curate.links import Links, Rule
+from curate.recipe import LinkThreshold
+from curate.scores import Scores
+from curate.task import Task
+from ui import measuring, state
+from ui.charts import DROPPED, HAND, KEPT, layout, show
+from ui.widgets import count, share
+
+__all__ = ["Shown", "controls", "kind", "picture", "shown"]
+
+KINDS = {"Exact": "exact_duplicate", "Near": "near_duplicate", "Semantic": "semantic_duplicate"}
+RULES = {
+    "cover": "Cover: a row goes only if a row that stays is at least this alike.",
+    "group": "Group: rows linked through others form a group, and one row of it stays; long chains can swallow unlike rows.",
+}
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One kind of duplicates as the page shows it. on: the threshold is in the recipe. key: names all that the outcome rests on but limit and rule."""
+
+    task: Task
+    links: Links
+    threshold: LinkThreshold
+    on: bool
+    found: Outcome
+    key: str
+
+    @property
+    def name(self) -> str:
+        """Name of the signal and of its threshold."""
+        return self.task.signal.name
+
+    @property
+    def dropped(self) -> int:
+        """Rows that the threshold drops, or would."""
+        return int(self.found.drops.sum())
+
+
+def kind() -> str:
+    """Let the person choose the kind of duplicates; returns its signal. The choice is in the page's address."""
+    chosen = st.segmented_control("Kind", list(KINDS), default="Near", required=True, key="kind", bind="query-params", label_visibility="collapsed")
+    return KINDS[chosen or "Near"]
+
+
+def _threshold(name: str) -> LinkThreshold:
+    """What the recipe says, else what the person last set here, else the proposal."""
+    found = state.recipe().thresholds.get(name) or st.session_state.get(f"off-limit-{name}")
+    if isinstance(found, LinkThreshold):
+        return found
+    task = measuring.task_of(name)
+    return LinkThreshold(limit=groups.proposal(task)[0] if task else 1.0)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _hand(key: str, keeper: str, _scores: Scores, _inside: Bools, _pinned: Bools) -> Hand:
+    del key
+    return groups.hand(_scores, keeper, _inside, _pinned)
+
+
+def shown(name: str) -> Shown:
+    """The kind as it stands: rows that come to its threshold, and what happens to them."""
+    measured, selection = state.scores(), state.selection()
+    threshold, on = _threshold(name), name in selection.gives_way
+    inside = groups.in_hand(selection, name)
+    pinned = groups.pinned_rows(measured, state.decided().marked)
+    tasks = " ".join(t.key for t in measured.measured.values())
+    key = blake2b(tasks.encode() + np.packbits(inside).tobytes() + np.packbits(pinned).tobytes(), digest_size=12).hexdigest()
+    key = f"{key} {name} {threshold.keeper}"
+    hand, links = _hand(key, threshold.keeper, measured, inside, pinned), measured.links[name]
+    found = Outcome(hand, threshold, selection.gives_way[name], selection.drops[name]) if on else groups.outcome(links, hand, threshold)
+    return Shown(measured.measured[name], links, threshold, on, found, key)
+
+
+def _set(name: str, field: Literal["limit", "rule", "keeper"], key: str) -> None:
+    """A control moved. A limit that is moved turns the threshold on; the others hold once it is on."""
+    value = st.session_state[key]
+    if value is None:
+        return
+    if field == "limit":
+        value = round(value, 6)
+    new = LinkThreshold.model_validate({**_threshold(name).model_dump(), field: value})
+    if field == "limit" or name in state.recipe().thresholds:
+        state.set_threshold(name, new)
+    else:
+        st.session_state[f"off-limit-{name}"] = new
+
+
+def _switch(name: str, on: bool) -> None:
+    now = _threshold(name)
+    st.session_state[f"off-limit-{name}"] = now
+    state.set_threshold(name, now if on else None)
+
+
+def _propose(name: str, limit: float) -> None:
+    state.set_threshold(name, _threshold(name).model_copy(update={"limit": limit}))
+
+
+def controls(now: Shown) -> None:
+    """Limit, rule and keeper of one kind, and the count that they give."""
+    name, threshold = now.name, now.threshold
+    key = f"on-{name}"
+    st.session_state[key] = now.on
+    st.toggle("Drop duplicates", key=key, on_change=_switch, args=(name, not now.on), help="On: the rows are dropped. Off: the page shows what would go.")
+    came = len(now.found.hand.order)
+    gone = now.links.rows - came
+    note = f"{count(gone, 'rows')} went by other decisions before they came to this threshold" if gone else None
+    st.metric(
+        "Rows dropped" if now.on else "Rows it would drop", count(now.dropped), f"{share(now.dropped, came)} of {count(came)}", "off", note, delta_arrow="off"
+    )
+    if groups.floor(now.task) == 1:
+        st.caption(f"Limit 1.00: {groups.proposal(now.task)[1]}")
+    else:
+        _limit(now)
+        key = f"rule-{name}"
+        st.session_state[key] = threshold.rule
+        rules, about = get_args(Rule), "\n\n".join(RULES.values())
+        st.segmented_control("Rule", rules, key=key, format_func=str.capitalize, on_change=_set, args=(name, "rule", key), help=about, width="stretch")
+    _keeper(name, threshold.keeper)
+
+
+def _limit(now: Shown) -> None:
+    name, limit, floor = now.name, now.threshold.limit, groups.floor(now.task)
+    slide, typed = f"slide-{name}", f"typed-{name}"
+    st.session_state[slide] = st.session_state[typed] = min(max(limit, floor), 1.0)
+    unit = "cosine of the two embeddings" if name == "semantic_duplicate" else "Jaccard similarity of word 3-grams"
+    st.slider("Drop rows at least this alike", floor, 1.0, step=0.01, key=slide, on_change=_set, args=(name, "limit", slide), help=f"Unit: {unit}")
+    st.number_input("Limit", floor, 1.0, step=0.01, key=typed, on_change=_set, args=(name, "limit", typed), format="%.4g", label_visibility="collapsed")
+    proposed, why = groups.proposal(now.task)
+    if limit != proposed or not now.on:
+        st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_propose, args=(name, proposed), width="stretch", help=why)
+    else:
+        st.caption(f"{proposed:.2f} is proposed: {why}")
+
+
+def _keeper(name: str, keeper: str) -> None:
+    options = {"longest": "the longest row", "first": "the first row", "best": "the best row by a score"}
+    scores = [c.name for columns in numeric_columns(state.scores()).values() for c in columns]
+    key, best = f"keeper-{name}", f"best-{name}"
+    st.session_state[key] = keeper.partition(":")[0]
+    chosen = list(options) if scores else ["longest", "first"]
+    st.selectbox("Of rows that are alike, keep", chosen, key=key, format_func=options.__getitem__, on_change=_set_keeper, args=(name, key, scores))
+    if keeper.startswith("best:"):
+        st.session_state[best] = keeper
+        names = [f"best:{s}" for s in scores]
+        about = "The highest is best, unless a low value is what the score proposes to keep"
+        st.selectbox("Score", names, key=best, format_func=lambda k: k.removeprefix("best:"), on_change=_set, args=(name, "keeper", best), help=about)
+
+
+def _set_keeper(name: str, key: str, scores: list[str]) -> None:
+    if st.session_state[key] == "best":
+        st.session_state[key] = f"best:{scores[0]}"
+    _set(name, "keeper", key)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _curves(key: str, floor: float, _links: Links, _hand: Hand) -> dict[str, npt.NDArray[Any]]:
+    del key
+    limits = groups.curve_limits(floor)
+    return {"limit": limits, **{rule: groups.curve(_links, _hand, rule, limits) for rule in get_args(Rule)}}
+
+
+def picture(now: Shown) -> None:
+    """Rows dropped at each limit by both rules, the hand's place on it; for exact duplicates, how many copies there are of how many texts."""
+    if groups.floor(now.task) < 1:
+        _curve(now)
+    else:
+        _copies(now)
+
+
+def _said(now: Shown) -> str:
+    return f"{count(now.dropped)} of {count(len(now.found.hand.order))} rows {'go' if now.on else 'would go'}"
+
+
+def _curve(now: Shown) -> None:
+    floor, limit, rule = groups.floor(now.task), now.threshold.limit, now.threshold.rule
+    curves = _curves(now.key, floor, now.links, now.found.hand)
+    figure = go.Figure()
+    for name, dash in (("group", "dot"), ("cover", "solid")):
+        line = {"dash": dash, "width": 3 if name == rule else 1.5, "color": KEPT if name == rule else DROPPED}
+        text = f"at %{{x:.2f}}: %{{y:,}} rows<extra>{name} rule</extra>"
+        figure.add_scatter(x=curves["limit"], y=curves[name], name=f"{name} rule", mode="lines", line=line, hovertemplate=text)
+    figure.add_vline(x=limit, line_color=HAND, line_width=2)
+    right = limit > (1 + floor) / 2
+    figure.add_annotation(
+        x=limit,
+        y=1,
+        yref="paper",
+        text=f"{limit:.4g}: {now.dropped:,} rows",
+        showarrow=False,
+        xanchor="right" if right else "left",
+        xshift=-6 if right else 6,
+        font={"color": HAND, "size": 13},
+    )
+    layout(figure, f"{_said(now)}; what each limit drops", 360, hovermode="x")
+    figure.update_xaxes(title="similarity at or above which a row goes", tickformat=".2f", range=[floor, 1.004])
+    figure.update_yaxes(title="rows dropped", tickformat=",", rangemode="tozero")
+    show(figure, f"curve-{now.name}")
+
+
+def _copies(now: Shown) -> None:
+    sizes = groups.table(now.links, now.found)["size"].to_numpy() + (now.threshold.rule == "cover")
+    ends = [2, 3, 4, 5, 6, 11, 101, 1001, 10**9]
+    names = ["2", "3", "4", "5", "6–10", "11–100", "101–1,000", "over 1,000"]
+    texts = np.histogram(sizes, ends)[0]
+    last = int(np.flatnonzero(texts)[-1]) + 1 if texts.any() else 1
+    rows = np.histogram(sizes, ends, weights=sizes)[0].astype(int)
+    bars = go.Bar(
+        x=names[:last],
+        y=texts[:last],
+        customdata=rows[:last],
+        marker_color=KEPT,
+        hovertemplate="%{y:,} texts stand %{x} times: %{customdata:,} rows<extra></extra>",
+    )
+    figure = layout(go.Figure(bars), f"{_said(now)}; how often the same text stands", 360)
+    figure.update_layout(bargap=0.2, xaxis={"title": "times that a text stands", "type": "category"}, yaxis={"title": "texts", "tickformat": ","})
+    show(figure, f"copies-{now.name}")

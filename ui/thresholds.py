@@ -1,0 +1,286 @@
+"""The thresholds page: the funnel, and a card for each score with its histogram and its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+import streamlit as st
+
+from curate import crossfilter
+from curate.crossfilter import Binned
+from curate.recipe import ScoreThreshold
+from curate.scores import Scores
+from curate.selection import Selection, score_values, threshold_mask
+from curate.signal import Column, discover
+from ui import state
+from ui.charts import DROPPED, HAND, KEPT, escape, show, style
+from ui.frame import in_words
+from ui.widgets import count, share
+
+__all__ = ["cards", "chosen", "funnel", "reset"]
+
+CSS = Path(__file__).with_suffix(".css")
+AT_FIRST = 12  # cards; more on demand, so that a page is quick
+KEEP = {"off": "Off", "below": "Keep ≤", "above": "Keep ≥", "between": "Between"}
+SHOW = ("Active and proposed", "Active", "All")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One score on the page. signal: "" for the dataset's own columns. key: names its values.
+
+    everyone, kept: int64 [bins], the rows in view and the kept ones of them.
+    """
+
+    signal: str
+    column: Column
+    key: str
+    binned: Binned
+    everyone: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
+    threshold: ScoreThreshold | None
+
+    @property
+    def name(self) -> str:
+        """Name of the score and of its threshold."""
+        return self.column.name
+
+
+def reset() -> None:
+    """Take off every threshold at once; undo brings them back."""
+    state.change(state.recipe().model_copy(update={"thresholds": {}}))
+
+
+def funnel(selection: Selection) -> None:
+    """Rows in, what each threshold drops of those that come to it, what is left; beside it the rows that it alone drops."""
+    steps, alone, thresholds = selection.funnel, crossfilter.dropped_alone(selection), state.recipe().thresholds
+    words = {"review": "by hand", "budget": "budget"}
+    names = ["all rows", *(escape(words.get(n) or in_words(n, thresholds[n])) for n, _, _ in steps)]
+    left = [selection.rows, *(rest for _, _, rest in steps)]
+    gone = [0, *(dropped for _, dropped, _ in steps)]
+    place = list(range(len(names)))
+    bars = {"type": "bar", "orientation": "h", "y": place, "width": 0.62}
+    kept = {**bars, "x": left, "name": "left after it", "marker": {"color": KEPT}, "hovertemplate": "%{x:,} rows left<extra></extra>"}
+    lost = {**bars, "x": gone, "name": "dropped by it", "marker": {"color": DROPPED}, "hovertemplate": "%{x:,} rows dropped<extra></extra>"}
+    numbers = [[count(selection.rows), "dropped", "by it alone"], *([count(rest), f"−{d:,}", f"{alone[n]:,}"] for n, d, rest in steps)]
+    notes = [
+        {"x": 1, "xref": "paper", "xanchor": "right", "xshift": shift, "y": y, "text": text, "showarrow": False, "font": {"size": 12}}
+        for y, texts in zip(place, numbers, strict=True)
+        for shift, text in zip((76, 152, 228), texts, strict=True)
+    ]
+    more = {
+        "barmode": "stack",
+        "margin": {"l": 0, "r": 232, "t": 44, "b": 0},
+        "xaxis": {"visible": False, "range": [0, max(1, selection.rows)]},
+        "yaxis": {"tickvals": place, "ticktext": names, "autorange": "reversed", "showgrid": False},
+        "annotations": notes,
+    }
+    title = f"{count(selection.kept)} of {count(selection.rows)} rows are kept ({share(selection.kept, selection.rows)})"
+    figure = go.Figure({"data": [kept, lost], "layout": style(title, 74 + 30 * len(names), **more)})
+    show(figure, "funnel")
+
+
+@st.cache_resource(max_entries=400, show_spinner=False)
+def _binned(key: str, column: Column, _scores: Scores) -> Binned:
+    del key
+    return crossfilter.bin_values(score_values(_scores, column.name), column)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _drops(key: str, name: str, threshold: str, _scores: Scores) -> int:
+    """Rows that a threshold drops alone."""
+    del key
+    return int(threshold_mask(score_values(_scores, name), ScoreThreshold.model_validate_json(threshold)).sum())
+
+
+def chosen(measured: Scores) -> Mapping[str, list[Column]]:
+    """Let the person choose which scores are shown; returns them by signal."""
+    active = state.recipe().thresholds
+    groups = crossfilter.numeric_columns(measured)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input("Find a score", key="find-score", placeholder="perplexity, ratio, length …", width=320, persist_state="session").lower().split()
+        which = st.segmented_control("Show", SHOW, default=SHOW[0], required=True, key="which-scores", persist_state="session")
+        st.space("stretch")
+        st.button("Take off all thresholds", icon=":material/restart_alt:", on_click=reset, disabled=not active, key="reset-all")
+
+    def wanted(signal: str, column: Column) -> bool:
+        if words:
+            return all(w in f"{signal} {column.name} {column.about}".lower().replace("_", " ") for w in words)
+        return column.name in active or which == SHOW[2] or (which == SHOW[0] and column.keep is not None)
+
+    found = {signal: [c for c in columns if wanted(signal, c)] for signal, columns in groups.items()}
+    return {signal: columns for signal, columns in found.items() if columns}
+
+
+def cards(measured: Scores, selection: Selection, groups: Mapping[str, list[Column]]) -> None:
+    """A card for each score, by signal; the first ones, and more on demand."""
+    st.html(CSS)
+    total = sum(map(len, groups.values()))
+    most = st.session_state.get("cards-shown", AT_FIRST)
+    flat = [(signal, c) for signal, columns in groups.items() for c in columns][:most]
+    shown = _read(measured, selection, flat)
+    for signal in dict.fromkeys(signal for signal, _ in flat):
+        st.subheader(signal.replace("_", " ") if signal else "columns of the dataset", help=discover()[signal].about if signal else None)
+        with st.container(key=f"cards-{signal}"):
+            for card in shown:
+                if card.signal == signal:
+                    with st.container(border=True, key=f"card-{card.name}"):
+                        _card(card, selection, measured)
+    if total > most:
+        st.button(f"Show {count(min(AT_FIRST, total - most))} more of {count(total, 'scores')}", on_click=_more, args=(most,), key="more-cards")
+
+
+def _more(most: int) -> None:
+    st.session_state["cards-shown"] = most + AT_FIRST
+
+
+def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Column]]) -> list[Card]:
+    """Bins and counts of the scores shown, in one pass over all of them."""
+    thresholds, view = state.recipe().thresholds, state.in_view()
+    keys = [f"{measured.measured[s].key if s else measured.dataset.key} {c.name}" for s, c in flat]
+    binned = [_binned(key, column, measured) for key, (_, column) in zip(keys, flat, strict=True)]
+    everyone = [b.counts for b in binned] if view is None else crossfilter.histograms(binned, view)
+    kept = crossfilter.histograms(binned, selection.keep if view is None else selection.keep & view)
+    found = []
+    for i, (signal, column) in enumerate(flat):
+        threshold = thresholds.get(column.name)
+        found.append(Card(signal, column, keys[i], binned[i], everyone[i], kept[i], threshold if isinstance(threshold, ScoreThreshold) else None))
+    return found
+
+
+def _card(card: Card, selection: Selection, measured: Scores) -> None:
+    _histogram(card)
+    name, threshold = card.name, card.threshold
+    key = f"keep-{name}"
+    st.session_state[key] = threshold.keep if threshold else "off"
+    st.segmented_control(
+        _label("Keep", card),
+        list(KEEP),
+        key=key,
+        format_func=KEEP.__getitem__,
+        on_change=_choose,
+        args=(card, key),
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    if threshold:
+        _limits(card, threshold)
+        if card.binned.missing:
+            missing = f"missing-{name}"
+            st.session_state[missing] = threshold.missing == "drop"
+            st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", key=missing, on_change=_set_missing, args=(name, missing))
+        beyond = int(selection.drops[name].sum())
+        st.caption(f"{count(beyond, 'rows')} lie beyond it ({share(beyond, selection.rows)}).")
+    elif card.binned.missing:
+        st.caption(f"{count(card.binned.missing, 'rows')} have no score.")
+    _proposal(card, measured)
+
+
+def _proposed(column: Column) -> ScoreThreshold | None:
+    return ScoreThreshold(keep=column.keep, limit=column.limit) if column.keep is not None and column.limit is not None else None
+
+
+def _proposal(card: Card, measured: Scores) -> None:
+    """The proposed limit, where it comes from, what it would drop, and a button that uses it."""
+    proposed = _proposed(card.column)
+    if proposed is None or (card.threshold and (card.threshold.keep, card.threshold.limit) == (proposed.keep, proposed.limit)):
+        return
+    drops = _drops(card.key, card.name, proposed.model_dump_json(), measured)
+    label = f"Proposed: {KEEP[proposed.keep].lower()} {proposed.limit:,.6g}, drops {count(drops)}"
+    source = discover()[card.signal].source
+    st.button(label, key=f"propose-{card.name}", on_click=state.set_threshold, args=(card.name, proposed), help=f"From: {source}", width="stretch")
+
+
+def _choose(card: Card, key: str) -> None:
+    """Another direction: it starts at the proposed limit where that is its own, else where one row in a hundred lies beyond."""
+    keep = st.session_state[key]
+    if keep is None:
+        return
+    if keep == "off":
+        state.set_threshold(card.name, None)
+        return
+    low, high = (_round(v) for v in crossfilter.starting_limits(card.binned))
+    limits: dict[str, float | tuple[float, float]] = {"below": high, "above": low, "between": (low, high)}
+    proposed = _proposed(card.column)
+    if proposed is not None:
+        limits[proposed.keep] = proposed.limit
+    state.set_threshold(card.name, ScoreThreshold(keep=keep, limit=limits[keep]))
+
+
+def _set_missing(name: str, key: str) -> None:
+    now = state.recipe().thresholds[name]
+    state.set_threshold(name, now.model_copy(update={"missing": "drop" if st.session_state[key] else "keep"}))
+
+
+def _label(word: str, card: Card) -> str:
+    """For those who hear the page. A column of the dataset may have any name, so that is not said where markdown is read."""
+    return f"{word} {card.name}" if card.signal else word
+
+
+def _round(value: float) -> float:
+    """Three significant digits: a limit that can be said."""
+    return float(f"{value:.3g}")
+
+
+def _say(value: float) -> str:
+    return f"{value:,.6g}"
+
+
+def _limits(card: Card, threshold: ScoreThreshold) -> None:
+    """A slider over the axis and the limits as numbers; both say the same."""
+    name, limit = card.name, threshold.limit
+    ends = limit if isinstance(limit, tuple) else (limit,)
+    stops = {_say(v): v for v in sorted({*(_round(float(e)) for e in card.binned.edges), *ends})}
+    stops |= {_say(v): v for v in ends}  # of two that are said alike, the limit itself
+    slide = f"slide-{name}"
+    st.session_state[slide] = limit
+    label, options = _label("Limit", card), list(stops.values())
+    # a range slider is one by its `value` alone
+    st.select_slider(label, options, limit, format_func=_say, key=slide, on_change=_move, args=(name, (slide,)), label_visibility="collapsed")
+    typed = tuple(f"typed-{name}-{i}" for i in range(len(ends)))
+    for place, key, value in zip(st.columns(len(ends)), typed, ends, strict=True):
+        st.session_state[key] = float(value)
+        place.number_input(_label("Limit", card), key=key, format="%.6g", step=None, on_change=_move, args=(name, typed), label_visibility="collapsed")
+
+
+def _move(name: str, keys: tuple[str, ...]) -> None:
+    """A slider or a number moved."""
+    now = state.recipe().thresholds[name]
+    values = [st.session_state[k] for k in keys]
+    if any(v is None for v in values):
+        return
+    limit = values[0] if len(values) == 1 else tuple(sorted(values))
+    state.set_threshold(name, now.model_copy(update={"limit": limit}))
+
+
+def _histogram(card: Card) -> None:
+    """All rows faint, kept rows solid, the limits where the hand put them."""
+    binned, column = card.binned, card.column
+    low, high = binned.edges[:-1], binned.edges[1:]
+    hover = [f"{_say(a)} to {_say(b)}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, card.kept, card.everyone, strict=True)]
+    bars = {"type": "bar", "x": np.sqrt(low * high) if binned.log else (low + high) / 2, "width": np.log10(high / low) if binned.log else high - low}
+    faint = {**bars, "y": card.everyone, "marker": {"color": DROPPED, "line": {"width": 0}}, "opacity": 0.45, "hoverinfo": "skip"}
+    solid = {**bars, "y": card.kept, "marker": {"color": KEPT, "line": {"width": 0}}, "customdata": hover, "hovertemplate": "%{customdata}<extra></extra>"}
+    limit = card.threshold.limit if card.threshold else ()
+    lines = [
+        {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}
+        for value in (limit if isinstance(limit, tuple) else (limit,))
+    ]
+    more = {
+        "xaxis": {"title": {"text": escape(column.unit), "standoff": 4}, "type": "log" if binned.log else "linear", "range": _range(binned)},
+        "yaxis": {"tickformat": "~s", "nticks": 4},
+        "shapes": lines,
+        "showlegend": False,
+        "barmode": "overlay",
+    }
+    show(go.Figure({"data": [faint, solid], "layout": style(escape(column.name.replace("_", " ")), 190, **more)}), f"histogram-{card.name}")
+
+
+def _range(binned: Binned) -> list[float]:
+    ends = binned.edges[[0, -1]]
+    return [float(v) for v in (np.log10(ends) if binned.log else ends)]

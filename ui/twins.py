@@ -1,0 +1,179 @@
+"""The rows behind the curve of duplicates: who stays for whom, and two of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import polars as pl
+import streamlit as st
+
+from curate import groups
+from curate.dataset import Dataset
+from curate.reviews import Action
+from ui import state
+from ui.duplicates import Shown
+from ui.rows import row_diff
+from ui.widgets import count, empty
+
+__all__ = ["kept_rows", "pair"]
+
+PAGE = 50  # groups listed at a time; each is read from disk
+MEMBERS = 200  # rows listed of one group
+PREVIEW = 240  # characters
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _table(key: str, by: str, _now: Shown) -> pl.DataFrame:
+    del key
+    return groups.table(_now.links, _now.found, by)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _texts(key: str, view: str, rows: tuple[int, ...], _data: Dataset) -> list[str]:
+    """The beginning of what was compared of some rows, on one line."""
+    del key
+    text = _data.rows_at(rows, [view if _data.has(view) else "text"]).to_series().fill_null("")
+    short = text.str.slice(0, 4 * PREVIEW).str.replace_all(r"\s+", " ").str.strip_chars()
+    return [t if len(t) <= PREVIEW else t[:PREVIEW] + "…" for t in short]
+
+
+def _with_text(now: Shown, table: pl.DataFrame, column: str) -> pl.DataFrame:
+    data = state.scores().dataset
+    rows = tuple(table[column].to_list())
+    texts = _texts(data.key, str(now.task.parameters.get("of", "text")), rows, data)
+    return table.with_columns(pl.Series("text", texts, pl.String))
+
+
+def _name(*parts: object) -> str:
+    """The name of a list that starts anew, nothing chosen in it, when one of these changes."""
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+
+
+def _chosen(table: pl.DataFrame, key: str, at: int, columns: Mapping[str, Any], height: int) -> int:
+    """Draw a list of which one row is always chosen, at first the one at `at`; returns its place."""
+    event = st.dataframe(
+        table.select(list(columns)),
+        key=key,
+        height=height,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [at]}},
+        column_config=columns,
+        placeholder="",
+    )
+    return int(event.selection.rows[0]) if event.selection.rows else at
+
+
+def kept_rows(now: Shown) -> int | None:
+    """Kept rows with how many give way to them, or groups with their weakest link; returns the kept row of the one that is chosen."""
+    title, order = st.columns([3, 2], vertical_alignment="bottom")
+    words = {"size": "Largest", "weakest": "Weakest link"}
+    by = (
+        order.segmented_control("First", list(words), default="size", required=True, key="sort-groups", persist_state="session", format_func=words.__getitem__)
+        or "size"
+    )
+    limit = f"{now.key} {now.threshold.limit} {now.threshold.rule}"
+    table, view = _table(f"{limit} {by}", by, now), state.in_view()
+    if view is not None:
+        table = table.filter(pl.col("kept").is_in(np.unique(now.found.gives_way[view]).tolist()))
+    covers = now.threshold.rule == "cover"
+    title.subheader(count(len(table), "kept rows with duplicates" if covers else "groups"))
+    if not len(table):
+        empty("Nothing goes at this limit", _why_nothing(now))
+        return None
+    place, pages = st.container(), -(-len(table) // PAGE)
+    page = st.pagination(pages, key=f"page-{_name(limit, by, pages)}") if pages > 1 else 1
+    shown = _with_text(now, table.slice(PAGE * (page - 1), PAGE), "kept")
+    held = shown["kept"].index_of(st.session_state.get("pair"))
+    size = st.column_config.ProgressColumn(
+        "give way" if covers else "rows",
+        help="Rows that give way to this one" if covers else "Rows of the group, the kept one included",
+        format="localized",
+        min_value=0,
+        max_value=max(table["size"].to_list()),
+        width="small",
+    )
+    weakest = st.column_config.NumberColumn(
+        "least alike" if covers else "weakest link",
+        help="The least of their similarities to it" if covers else "The least of the links that hold the group together",
+        format="%.2f",
+        width="small",
+    )
+    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width="large")}
+    with place:
+        at = _chosen(shown, f"groups-{_name(limit, by, page, held)}", held or 0, columns, 420)
+    return int(shown["kept"][at])
+
+
+def _why_nothing(now: Shown) -> str:
+    """Why a table is empty: what is in view, what went before, or how alike the most alike rows are."""
+    came = now.found.hand.order
+    if now.dropped:
+        return "Rows go, but none of them is in view. Take the filter off above."
+    if not len(came):
+        return "Every row went by other decisions before it came to this threshold."
+    limits = groups.curve_limits(groups.floor(now.task))
+    reached = limits[groups.curve(now.links, now.found.hand, now.threshold.rule, limits) > 0]
+    if not len(reached):
+        return f"No two of the {count(len(came), 'rows')} that come to this threshold are at least {limits[0]:.2f} alike."
+    return f"No two of the {count(len(came), 'rows')} that come to it are at least {now.threshold.limit:.4g} alike. The first row goes at {reached[-1]:.2f}."
+
+
+def _mark(action: Action, row: int, chosen: int) -> None:
+    """Decide about one row and show the group of `chosen` next."""
+    st.session_state["pair"] = chosen
+    state.mark(action, [str(state.scores().frame["row_id"][row])])
+
+
+def pair(now: Shown, kept: int) -> None:
+    """The rows that give way to one, and what differs between it and one of them."""
+    listed = groups.members(now.links, now.found, kept)
+    more = len(listed) - MEMBERS
+    st.subheader(f"{count(len(listed))} give way to row {count(kept)}")
+    shown = _with_text(now, listed.head(MEMBERS), "row")
+    shown = shown.with_columns(pl.when("dropped").then(pl.lit("dropped" if now.on else "would go")).otherwise(pl.lit("kept by hand")).alias("state"))
+    columns = {
+        "similarity": st.column_config.NumberColumn("alike", help="Similarity to the kept row", format="%.3f", width="small"),
+        "state": st.column_config.TextColumn("", width="small"),
+        "text": st.column_config.TextColumn("row", width="large"),
+    }
+    at = _chosen(shown, f"members-{_name(now.key, now.threshold, kept)}", 0, columns, min(180, 38 + 36 * len(shown)))
+    if more > 0:
+        st.caption(f"The {count(MEMBERS)} most alike of {count(len(listed))}.")
+    row, similarity, dropped = shown.select("row", "similarity", "dropped").row(at)
+    _said(now, kept, row, similarity)
+    _buttons(now, kept, row, dropped)
+    row_diff(kept, row)
+
+
+def _said(now: Shown, kept: int, row: int, similarity: float | None) -> None:
+    if similarity is not None:
+        st.caption(f"Row {count(row)} gives way to row {count(kept)}: they are {similarity:.3f} alike.")
+        return
+    floor = groups.floor(now.task)
+    st.caption(f"Row {count(row)} gives way to row {count(kept)} through other rows of the group; the two are no pair of at least {floor:.2f} themselves.")
+
+
+def _buttons(now: Shown, kept: int, row: int, dropped: bool) -> None:
+    """Decide by hand about the two rows."""
+    pinned = now.found.hand.pinned
+    act = partial(st.button, on_click=_mark)
+    with st.container(horizontal=True):
+        if dropped:
+            act(
+                f"Keep row {count(row)} instead",
+                key="keep-instead",
+                args=("keep", row, row),
+                help="Pins it: no threshold drops it, and rows like it give way",
+            )
+            act(f"Drop row {count(row)}", key="drop-row", args=("drop", row, kept), help="By hand: it stays out, whatever the limit")
+        else:
+            act(f"Unpin row {count(row)}", key="unpin-row", args=("clear", row, kept), help="Let thresholds decide about it again")
+        if pinned[kept]:
+            act(f"Unpin row {count(kept)}", key="unpin-kept", args=("clear", kept, kept), help="Let thresholds decide about it again")
+        act(f"Drop row {count(kept)}", key="drop-kept", args=("drop", kept, row), help="By hand: then another of its group stays")
