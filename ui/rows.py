@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+import streamlit as st
 
-__all__ = ["row_diff", "row_list", "row_text", "why_dropped"]
+from curate.difference import difference, folded, side_by_side
+from curate.recipe import LinkThreshold, ScoreThreshold
+from curate.roles import Role
+from curate.selection import Selection, score_values
+from curate.signal import discover
+from ui import state
+from ui.escape import line_html, visible
+from ui.widgets import about, count
+
+__all__ = ["fate", "row_diff", "row_link", "row_list", "row_text", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
+BESIDE = Path(__file__).parent
+LISTED = 300  # characters of a text in a list
+TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
+SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
+SHOWN = 20_000  # characters of a text that are drawn unasked
+
+
+def parts(*names: str) -> list[str]:
+    """The text views that rows here have among `names`, else the whole text."""
+    data = state.scores().dataset
+    turns = Role.MESSAGES in data.roles and "context" in names
+    return [n for n in names if data.has(n) and not turns] or (["text"] if data.has("text") else [])
+
+
+def fate(selection: Selection, position: int) -> str:
+    """ "kept", or "dropped: " and by what."""
+    by = [name.replace("_", " ") for name, dropped in selection.drops.items() if dropped[position]]
+    return f"dropped: {', '.join(by)}" if by else "kept"
+
+
+def row_link(position: int, label: str = "Open this row") -> None:
+    """A link to a row's own page."""
+    row_id = str(state.scores().frame["row_id"][position])
+    st.page_link("pages/explore/row.py", label=label, icon=":material/article:", query_params={"row": row_id})
 
 
 def row_list(positions: Ints, key: str, columns: Sequence[str] = (), page: int = 50, height: int = 460) -> int | None:
@@ -17,19 +54,113 @@ def row_list(positions: Ints, key: str, columns: Sequence[str] = (), page: int =
 
     columns: scores or original columns shown beside the text. key: names the widgets; one per list of a page.
     """
-    raise NotImplementedError
+    pages = max(1, -(-len(positions) // page))
+    number = min(int(st.session_state.get(f"{key}-page", 1)), pages)
+    st.session_state[f"{key}-page"] = number
+    shown = positions[(number - 1) * page : number * page]
+    table = _table(shown, list(columns))
+    which = f"{key}-{number}-{hash(shown.tobytes())}"  # a selection belongs to the rows it was made on
+    config = {name: st.column_config.TextColumn(name, width=170) for name in parts("prompt", "response")}
+    config |= {name: _column(name, table[name].dtype) for name in columns}
+    config["row"] = st.column_config.NumberColumn(format="localized", width=70, pinned=True, help="Place in the dataset, from 0")
+    config["state"] = st.column_config.TextColumn(width=95, pinned=True)
+    event: Any = st.dataframe(
+        table, key=which, height=height, hide_index=True, row_height=TWO_LINES, placeholder="", on_select="rerun", selection_mode="single-row", column_config=config
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        first = (number - 1) * page
+        st.text(f"Rows {count(first + 1)}–{count(first + len(shown))} of {count(len(positions))}" if len(shown) else "No rows")
+        st.space("stretch")
+        if pages > 1:
+            st.pagination(pages, key=f"{key}-page")
+    chosen = event.selection.rows
+    return int(shown[chosen[0]]) if chosen and chosen[0] < len(shown) else None
 
 
-def row_text(position: int) -> None:
-    """The whole text of a row: prompt, context and response told apart, or the turns of a conversation."""
-    raise NotImplementedError
+def _table(shown: Ints, columns: list[str]) -> pl.DataFrame:
+    measured, selection = state.scores(), state.selection()
+    at = shown.tolist()
+    own = [c for c in columns if c not in measured.frame.columns]
+    short = pl.all().str.slice(0, LISTED).str.replace_all(r"\s+", " ")
+    found = [pl.Series("row", at, pl.Int64), pl.Series("state", [fate(selection, i) for i in at], pl.String)]
+    found += measured.dataset.rows_at(at, parts("prompt", "response")).select(short).get_columns()
+    originals = measured.dataset.rows_at(at) if own else pl.DataFrame()
+    return pl.DataFrame([*found, *(originals[c] if c in own else measured.frame[c].gather(at) for c in columns)])
+
+
+def _column(name: str, dtype: pl.DataType) -> Any:
+    """A column of scores with its format; of the data's own with none."""
+    label, told = name.replace("_", " "), about(name) or None
+    if dtype.is_numeric():
+        scored = next((c for s in discover().values() for c in s.columns if c.name == name), None)
+        share = scored is not None and scored.high == 1.0 and dtype.is_float()
+        return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width="small")
+    return st.column_config.Column(label, help=told, width="small")
+
+
+def row_text(position: int, height: int | None = None) -> None:
+    """The whole text of a row: prompt, context and response told apart, or the turns of a conversation. height: pixels from which on a text scrolls."""
+    turns = [(speaker, text) for speaker, text in state.scores().dataset.turns(position) if text]
+    if not turns:
+        st.text("This row has no text.")
+    for i, (speaker, text) in enumerate(turns):
+        with st.container(gap="xxsmall"):
+            (st.caption if speaker in SPEAKERS else st.text)(speaker)
+            whole = len(text) <= SHOWN or st.toggle(f"Show all {count(len(text))} characters", key=f"whole-{position}-{i}")
+            shown = text if whole else text[:SHOWN] + "…"
+            lines = sum(1 + len(line) // 40 for line in shown.split("\n"))
+            st.code(shown, language=None, wrap_lines=True, height=height if height and lines * 19 > height else "content")
 
 
 def row_diff(a: int, b: int) -> None:
-    """Two rows' texts side by side, what differs marked by word."""
-    raise NotImplementedError
+    """Two rows' texts side by side, what differs marked by word. Control and direction characters are shown by name."""
+    names = parts("prompt", "context", "response")
+    if not names:
+        st.text("These rows have no text.")
+        return
+    texts, selection = state.scores().dataset.rows_at([a, b], names), state.selection()
+    st.html(BESIDE / "difference.css")
+    heads = "".join(f'<div class="name">row {count(i)}, {visible(fate(selection, i))}</div>' for i in (a, b))
+    st.html(f'<div class="difference">{heads}{"".join(_part_html(name, *texts[name]) for name in names)}</div>')
+
+
+def _part_html(name: str, first: str | None, second: str | None) -> str:
+    first, second = (first or "")[:SHOWN], (second or "")[:SHOWN]
+    if not first and not second:
+        return ""
+    alike = "alike" if first == second else "differs"
+    title = f'<div class="name whole">{name}, {alike}</div>'
+    return title + "".join(line_html(line) for line in folded(side_by_side(difference(first, second))))
 
 
 def why_dropped(position: int) -> None:
     """Why a row is dropped: each threshold with its limit and the row's value, and the row it gives way to with a link. Nothing is drawn for a kept row."""
-    raise NotImplementedError
+    selection, now = state.selection(), state.recipe()
+    for name, dropped in selection.drops.items():
+        if not dropped[position]:
+            continue
+        threshold = now.thresholds.get(name)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if isinstance(threshold, LinkThreshold):
+                keeper = int(selection.gives_way[name][position])
+                st.text(
+                    f"{name.replace('_', ' ')} at {threshold.limit:.2f} or more, {threshold.rule} rule: {_alike(name, position, keeper)} row {count(keeper)}"
+                )
+                row_link(keeper, f"Open row {count(keeper)}")
+            elif isinstance(threshold, ScoreThreshold):
+                st.text(_beyond(name, threshold, position))
+            else:
+                st.text({"review": "by hand", "budget": "no room in the budget"}.get(name, name))
+
+
+def _alike(name: str, position: int, keeper: int) -> str:
+    near = dict(state.scores().links[name].of_row(position, 0.0))
+    return f"{near[keeper]:.3f} alike to" if keeper in near else "joined through other rows to"
+
+
+def _beyond(name: str, threshold: ScoreThreshold, position: int) -> str:
+    value = score_values(state.scores(), name)[position]
+    low, high = threshold.limit if isinstance(threshold.limit, tuple) else (threshold.limit, threshold.limit)
+    words = {"below": f"at most {high:,.4g}", "above": f"at least {low:,.4g}", "between": f"from {low:,.4g} to {high:,.4g}"}[threshold.keep]
+    has = "has no value" if np.isnan(value) else f"has {value:,.4g}"
+    return f"{name.replace('_', ' ')} of {words} is kept: this row {has}"

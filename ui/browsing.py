@@ -1,0 +1,184 @@
+"""Which rows a person reads: words, SQL, order, kept or dropped, filters that travel; and what is then done with them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from curate.browse import ordered, search_rows, sortable
+from curate.dataset import Dataset
+from curate.errors import CurateError
+from curate.query import filter_rows, queryable
+from curate.reviews import Action
+from curate.scores import Scores
+from ui import state
+from ui.rows import fate, row_link, row_text, why_dropped
+from ui.widgets import about, count, share
+
+__all__ = ["actions", "controls", "reading"]
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
+FILE_ORDER = "file order"
+SQL = "SQL"
+
+
+def version(measured: Scores) -> str:
+    """Names what scores hold, for caches."""
+    data = measured.dataset
+    return f"{data.key} {data.fingerprint} {data.roles} {','.join(t.key for t in measured.measured.values())}"
+
+
+@st.cache_resource(max_entries=16, show_spinner="Searching")
+def _search(name: str, _data: Dataset, words: str) -> Bools:
+    del name
+    return search_rows(_data, words)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Ordering")
+def _ordered(name: str, _scores: Scores, by: str, descending: bool) -> Ints:
+    del name
+    return ordered(_scores, by, descending)
+
+
+def controls() -> tuple[Ints, list[str], str]:
+    """Draw the controls. Returns the positions that they leave, in order, the columns to show, and a name for the question they ask."""
+    measured = state.scores()
+    words, by, descending, which = _asked(measured)
+    mask = _search(version(measured), measured.dataset, words).copy() if words else np.ones(measured.dataset.rows, np.bool_)
+    viewed, keep = state.in_view(), state.selection().keep
+    if viewed is not None:
+        mask &= viewed
+    if which != "All":
+        mask &= keep if which == "Kept" else ~keep
+    order = np.arange(len(mask), dtype=np.int32) if by == FILE_ORDER else _ordered(version(measured), measured, by, descending)
+    positions = order[mask[order]]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(f"{count(len(positions))} of {count(len(mask), 'rows')} · {share(len(positions), len(mask))}")
+        for i, pill in enumerate(state.pills()):
+            label = f"{_plain(pill.label)} · {count(int(pill.rows.sum()))}"
+            st.button(
+                label,
+                key=f"view-{i}",
+                icon=":material/close:",
+                icon_position="right",
+                help="Take this filter off",
+                on_click=state.close_pill,
+                args=(pill.label,),
+            )
+        if words:
+            st.button(
+                "Use the search on every page",
+                type="tertiary",
+                on_click=state.add_pill,
+                args=(f"text has {words}", _search(version(measured), measured.dataset, words)),
+            )
+    shown = [*dict.fromkeys([*([by] if by != FILE_ORDER else []), *st.session_state.get("rows-columns", [])])]
+    return positions, shown, f"{words}|{by}|{descending}|{which}|{[p.label for p in state.pills()]}"
+
+
+def _asked(measured: Scores) -> tuple[str, str, bool, str]:
+    names = sortable(measured)
+    held = st.session_state.get("rows-by")
+    if held is not None and held not in (FILE_ORDER, *names):
+        st.session_state["rows-by"] = FILE_ORDER
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        words = st.text_input(
+            "Search the text",
+            key="rows-words",
+            type="search",
+            persist_state="session",
+            placeholder="words, or “a phrase” in quotes",
+            help="Rows that hold every word, in any case",
+        )
+        by = st.selectbox("Order by", [FILE_ORDER, *names], key="rows-by", persist_state="session", width=230, help=about(held) if held else None)
+        ways = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}
+        down = st.segmented_control(
+            "Direction", ways, format_func=ways.get, default="Up", required=True, key="rows-direction", persist_state="session", disabled=by == FILE_ORDER
+        )
+        which = st.segmented_control("Rows", ["All", "Kept", "Dropped"], default="All", required=True, key="rows-which", persist_state="session")
+        with st.popover("Columns", icon=":material/view_column:"):
+            st.multiselect("Shown beside the text", names, key="rows-columns", persist_state="session")
+        with st.popover(SQL, icon=":material/code:", width="content"):
+            _sql(measured)
+    return (words or "").strip(), str(by), down == "Down", str(which)
+
+
+def _sql(measured: Scores) -> None:
+    st.text_area(
+        "Condition, or a SELECT that returns row_id", key="rows-sql", persist_state="session", placeholder="length(response) > 400 AND NOT keep", width=520
+    )
+    if st.button("Apply", type="primary", help="It runs by itself for at most 10 s and can only read these rows"):
+        with st.spinner("Filtering"):
+            _apply()
+        st.rerun()
+    failed = st.session_state.get("rows-sql-error")
+    if failed:
+        st.error("The filter was not applied", icon=":material/error:")
+        st.text(failed)
+    with st.expander("Columns of the table rows"):
+        st.text(", ".join(queryable(measured)))
+
+
+def _apply() -> None:
+    """Make the SQL a filter on the rows in view, or keep why it could not be."""
+    where = st.session_state.get("rows-sql", "")
+    try:
+        state.add_pill(SQL, filter_rows(state.scores(), state.selection().keep, where))
+        st.session_state["rows-sql-error"] = None
+    except CurateError as error:
+        st.session_state["rows-sql-error"] = str(error)
+
+
+def _plain(label: str) -> str:
+    """A label whose signs are not taken for markdown."""
+    return re.sub(r"([^\w\s])", r"\\\1", label)
+
+
+def actions(positions: Ints, chosen: int | None) -> None:
+    """What can be done with the chosen row, or with all that are listed."""
+    rows = state.scores().dataset.rows
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        what = st.segmented_control(
+            "Act on", ["This row", f"All {count(len(positions))} listed"], default="This row", required=True, key="rows-scope", label_visibility="collapsed"
+        )
+        one = what == "This row"
+        taken = np.array([] if chosen is None else [chosen], np.int32) if one else positions
+        decide(taken, "rows", disabled=len(taken) == 0 or (not one and len(taken) == rows))
+
+
+def decide(positions: Ints, key: str, disabled: bool = False) -> None:
+    """Buttons that drop, keep, tag or clear rows by hand; undo in the frame takes it back."""
+
+    def mark(action: Action, value: str | None = None) -> None:
+        state.mark(action, state.scores().frame["row_id"].gather(positions).to_list(), value)
+
+    def tag() -> None:
+        value = str(st.session_state.get(f"{key}-tag") or "").strip()
+        if value:
+            mark("tag", value)
+
+    more: dict[str, Any] = {"disabled": disabled}
+    st.button("Drop", key=f"{key}-drop", icon=":material/remove_circle:", on_click=mark, args=("drop",), help="By hand, whatever the thresholds say", **more)
+    st.button("Keep", key=f"{key}-keep", icon=":material/keep:", on_click=mark, args=("keep",), help="No threshold drops it then", **more)
+    st.button("Clear", key=f"{key}-clear", icon=":material/ink_eraser:", on_click=mark, args=("clear",), help="Leave it to the thresholds again", **more)
+    with st.popover("Tag", icon=":material/sell:", disabled=disabled):
+        st.text_input("Tag", key=f"{key}-tag", placeholder="a word of yours")
+        st.button("Set the tag", key=f"{key}-set", on_click=tag)
+
+
+def reading(position: int | None, height: int = 240) -> None:
+    """The chosen row: its text, and why it is dropped."""
+    if position is None:
+        st.text("Choose a row in the list to read it whole.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Row {count(position)}, {fate(state.selection(), position).partition(':')[0]}")
+        st.space("stretch")
+        row_link(position, "All about this row")
+    why_dropped(position)
+    row_text(position, height)

@@ -1,0 +1,29 @@
+"""Text of the data as HTML that can only be read: nothing in it is markup, and nothing in it is unseen."""
+
+from __future__ import annotations
+
+import re
+
+from curate.difference import Line, Piece
+
+__all__ = ["line_html", "visible"]
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+MARKUP = re.compile(r"[^\w\s]")
+
+
+def visible(text: str) -> str:
+    """Escaped text. Every sign that is no letter, digit or white space becomes a character reference; control and direction characters become their names."""
+    named = UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return MARKUP.sub(lambda found: f"&#{ord(found[0])};", named)
+
+
+def line_html(line: Line) -> str:
+    """A line of two texts as cells of a `difference` grid."""
+    if line.hidden:
+        return f'<div class="hidden">{line.hidden:,} lines alike</div>'
+    return f"<div>{_pieces(line.first)}</div><div>{_pieces(line.second)}</div>"
+
+
+def _pieces(pieces: tuple[Piece, ...]) -> str:
+    return "".join(visible(p.text) if p.side == "both" else f'<span class="{p.side}">{visible(p.text)}</span>' for p in pieces)
