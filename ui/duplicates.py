@@ -30,6 +30,8 @@ RULES = {
     "group": "Group: rows linked through others form a group, and one row of it stays; long chains can swallow unlike rows.",
 }
 
+HEIGHT = 470  # pixels; of the picture, as high as the controls beside it
+
 Bools = npt.NDArray[np.bool_]
 
 
@@ -123,9 +125,8 @@ def controls(now: Shown) -> None:
     came = len(now.found.hand.order)
     gone = now.links.rows - came
     note = f"{count(gone, 'rows')} went by other decisions before they came to this threshold" if gone else None
-    st.metric(
-        "Rows dropped" if now.on else "Rows it would drop", count(now.dropped), f"{share(now.dropped, came)} of {count(came)}", "off", note, delta_arrow="off"
-    )
+    verb = "Rows dropped" if now.on else "Rows it would drop"
+    st.metric(verb, count(now.dropped), f"{share(now.dropped, came)} of {count(came)}", "off", help=note, delta_arrow="off")
     if groups.floor(now.task) == 1:
         st.caption(f"Limit 1.00: {groups.proposal(now.task)[1]}")
     else:
@@ -210,10 +211,17 @@ def _curve(now: Shown) -> None:
         xshift=-6 if right else 6,
         font={"color": HAND, "size": 13},
     )
-    layout(figure, f"{_said(now)}; what each limit drops", 360, hovermode="x")
+    layout(figure, f"{_said(now)}; what each limit drops", HEIGHT, hovermode="x")
+    figure.update_layout(legend={"orientation": "v", "x": 0.01, "xanchor": "left", "y": 0.02, "yanchor": "bottom"})
     figure.update_xaxes(title="similarity at or above which a row goes", tickformat=".2f", range=[floor, 1.004])
-    figure.update_yaxes(title="rows dropped", tickformat=",", rangemode="tozero")
+    figure.update_yaxes(title="rows dropped", tickformat=",", range=_reach(curves["cover"], curves["group"]))
     show(figure, f"curve-{now.name}")
+
+
+def _reach(*curves: npt.NDArray[Any]) -> list[float]:
+    """The axis of lines: from 0, but where all of them lie far above it, from a little below them."""
+    low, high = float(min(c.min() for c in curves)), float(max(c.max() for c in curves))
+    return [low - 0.15 * (high - low) if 2 * low > high > low else 0, high + 0.08 * (high - low) if high > low else max(1.0, 2 * high)]
 
 
 def _copies(now: Shown) -> None:
@@ -230,6 +238,6 @@ def _copies(now: Shown) -> None:
         marker_color=KEPT,
         hovertemplate="%{y:,} texts stand %{x} times: %{customdata:,} rows<extra></extra>",
     )
-    figure = layout(go.Figure(bars), f"{_said(now)}; how often the same text stands", 360)
+    figure = layout(go.Figure(bars), f"{_said(now)}; how often the same text stands", HEIGHT)
     figure.update_layout(bargap=0.2, xaxis={"title": "times that a text stands", "type": "category"}, yaxis={"title": "texts", "tickformat": ","})
     show(figure, f"copies-{now.name}")

@@ -243,7 +243,8 @@ def _limits(card: Card, threshold: ScoreThreshold) -> None:
     # a range slider is one by its `value` alone
     st.select_slider(label, options, limit, format_func=_say, key=slide, on_change=_move, args=(name, (slide,)), label_visibility="collapsed")
     typed = tuple(f"typed-{name}-{i}" for i in range(len(ends)))
-    for place, key, value in zip(st.columns(len(ends)), typed, ends, strict=True):
+    place = st.container(horizontal=True)
+    for key, value in zip(typed, ends, strict=True):
         st.session_state[key] = float(value)
         place.number_input(_label("Limit", card), key=key, format="%.6g", step=None, on_change=_move, args=(name, typed), label_visibility="collapsed")
 

@@ -23,7 +23,8 @@ __all__ = ["kept_rows", "pair"]
 
 PAGE = 50  # groups listed at a time; each is read from disk
 MEMBERS = 200  # rows listed of one group
-PREVIEW = 240  # characters
+PREVIEW = 150  # characters
+TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -60,6 +61,7 @@ def _chosen(table: pl.DataFrame, key: str, at: int, columns: Mapping[str, Any], 
         key=key,
         height=height,
         hide_index=True,
+        row_height=TWO_LINES,
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": [at]}},
@@ -71,11 +73,19 @@ def _chosen(table: pl.DataFrame, key: str, at: int, columns: Mapping[str, Any], 
 
 def kept_rows(now: Shown) -> int | None:
     """Kept rows with how many give way to them, or groups with their weakest link; returns the kept row of the one that is chosen."""
-    title, order = st.columns([3, 2], vertical_alignment="bottom")
-    words = {"size": "Largest", "weakest": "Weakest link"}
-    by = (
-        order.segmented_control("First", list(words), default="size", required=True, key="sort-groups", persist_state="session", format_func=words.__getitem__)
-        or "size"
+    head = st.container(horizontal=True, vertical_alignment="center")
+    title = head.container(width="stretch")
+    named, about = {"size": "Largest first", "weakest": "Weakest first"}, "Groups with most rows first, or those whose rows are least alike"
+    by = head.segmented_control(
+        "Order",
+        list(named),
+        default="size",
+        required=True,
+        key="sort-groups",
+        format_func=named.__getitem__,
+        help=about,
+        label_visibility="collapsed",
+        persist_state="session",
     )
     limit = f"{now.key} {now.threshold.limit} {now.threshold.rule}"
     table, view = _table(f"{limit} {by}", by, now), state.in_view()
@@ -104,7 +114,7 @@ def kept_rows(now: Shown) -> int | None:
         format="%.2f",
         width="small",
     )
-    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width="large")}
+    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width=None)}
     with place:
         at = _chosen(shown, f"groups-{_name(limit, by, page, held)}", held or 0, columns, 420)
     return int(shown["kept"][at])
@@ -140,9 +150,9 @@ def pair(now: Shown, kept: int) -> None:
     columns = {
         "similarity": st.column_config.NumberColumn("alike", help="Similarity to the kept row", format="%.3f", width="small"),
         "state": st.column_config.TextColumn("", width="small"),
-        "text": st.column_config.TextColumn("row", width="large"),
+        "text": st.column_config.TextColumn("row", width=None),
     }
-    at = _chosen(shown, f"members-{_name(now.key, now.threshold, kept)}", 0, columns, min(180, 38 + 36 * len(shown)))
+    at = _chosen(shown, f"members-{_name(now.key, now.threshold, kept)}", 0, columns, 38 + TWO_LINES * min(3, len(shown)))
     if more > 0:
         st.caption(f"The {count(MEMBERS)} most alike of {count(len(listed))}.")
     row, similarity, dropped = shown.select("row", "similarity", "dropped").row(at)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from curate.errors import CurateError
 from curate.signal import discover
 from curate.task import plan
 from ui import measuring, opening, state
 
-__all__ = ["attempt", "count", "empty", "head", "need", "need_dataset", "share"]
+__all__ = ["attempt", "beside", "count", "empty", "head", "need", "need_dataset", "share"]
 
 
 def count(number: float, noun: str = "") -> str:
@@ -29,6 +30,12 @@ def head(title: str, question: str) -> None:
     """The page's name and what it answers, in one sentence."""
     st.title(title)
     st.caption(question)
+
+
+def beside(key: str, *shares: float) -> list[DeltaGenerator]:
+    """Columns with these shares of the width, under one another on a narrow screen."""
+    with st.container(key=f"beside-{key}"):
+        return st.columns(shares, gap="large")
 
 
 def empty(title: str, text: str, button: str = "", act: Callable[[], None] | None = None, key: str = "empty") -> None:

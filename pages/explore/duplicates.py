@@ -1,7 +1,5 @@
-import streamlit as st
-
 from ui import duplicates, twins
-from ui.widgets import head, need, need_dataset
+from ui.widgets import beside, head, need, need_dataset
 
 head("Duplicates", "Which rows say the same thing, and what goes at each limit?")
 need_dataset()
@@ -9,13 +7,13 @@ name = duplicates.kind()
 need(name)
 now = duplicates.shown(name)
 
-controls, picture = st.columns([1, 3], gap="large")
+controls, picture = beside("picture", 1, 3)
 with controls:
     duplicates.controls(now)
 with picture:
     duplicates.picture(now)
 
-listed, rows = st.columns([1, 1], gap="large")
+listed, rows = beside("rows", 1, 1)
 with listed:
     kept = twins.kept_rows(now)
 with rows:
