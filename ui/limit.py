@@ -35,9 +35,9 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
     st.select_slider("Limit", steps, format_func=lambda v: f"{v:,.4g}", key=f"slide {name}", on_change=_move, args=(name, "slide"))
     st.number_input("Limit, typed", 0.0, key=f"type {name}", on_change=_move, args=(name, "type"), format="%.4g", label_visibility="collapsed")
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
-    of = f"{share(gone, known)} of {count(known)} measured"
+    of = f"{share(gone, known)} of measured"
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), of, delta_color="off", delta_arrow="off")
-    st.toggle("Drop rows by this limit", key=f"on {name}", on_change=_switch, args=(name, now))
+    st.toggle("Drop these rows", key=f"on {name}", on_change=_switch, args=(name, now))
     st.caption(source if now.keep != "between" else "The recipe keeps rows between two limits; a move here replaces them by one.")
     return now
 
@@ -67,9 +67,11 @@ def _preview(name: str) -> str:
 
 def _move(name: str, by: str) -> None:
     """A limit or a direction was chosen: a decision where the limit is on, else only looked at."""
-    held = state.recipe().thresholds.get(name)
+    held, limit = state.recipe().thresholds.get(name), st.session_state[f"{by} {name}"]
+    if limit is None:
+        return
     missing = held.missing if isinstance(held, ScoreThreshold) else "keep"
-    chosen = ScoreThreshold(keep=st.session_state[f"keep {name}"], limit=float(st.session_state[f"{by} {name}"]), missing=missing)
+    chosen = ScoreThreshold(keep=st.session_state[f"keep {name}"], limit=float(limit), missing=missing)
     st.session_state[_preview(name)] = chosen
     if isinstance(held, ScoreThreshold):
         state.set_threshold(name, chosen)
