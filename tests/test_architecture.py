@@ -11,7 +11,7 @@ LAYERS = [  # a module imports only from lines above its own
     {"errors"},
     {"roles", "normalise", "quality", "difference", "region"},
     {"workspace", "engine"},
-    {"signal", "nearest", "models", "language_model", "kernels"},
+    {"signal", "threads", "cells", "nearest", "models", "language_model", "kernels"},
     {"signals"},
     {"readers", "recognition", "rows", "view"},
     {"dataset"},

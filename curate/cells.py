@@ -1,0 +1,101 @@
+"""Cells: unit vectors parted by the centre they are closest to, after k-means by cosine (Dhillon & Modha, Concept decompositions, 2001)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.threads import spread
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Cells", "Floats", "Ints", "closest", "improve", "make_cells", "screen_dtype"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+BLOCK = 4096
+SAMPLE = 64  # rows a centre is learnt from
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows parted into cells.
+
+    member: int32 [rows], cell by cell. start: int64 [cells + 1], where each cell stands in it.
+    probe: int32 [rows, probes], the cells to search for each row, its own first.
+    """
+
+    member: Ints
+    start: npt.NDArray[np.int64]
+    probe: Ints
+
+    def queries(self, rank: int) -> Iterator[tuple[int, Ints]]:
+        """(cell, the rows whose probe of this rank it is), for each cell that has both; each row stands once."""
+        order = np.argsort(self.probe[:, rank], kind="stable").astype(np.int32)
+        bound = np.searchsorted(self.probe[order, rank], np.arange(len(self.start)))
+        yield from ((c, order[bound[c] : bound[c + 1]]) for c in range(len(self.start) - 1) if bound[c] < bound[c + 1] and self.start[c] < self.start[c + 1])
+
+
+def screen_dtype() -> torch.dtype:
+    """What products that only find candidates are computed in: bfloat16 where the processor multiplies it, else float32 (it would be emulated)."""
+    import torch
+
+    can = torch.cpu.get_capabilities()
+    return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") else torch.float32
+
+
+def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype | None = None) -> tuple[Ints, Floats]:
+    """The closest centres of each row and their cosines, closest first. vectors: [n, d]; centre: [c, d]; both unit. Returns int32, float32 [n, best]."""
+    import torch
+
+    target = torch.from_numpy(centre).to(dtype or torch.float32).T
+
+    def find(first: int) -> tuple[Ints, Floats]:
+        score = (torch.from_numpy(vectors[first : first + BLOCK]).to(target.dtype) @ target).float()
+        top = score.max(1, keepdim=True) if best == 1 else score.topk(best, 1)
+        return top.values.numpy(), top.indices.numpy().astype(np.int32)
+
+    found = list(spread(find, range(0, len(vectors), BLOCK)))
+    return np.concatenate([f[1] for f in found]), np.concatenate([f[0] for f in found])
+
+
+def improve(sample: Floats, centre: Floats, rounds: int, dtype: torch.dtype | None = None) -> Floats:
+    """Centres after some rounds of k-means by cosine on a sample; a centre that no row is closest to stays where it is. float32 [c, d], unit."""
+    for _ in range(rounds):
+        own = closest(sample, centre, 1, dtype)[0][:, 0]
+        order = np.argsort(own, kind="stable")
+        there, first = np.unique(own[order], return_index=True)
+        total = np.add.reduceat(sample[order], first)
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        centre = centre.copy()
+        centre[there] = np.where(length > 0, total / np.maximum(length, 1e-12), centre[there])
+    return centre
+
+
+def make_cells(vectors: Floats, count: int, probes: int, seed: int) -> Cells:
+    """About `count` cells of like size, each row with the `probes` cells it is closest to.
+
+    A cell of more than four times the mean (a crowd of nearly equal rows) is cut into pieces: the search stays linear, and any piece holds rows as close as
+    the others do.
+    """
+    rng = np.random.default_rng(seed)
+    sample = vectors[np.sort(rng.permutation(len(vectors))[: count * SAMPLE])]
+    centre = improve(sample, sample[np.sort(rng.permutation(len(sample))[:count])], 5, screen_dtype())
+    probe = closest(vectors, centre, probes, screen_dtype())[0]
+    order = np.argsort(probe[:, 0], kind="stable").astype(np.int32)
+    size = np.bincount(probe[:, 0], minlength=len(centre))
+    pieces = np.maximum(1, -(-size // (4 * len(vectors) // count + 1)))
+    first = np.concatenate([[0], np.cumsum(pieces)]).astype(np.int32)
+    place = np.empty(len(vectors), np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
+    own = probe[:, 0]
+    cut = first[probe] + (np.arange(len(vectors))[:, None] % pieces[probe]).astype(np.int32)
+    cut[:, 0] = first[own] + place * pieces[own] // np.maximum(size[own], 1)
+    member = np.argsort(cut[:, 0], kind="stable").astype(np.int32)
+    return Cells(member, np.searchsorted(cut[member, 0], np.arange(first[-1] + 1)), cut.astype(np.int32))

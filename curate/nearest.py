@@ -1,0 +1,272 @@
+"""The most alike rows by cosine: k nearest neighbours, and all pairs above a floor.
+
+What is kept is always scored exactly (float32); cheaper products only find candidates. Up to a stated number of rows nothing is missed, beyond it rows are
+searched in cells (inverted lists: Jégou, Douze, Schmid, 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.cells import Cells, Floats, Ints, make_cells, screen_dtype
+from curate.signal import report
+from curate.threads import spread
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+__all__ = ["EXACT_PAIRS", "EXACT_ROWS", "alike", "alike_in_cells", "nearest", "nearest_in_cells", "recall_at_k", "unit_vectors"]
+
+EXACT_ROWS = 10_000  # neighbours of more rows are searched in cells
+EXACT_PAIRS = 200_000  # pairs of more rows are searched in cells
+QUERIES = 256
+MEMBERS = 4096
+STEP = 128  # members of a cell are rounded up to it: every new shape of a product costs milliseconds to prepare
+PROBES = 8
+ROUNDS = 3
+PAIR_PROBES = 4
+MOST_PAIRS = 50_000_000  # 600 MB
+CHECK = 8  # an exact check costs as much as this many products a dimension
+BF16_ERROR = 0.006  # two roundings of the factors and one of the product, 3 · 2⁻⁹ of at most 1
+
+
+def unit_vectors(column: pa.ChunkedArray) -> tuple[Ints, Floats]:
+    """Positions and unit vectors of the rows that have one: int32 [m], float32 [m, d]. Null and zero vectors have no direction and are left out."""
+    whole = column.combine_chunks()
+    width = getattr(whole.type, "list_size", 0)
+    rows = np.flatnonzero(whole.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
+    if not len(rows) or not width:
+        return np.empty(0, np.int32), np.empty((0, max(width, 1)), np.float32)
+    vectors = whole.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), width)
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    there = length > 0
+    if there.all():
+        return rows, vectors / length[:, None]
+    return rows[there], vectors[there] / length[there, None]
+
+
+def recall_at_k(similarity: Floats, truth: Floats) -> float:
+    """Share of the true neighbours found, told by similarity so that equals count alike. Both float32 [rows, k]; in [0, 1]."""
+    return float((similarity >= truth[:, -1:] - 1e-6).mean())
+
+
+def nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
+    """The k most alike other rows of each row, most alike first. vectors: unit, float32 [n, d]. Exact up to EXACT_ROWS rows.
+
+    Returns row numbers and cosines, int32 and float32 [n, k]; -1 and 0 where there are too few.
+    """
+    return exact_nearest(vectors, k) if len(vectors) <= EXACT_ROWS else nearest_in_cells(vectors, k)
+
+
+def _follow(work: Iterable[Any], total: int, begin: float, end: float) -> list[Any]:
+    """Results of `work` in order, reporting the share from `begin` to `end` as they come."""
+    done = []
+    for result in work:
+        done.append(result)
+        report(begin + (end - begin) * len(done) / total)
+    return done
+
+
+def _finish(rows: Ints, similarity: Floats) -> tuple[Ints, Floats]:
+    similarity[rows < 0] = 0
+    return rows, np.minimum(similarity, np.float32(1))
+
+
+def _as_scores(product: torch.Tensor) -> npt.NDArray[Any]:
+    import torch
+
+    return product.view(torch.int16).numpy() if product.dtype == torch.bfloat16 else product.numpy()
+
+
+def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
+    """`nearest` with every row compared with every row."""
+    import torch
+
+    from curate.kernels.nearest import keep_best, score_exactly
+
+    n, every, whole = len(vectors), np.arange(len(vectors), dtype=np.int32), torch.from_numpy(vectors)
+    rows, similarity = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
+    score, candidate = np.full((n, k + 8), -np.inf, np.float32), np.full((n, k + 8), -1, np.int32)
+
+    def search(first: int) -> None:
+        query = every[first : first + QUERIES]
+        for start in range(0, n, MEMBERS):
+            product = whole[first : first + QUERIES] @ whole[start : start + MEMBERS].T
+            keep_best(product.numpy(), query, every[start : start + MEMBERS], score, candidate)
+        score_exactly(vectors, candidate, query, rows, similarity)
+
+    blocks = range(0, n, QUERIES)
+    _follow(spread(search, blocks), len(blocks), 0, 1)
+    return _finish(rows, similarity)
+
+
+def _cell_count(rows: int) -> int:
+    """Cells of 350 rows at 100,000 and of 1,200 at a million: about as much work to choose cells as to search them."""
+    return max(1, int(0.85 * rows**0.5))
+
+
+class _Packed:
+    """Rows laid out cell by cell in the screening precision, for products of few different shapes."""
+
+    def __init__(self, vectors: Floats, cells: Cells) -> None:
+        import torch
+
+        self.cells, self.place = cells, np.empty(len(vectors), np.int64)
+        self.place[cells.member] = np.arange(len(vectors))
+        self.rows = torch.zeros((len(vectors) + STEP, vectors.shape[1]), dtype=screen_dtype())
+        self.lowest = np.finfo(np.float32).min if self.rows.dtype == torch.float32 else np.int16(-(2**15))
+        for first in range(0, len(vectors), MEMBERS):
+            some = cells.member[first : first + MEMBERS]
+            self.rows[first : first + len(some)] = torch.from_numpy(vectors[some])
+
+    def blocks(self, cell: int, query: Ints) -> Iterable[tuple[npt.NDArray[Any], Ints, Ints]]:
+        """(scores, queries, members), block by block; the scores have idle rows and columns at the end."""
+        import torch
+
+        start, stop = (int(x) for x in self.cells.start[cell : cell + 2])
+        target = self.rows[start : start + -(-(stop - start) // STEP) * STEP].T
+        for first in range(0, len(query), QUERIES):
+            some = query[first : first + QUERIES]
+            padded = self.rows[torch.from_numpy(np.resize(self.place[some], QUERIES))]
+            yield _as_scores(padded @ target), some, self.cells.member[start:stop]
+
+
+def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
+    """`nearest` by searching the cells closest to each row, then the neighbours of the neighbours."""
+    from curate.kernels.nearest import keep_best, score_exactly
+
+    n = len(vectors)
+    cells = make_cells(vectors, _cell_count(n), PROBES, seed)
+    packed = _Packed(vectors, cells)
+    score = np.full((n, k + 1), packed.lowest)
+    rows, similarity, candidate = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32), np.full((n, k + 1), -1, np.int32)
+
+    def probe(task: tuple[int, Ints]) -> None:
+        for block, query, member in packed.blocks(*task):
+            keep_best(block, query, member, score, candidate)
+
+    for rank in range(PROBES):
+        tasks = list(cells.queries(rank))
+        _follow(spread(probe, tasks), len(tasks), 0.6 * rank / PROBES, 0.6 * (rank + 1) / PROBES)
+    parts = [cells.member[i : i + MEMBERS] for i in range(0, n, MEMBERS)]
+    _follow(spread(lambda some: score_exactly(vectors, candidate, some, rows, similarity), parts), len(parts), 0.6, 0.64)
+    _descend(vectors, rows, similarity, parts)
+    return _finish(rows, similarity)
+
+
+def _descend(vectors: Floats, rows: Ints, similarity: Floats, parts: list[Ints]) -> None:
+    """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together."""
+    from curate.kernels.nearest import both_ways, join, not_in
+
+    before = np.full((len(rows), 2 * rows.shape[1]), -2, np.int32)
+    for turn in range(ROUNDS):
+        near = both_ways(rows)
+        fresh = not_in(near, before)
+        work = partial(join, vectors, near, fresh, rows, similarity)
+        _follow(spread(work, parts), len(parts), 0.64 + 0.36 * turn / ROUNDS, 0.64 + 0.36 * (turn + 1) / ROUNDS)
+        before = near
+
+
+def alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]:
+    """All pairs of rows with a cosine of at least `floor`, each once, in row order. vectors: unit, float32 [n, d], best all different; floor: above 0.
+
+    Complete up to EXACT_PAIRS rows, but for crowds: a row pairs with at most MOST_PAIRS // n earlier rows, the first ones, so that in a crowd all rows meet the
+    crowd's first rows. Returns int32 [m] and int32 [m] (the lower row first), float32 [m], and bool [n]: the rows that reached the limit.
+    """
+    return exact_alike(vectors, floor) if len(vectors) <= EXACT_PAIRS else alike_in_cells(vectors, floor)
+
+
+def exact_alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]:
+    """`alike` with every row compared with every row, by an upper bound of the cosine first."""
+    from curate.kernels.nearest import collect
+
+    n, most = len(vectors), max(1, MOST_PAIRS // max(1, len(vectors)))
+    every, taken = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
+    rows = bounding(vectors, floor)
+    limit = _score(floor, rows.dtype)
+
+    def search(first: int) -> list[tuple[Ints, Ints, Floats]]:
+        query, found = every[first : first + QUERIES], []
+        for start in range(0, first + len(query), MEMBERS):
+            if (taken[query] < most).any():
+                block = _as_scores(rows[first : first + QUERIES] @ rows[start : start + MEMBERS].T)
+                found.append(collect(block, query, every[start : start + MEMBERS], limit, vectors, np.float32(floor), taken, most, True))
+        return found
+
+    blocks = range(0, n, QUERIES)
+    parts = [part for found in _follow(spread(search, blocks), len(blocks), 0, 1) for part in found]
+    return (*_in_order(parts), taken >= most)
+
+
+def _in_order(parts: list[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Floats]:
+    """Pairs by their rows, each once."""
+    if not parts:
+        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+    a, b, similarity = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    _, first = np.unique(a.astype(np.int64) << 32 | b, return_index=True)
+    return a[first], b[first], similarity[first]
+
+
+def _score(floor: float, dtype: torch.dtype) -> Any:
+    """The lowest screening score of a pair at the floor, as `_as_scores` shows it."""
+    import torch
+
+    if dtype == torch.float32:
+        return np.float32(floor - 1e-4)
+    return np.int16(np.float32(floor - BF16_ERROR).view(np.int32) >> 16)
+
+
+def _shorten(vectors: Floats, axis: Floats) -> Floats:
+    """Each row on some axes, then the length of what they leave out."""
+    head = vectors @ axis
+    return np.column_stack([head, np.sqrt(np.maximum(0, 1 - np.einsum("nd,nd->n", head, head)))])
+
+
+def bounding(vectors: Floats, floor: float) -> torch.Tensor:
+    """Shorter rows whose products are never below the cosines (Cauchy-Schwarz): the leading principal axes, then the length of the rest.
+
+    As many axes as make the products and the exact checks of what passes them cheapest on a sample; the vectors themselves where they fill their space evenly.
+    """
+    import torch
+
+    n, d = vectors.shape
+    sample = vectors[:: max(1, n // 2000)]
+    axis = np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1])
+    costs = {d: d}
+    for width in (31, 63, 127):
+        if n >= 1000 and 2 * width < d:
+            short = _shorten(sample, axis[:, :width])
+            costs[width] = width + CHECK * d * float((short[::2] @ short[1::2].T >= floor - BF16_ERROR).mean())
+    width = min(costs, key=costs.__getitem__)
+    rows = torch.empty((n, d if width == d else width + 1), dtype=screen_dtype())
+    for first in range(0, n, MEMBERS):
+        some = vectors[first : first + MEMBERS]
+        rows[first : first + MEMBERS] = torch.from_numpy(some if width == d else _shorten(some, axis[:, :width]))
+    return rows
+
+
+def alike_in_cells(vectors: Floats, floor: float, seed: int = 0) -> tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]:
+    """`alike` by searching the cells closest to each row."""
+    from curate.kernels.nearest import collect
+
+    n = len(vectors)
+    most, taken = max(1, MOST_PAIRS // n), np.zeros(n, np.int32)
+    cells = make_cells(vectors, _cell_count(n), PAIR_PROBES, seed)
+    packed = _Packed(vectors, cells)
+    limit = _score(floor, packed.rows.dtype)
+
+    def probe(task: tuple[int, Ints]) -> list[tuple[Ints, Ints, Floats]]:
+        return [collect(block, query, member, limit, vectors, np.float32(floor), taken, most, False) for block, query, member in packed.blocks(*task)]
+
+    parts: list[tuple[Ints, Ints, Floats]] = []
+    for rank in range(PAIR_PROBES):
+        tasks = list(cells.queries(rank))
+        for found in _follow(spread(probe, tasks), len(tasks), rank / PAIR_PROBES, (rank + 1) / PAIR_PROBES):
+            parts += found
+    return (*_in_order(parts), taken >= most)
