@@ -13,7 +13,7 @@ from curate.browse import search_rows
 from ui import measuring, state
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.map.colour import choices
-from ui.map.hand import KEY, actions, drawn, hand, recall, remember, zoom
+from ui.map.hand import KEY, actions, drawn, in_hand, recall, remember, zoom
 from ui.map.scene import Look, chart, clusters, content_key, place
 from ui.widgets import count, share
 
@@ -37,8 +37,8 @@ def partial_state() -> None:
         now = "not measured" if task is None else measuring.status(task)
         if now == "measured":
             continue
-        ways = {"running": "it is being measured and appears by itself", "waiting": "its turn comes, and it appears by itself"}
-        ways |= {"skipped": f"{signal} {task.skip if task else ''}", "failed": f"measuring {signal} failed"}
+        soon = f"{signal} is being measured, and this page takes it in by itself"
+        ways = {"running": soon, "waiting": soon, "skipped": f"{signal} {task.skip if task else ''}", "failed": f"measuring {signal} failed"}
         with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"lacks-{signal}"):
             st.text(f"{lack}: {ways.get(now, f'{signal} is not measured')}.")
             if now in ("not measured", "failed"):
@@ -74,12 +74,12 @@ def picture(look: Look) -> None:
     content = content_key(look, found, webgl)
     before = recall("outline")
     if before is None or before[0] != content:
-        before = (content, hand())
+        before = (content, in_hand())
         remember("outline", before)
     drawing = chart(content, before[1], look, found, webgl)
     config = {"displayModeBar": True, "displaylogo": False, "scrollZoom": True, "modeBarButtons": BUTTONS}
     st.plotly_chart(drawing, width="stretch", key=KEY, config=config, on_select=drawn, selection_mode=("box", "lasso"), alt="Map of the rows by meaning")
-    if hand():
+    if in_hand():
         actions(look)
     else:
         nowhere = int(np.isnan(place(state.scores())[0][0]).sum())

@@ -21,6 +21,7 @@ __all__ = ["Colouring", "Groups", "Scale", "choices", "colour", "declared", "kep
 
 Bools = npt.NDArray[np.bool_]
 ROLES = ("source", "label", "license", "split", "synthetic", "rating", "votes", "confidence")
+PLACES = ("row_id", "projection_x", "projection_y", "cluster_number", "cluster_name")
 OTHER = 8  # the grey of the palette
 STEPS = 16  # colours of a scale where the map is a picture
 
@@ -80,7 +81,7 @@ def declared(name: str) -> Column | None:
 
 def choices(scores: Scores) -> dict[str, str]:
     """What the map can be coloured by → how it is called: cluster, kept or dropped, roles, scores."""
-    names = [n for n in scores.frame.columns if n != "row_id" and not n.startswith(("projection_", "cluster_"))]
+    names = [n for n in scores.frame.columns if n not in PLACES]
     roles = [r for r in ROLES if scores.dataset.has(r)]
     found = {"cluster": "cluster"} if "cluster_number" in scores.frame.columns else {}
     return found | {"kept": "kept or dropped"} | {r: r for r in roles} | {n: n.replace("_", " ") for n in names}
@@ -130,8 +131,8 @@ def _scale(values: npt.NDArray[np.float64], log: bool) -> Scale:
 
 
 def kept_or_dropped(keep: Bools) -> Groups:
-    """The colouring of a decision. keep: bool [rows]."""
-    return Groups((~keep).astype(np.int8), ("kept", "dropped"), (KEPT, DROPPED))
+    """The colouring of a decision; kept rows come last, so that they lie in front. keep: bool [rows]."""
+    return Groups(keep.astype(np.int8), ("dropped", "kept"), (DROPPED, KEPT))
 
 
 def matches(found: Bools, words: str) -> Groups:

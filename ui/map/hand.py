@@ -15,7 +15,7 @@ from ui.map.scene import Look, clusters, place
 from ui.rows import row_list, row_text
 from ui.widgets import count, share
 
-__all__ = ["actions", "drawn", "hand", "recall", "remember", "zoom"]
+__all__ = ["actions", "drawn", "in_hand", "recall", "remember", "zoom"]
 
 Bools = npt.NDArray[np.bool_]
 KEY = "map"
@@ -31,7 +31,7 @@ def remember(name: str, value: Any) -> None:
     st.session_state[f"map {name} {state.scores().dataset.key}"] = value
 
 
-def hand() -> Region:
+def in_hand() -> Region:
     """What is drawn on the map."""
     return recall("hand") or Region()
 
@@ -52,14 +52,14 @@ def forget() -> None:
 
 def zoom(out: bool = False) -> None:
     """Show what was drawn as large as it goes, or all again."""
-    remember("view", None if out else hand().bounds)
+    remember("view", None if out else in_hand().bounds)
 
 
 def rows_in_hand() -> Bools:
     """Rows in view that lie in what was drawn. bool [rows]."""
     (x, y), _ = place(state.scores())
     seen = state.in_view()
-    inside = in_region(x, y, hand())
+    inside = in_region(x, y, in_hand())
     return inside if seen is None else inside & seen
 
 
@@ -82,7 +82,7 @@ def actions(look: Look) -> None:
     """How many rows are in hand, what they are, what can be done with them, and the rows."""
     inside = rows_in_hand()
     positions = np.flatnonzero(inside).astype(np.int32)
-    st.subheader(f"{count(len(positions), 'rows')} in the lasso" if hand().polygons else f"{count(len(positions), 'rows')} in the box")
+    st.subheader(f"{count(len(positions), 'rows')} in the lasso" if in_hand().polygons else f"{count(len(positions), 'rows')} in the box")
     if not len(positions):
         st.button("Clear", on_click=forget, key="map-clear", icon=":material/close:")
         return

@@ -26,6 +26,7 @@ __all__ = ["Look", "chart", "clusters", "content_key", "place"]
 
 Bools = npt.NDArray[np.bool_]
 Place = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+OTHERS = "other rows"
 ACROSS = 1000, TALL - 120  # pixels that names are placed for; a wider map only gives them more room
 
 
@@ -128,7 +129,8 @@ def chart(key: str, outline: Region, _look: Look, _found: Bools | None, _webgl: 
     if _look.names:
         number, said = clusters(scores)
         names = place_names(where, np.where(solid, number, np.int32(-1)), said, view, ACROSS)
-    quiet = "other rows" if found is not None else "dropped" if seen is None else "dropped or not in view"
+    reasons = [said for said, there in (("dropped", _look.fade and _look.by != "kept"), ("not in view", seen is not None)) if there]
+    quiet = OTHERS if found is not None else " or ".join(reasons)
     called = choices(scores).get(_look.by, _look.by)
     hover = _hovered(scores, selection, _look.by, spread(where, solid if solid.any() else placed, view))
     scene = Scene(where, colouring, called, solid, placed & ~solid, quiet, view, names, hover, outline, _dark())
@@ -154,14 +156,14 @@ def _title(scene: Scene, selection: Selection, scores: Scores) -> str:
     """What the picture shows, as a finding."""
     rows = int(scene.solid.sum())
     if isinstance(scene.colouring, Groups):
-        if scene.called == "kept or dropped" and scene.quiet != "other rows":
+        if scene.quiet == OTHERS:
+            return f"{count(rows, 'rows')} {escape(scene.colouring.names[0][:60])} in the text"
+        if scene.called == "kept or dropped":
             return (
                 f"{count(selection.kept)} of {count(selection.rows)} rows kept ({share(selection.kept, selection.rows)}); {_emptiest(scene, selection, scores)}"
             )
         names: Sequence[str] = scene.colouring.names
         sizes = np.bincount(scene.colouring.code[scene.solid & (scene.colouring.code >= 0)], minlength=len(names))
-        if scene.quiet == "other rows":
-            return f"{count(rows, 'rows')}: {escape(names[0][:60])}"
         if not sizes.sum():
             return f"No row here has a value of {escape(scene.called)}"
         top = int(np.argmax(sizes[:-1] if scene.colouring.rest else sizes))
@@ -179,7 +181,7 @@ def _emptiest(scene: Scene, selection: Selection, scores: Scores) -> str:
     size = np.bincount(number[rows], minlength=len(names))
     lost = np.bincount(number[rows[~selection.keep[rows]]], minlength=len(names))
     if not lost.any():
-        return "no cluster loses a row" if names else "clusters are not measured"
+        return "; no cluster loses a row" if names else ""
     rate = np.where(size >= min(20, size.max()), lost / np.maximum(size, 1), -1.0)
     worst = int(np.argmax(rate))
-    return f"{escape(names[worst][:40])} loses most, {rate[worst]:.0%} of {size[worst]:,}"
+    return f"; {escape(names[worst][:40])} loses most, {rate[worst]:.0%} of {size[worst]:,}"
