@@ -17,13 +17,20 @@ Task = TypeVar("Task")
 Done = TypeVar("Done")
 
 
-def spread(work: Callable[[Task], Done], tasks: Iterable[Task]) -> Iterator[Done]:
-    """`work(task)` of each task on all cores, in the tasks' order. Tasks not begun are dropped where the caller stops or a task raises."""
-    import torch
+def spread(work: Callable[[Task], Done], tasks: Iterable[Task], products: bool = True) -> Iterator[Done]:
+    """`work(task)` of each task on all cores, in the tasks' order. Tasks not begun are dropped where the caller stops or a task raises.
 
-    pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))  # sets it for that thread only
+    products: whether the work has torch multiply matrices; where it has not, torch need not be imported.
+    """
+    pool = ThreadPoolExecutor(os.cpu_count(), initializer=_one_thread if products else None)
     try:
         for future in [pool.submit(work, task) for task in tasks]:
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # sets it for the calling thread only
