@@ -165,14 +165,15 @@ def _needed(task: Task, workspace: Workspace) -> pl.DataFrame | None:
 def _batches(dataset: Dataset, task: Task, workspace: Workspace) -> Iterator[tuple[int, pa.RecordBatch]]:
     import polars as pl
 
-    extra, start = _needed(task, workspace), 0
-    for batch in dataset.batches(_views(dataset, task), task.signal.batch):
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)
-        if extra is not None:
-            frame = frame.hstack(extra.slice(start, len(frame)))
-        yield start, _shape(frame, task).combine_chunks().to_batches()[0]
-        start += len(frame)
+    views, extra = _views(dataset, task), _needed(task, workspace)
+    read = dataset.batches(views, task.signal.batch) if views else None
+    for start in range(0, dataset.rows, task.signal.batch):
+        parts = [extra.slice(start, task.signal.batch)] if extra is not None else []
+        if read is not None:
+            frame = pl.from_arrow(next(read))
+            assert isinstance(frame, pl.DataFrame)
+            parts.append(frame)
+        yield start, _shape(pl.concat(parts, how="horizontal"), task).combine_chunks().to_batches()[0]
 
 
 def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None]:
@@ -180,9 +181,9 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
     import polars as pl
 
     names, extra = _views(dataset, task), _needed(task, workspace)
-    frame = dataset.views(names).collect() if names else pl.DataFrame()
-    table = _shape(frame if extra is None else frame.hstack(extra), task)
-    del frame, extra
+    parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
+    table = _shape(pl.concat(parts, how="horizontal"), task)
+    del parts, extra
 
     def share(part: float) -> None:
         if tell:
