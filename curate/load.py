@@ -50,6 +50,8 @@ def load(
     progress: is given a stage, how much of it is done and how much there is, in bytes; it may raise Cancelled. Raises InputError where files cannot be used.
     """
     given = [paths] if isinstance(paths, str) else [*paths]
+    if not given:
+        raise InputError("path", "names no file", "Give a file, a folder, a glob or the name of a hub dataset")
     _sweep(workspace)
     with ExitStack() as stack:
         files = _find(given, workspace, stack)
@@ -146,7 +148,7 @@ def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop",
     if changed := [file.shown for file, then in zip(files, before, strict=True) if file.path.stat().st_mtime_ns != then]:
         raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
     empty = [f"'{name}' is null in every row" for name in written.empty]
-    aside = [f"{rejects.count:,} lines could not be read and were set aside in rejected.jsonl"] if rejects.count else []
+    aside = [f"{rejects.count:,} bad line{'s were' if rejects.count > 1 else ' was'} set aside in rejected.jsonl"] if rejects.count else []
     done = replace(draft, fingerprint=written.fingerprint, rows=written.rows, rejected=rejects.count, columns=written.columns)
     roles = recognise(done.rows_at(_spread(done.rows)).drop("row_id"))
     facts = {k: v for k, v in vars(done).items() if k in ("key", "name", "fingerprint", "rows", "rejected", "columns", "sources")}

@@ -173,9 +173,9 @@ def _sums_to_one(column: pl.Series) -> bool:
 
 
 def _longest(sample: pl.DataFrame) -> str | None:
-    """The string column with the longest texts, if they are longer than names."""
-    best = max((c for c in sample.columns if sample[c].dtype == pl.String), key=lambda c: _length(sample[c]), default=None)
-    return best if best is not None and _length(sample[best]) >= 20 else None
+    """The string column with the longest texts, if they are longer than names and have spaces, as addresses and ids have not."""
+    texts = [c for c in sample.columns if sample[c].dtype == pl.String and _length(sample[c]) >= 20 and sample[c].str.contains(" ").sum() * 2 > len(sample)]
+    return max(texts, key=lambda c: _length(sample[c]), default=None)
 
 
 _FITS: Mapping[Role, _Fits] = {

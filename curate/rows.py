@@ -1,6 +1,6 @@
 """Rows on disk: what a reader gives becomes `rows.parquet`, each row with its id, in one pass and bounded memory.
 
-A row's id is the first 16 hex digits of the MD5 of its JSON, columns by name: so it depends on content alone, not on place, format or order of columns. Of n
+A row's id is the first 16 hex digits of the MD5 of its JSON, keys by name: so it depends on content alone, not on place, format or order of columns. Of n
 rows alike in everything the k-th, k > 1, has the MD5 of that id, "#" and k. A file that Curate exported brings its ids with it.
 """
 
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,13 +42,12 @@ class Written:
 def write_rows(rows: Rows, path: Path, where: str, con: duckdb.DuckDBPyConnection) -> Written:
     """Write all rows with their ids to a Parquet file. where: names the input in messages.
 
-    Raises InputError where two columns differ only in case, or a column `row_id` holds anything but ids that Curate gave.
+    Raises InputError where a column `row_id` holds anything but ids that Curate gave.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = [name for name in rows.schema.names if name != "row_id"]
-    _check_names(names, where)
     own = "row_id" in rows.schema.names
     con.execute("create or replace temp table seen (h varchar)")
     schema = pa.schema([*(rows.schema.field(name) for name in names), pa.field("row_id", pa.string())])
@@ -60,7 +59,7 @@ def write_rows(rows: Rows, path: Path, where: str, con: duckdb.DuckDBPyConnectio
             table = pa.table([*(group.column(name) for name in names), row_id], schema=schema)
             out.write_table(table, row_group_size=len(table))
             count += len(table)
-            filled |= [group.column(name).null_count < len(group) for name in names]
+            filled |= np.array([group.column(name).null_count < len(group) for name in names], bool)
             ids.update("".join(row_id.to_pylist()).encode())
     different = con.execute("select count(distinct row_id) from read_parquet($1)", [str(path)]).fetchall()[0][0]
     if different != count:
@@ -68,15 +67,6 @@ def write_rows(rows: Rows, path: Path, where: str, con: duckdb.DuckDBPyConnectio
     columns = tuple((f.name, str(f.type)) for f in pq.read_schema(path) if f.name != "row_id")
     empty = tuple(name for name, some in zip(names, filled, strict=True) if not some)
     return Written(count, digest([columns, ids.hexdigest()]), columns, empty)
-
-
-def _check_names(names: list[str], where: str) -> None:
-    folded: dict[str, str] = {"row_id": "row_id"}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other is not name or not name:
-            what = f"the columns '{other}' and '{name}' differ only in case" if name else "a column has an empty name"
-            raise InputError(where, what, "Rename one: SQL does not tell them apart" if name else "Give it a name")
 
 
 def _groups(rows: Rows) -> Iterator[pa.Table]:
@@ -102,9 +92,9 @@ def _made(group: pa.Table, names: list[str], con: duckdb.DuckDBPyConnection) -> 
     """Ids made of the rows' content."""
     import pyarrow as pa
 
-    quoted = ((name.replace("'", "''"), name.replace('"', '""')) for name in sorted(names))
-    fields = ", ".join(f"'{text}': \"{column}\"" for text, column in quoted)
     con.register("block", group.append_column("row_id", pa.array(np.arange(len(group)))))  # its place, under a name that no column has
+    kinds = dict(zip(names, con.sql("select * exclude (row_id) from block").types, strict=True))
+    fields = ", ".join(f"{_quoted(n, chr(39))}: {_quoted(n)}{f'::{_by_name(kinds[n])}' if 'STRUCT' in str(kinds[n]) else ''}" for n in sorted(names))
     con.execute(f"create or replace temp table fresh as select row_id p, left(md5(to_json({{{fields}}})::varchar), 16) h from block")
     found = con.sql("""
         with earlier as (select h, count(*) n from seen semi join fresh using (h) group by h),
@@ -112,6 +102,20 @@ def _made(group: pa.Table, names: list[str], con: duckdb.DuckDBPyConnection) -> 
         select if(k = 1, h, left(md5(h || '#' || k), 16)) row_id from numbered order by p""").to_arrow_table()
     con.execute("insert into seen select h from fresh")
     return found.column("row_id")
+
+
+def _quoted(name: str, quote: str = '"') -> str:
+    return quote + name.replace(quote, quote * 2) + quote
+
+
+def _by_name(kind: Any) -> str:
+    """A type with the fields of its structs in the order of their names; DuckDB casts structs by name."""
+    inner = dict(kind.children) if kind.id in ("struct", "list", "array", "map") else {}
+    if kind.id == "struct":
+        return f"STRUCT({', '.join(f'{_quoted(name)} {_by_name(inner[name])}' for name in sorted(inner))})"
+    if kind.id == "map":
+        return f"MAP({_by_name(inner['key'])}, {_by_name(inner['value'])})"
+    return f"{_by_name(inner['child'])}[{inner.get('size', '')}]" if inner else str(kind)
 
 
 def _given(group: pa.Table, where: str) -> pa.ChunkedArray:

@@ -17,7 +17,7 @@ settings.load_profile("curate")
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of the real data with ground truth; the test is skipped where it is absent."""
-    folder = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
+    folder = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"the shared data is not in {folder}: set CURATE_SHARED_DATA")
     return folder

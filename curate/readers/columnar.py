@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from curate.errors import InputError
 from curate.readers.file import InputFile
-from curate.readers.reading import Reading, Rows
+from curate.readers.reading import Reading, Rows, check_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,9 +67,7 @@ def _schema(file: InputFile) -> pa.Schema:
             with pa.memory_map(str(file.path)) as source:
                 found = _arrow(source).schema
     schema: pa.Schema = found.remove_metadata()
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice:
-        raise InputError(file.shown, f"duplicate column names: {', '.join(map(repr, twice))}", "Rename all but one")
+    check_names(schema.names, file.shown)
     for column in schema:
         if not _kept(column.type):
             what = f"the column '{column.name}' has the type {column.type}, which not every part of Curate can read"

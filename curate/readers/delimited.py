@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import InputError
 from curate.readers.file import LINE_LIMIT, InputFile, Tell, silent
 from curate.readers.line import blocks
-from curate.readers.reading import Reading, Reject, Rows
+from curate.readers.reading import Reading, Reject, Rows, check_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,9 +119,7 @@ def _sheet(file: InputFile) -> _Sheet:
     if header.fields is None:
         raise InputError(where, f"the header cannot be read: {header.reason}", "Mend it: the first line names the columns")
     names = tuple(name.strip() or f"column_{i}" for i, name in enumerate(header.fields, 1))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(where, f"duplicate column names: {', '.join(map(repr, twice))}", "Rename all but one")
+    check_names(names, where)
     return _Sheet(file, delimiter, names)
 
 
@@ -172,7 +170,7 @@ def _reject(file: InputFile, lines: Sequence[_Line], reason: str) -> Reject:
     first = lines[0]
     if len(lines) == 1 and first.bad:
         return first.bad
-    text = "".join(line.bad.text if line.bad else line.text for line in lines)
+    text = "".join(line.text for line in lines)
     return Reject(file, first.number, first.number, first.offset, len(text.encode()), reason, text.rstrip("\r\n"))
 
 
@@ -180,7 +178,8 @@ def _lines(file: InputFile, tell: Tell) -> Iterator[_Line]:
     for block in blocks(file, tell):
         offsets = block.number if block.offset is None else block.offset
         for number, offset, text in zip(block.number.tolist(), offsets.tolist(), block.text.to_pylist(), strict=True):
-            yield _Line(number, offset, text, block.bad.get(number))
+            bad = block.bad.get(number)
+            yield _Line(number, offset, bad.text + "\n" if bad and bad.size <= LINE_LIMIT else text, bad)  # its quotes count all the same
 
 
 def _records(file: InputFile, delimiter: str, tell: Tell) -> Iterator[_Record]:

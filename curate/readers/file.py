@@ -20,7 +20,7 @@ FORMATS = {
 LINE_LIMIT = 16 << 20
 """Bytes a line of text may have: longer ones are bad lines."""
 CHUNK = 8 << 20
-BOMB_BYTES, BOMB_RATIO = 256 << 20, 200
+BOMB_BYTES, BOMB_RATIO = 64 << 20, 200
 """A compressed file is given up once it has become both this big and this many times its own size; real text shrinks 3 to 20 times."""
 
 _COMPRESSED = {".gz", ".gzip", ".zst", ".zstd"}

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.errors import InputError
 from curate.readers.file import InputFile, Tell, silent
 from curate.readers.item import items, layout
 from curate.readers.line import Block, blocks
-from curate.readers.reading import Reading, Rows
-from curate.readers.shape import Shape, columns, conflict, disputed, grow, notes
+from curate.readers.reading import Reading, Rows, check_names
+from curate.readers.shape import Shape, columns, conflict, disputed, grow, notes, records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,11 +45,13 @@ def read_lines(files: Sequence[InputFile], reading: Reading) -> Rows:
         shape = _settle(passes(silent), shape, reading)
     if not shape.fields:
         raise reading.rejects.nothing(files[0])
+    check_names([*shape.fields], files[0].shown)
     spec = json.dumps({name: columns(part) for name, part in shape.fields.items()}, ensure_ascii=False)
+    objects = [*records(shape)]
 
     def batches() -> Iterator[pa.RecordBatch]:
         for block in passes(reading.tell):
-            yield from _rows(block, spec, reading)
+            yield from _rows(block, spec, objects, reading)
 
     none = pa.table({"place": pa.array([], pa.int64()), "text": pa.array([], pa.string())})
     return Rows(_transform(none, spec, reading).schema, batches, tuple(notes(shape)))
@@ -66,7 +67,7 @@ def _settle(found: Iterator[Block], shape: Shape, reading: Reading) -> Shape:
                 grow(settled, structure, lines)
             else:
                 for at in places:
-                    reading.rejects.add(block.reject(at, why))
+                    reading.rejects.add(block.reject(at, _twice(block.text[at].as_py()) or why))
     return settled
 
 
@@ -97,26 +98,36 @@ def _without(block: Block, bad: set[int]) -> pa.Table:
     return pa.Table.from_batches(table.to_batches(max_chunksize=4096), table.schema)
 
 
-def _rows(block: Block, spec: str, reading: Reading) -> Iterator[pa.RecordBatch]:
-    import duckdb
-
-    try:
-        table = _transform(_without(block, reading.rejects.of(block.file)), spec, reading)
-    except duckdb.InvalidInputException as error:
-        twice = [(at, key) for at in range(len(block.text)) if (key := _repeated_key(block.text[at].as_py())) is not None]
-        if not twice:
-            raise InputError(f"{block.file.shown}:{block.line[0]}", f"DuckDB cannot read the lines from here on ({error})", "Mend or remove them") from error
-        for at, key in twice:
-            reading.rejects.add(block.reject(at, f"the key '{key}' stands twice in one object"))
-        table = _transform(_without(block, reading.rejects.of(block.file)), spec, reading)
-    yield from table.to_batches()
+def _rows(block: Block, spec: str, objects: Sequence[str], reading: Reading) -> Iterator[pa.RecordBatch]:
+    """The rows of a block's good lines. Keys that stand twice are looked for among the few different lists of keys, and only then line by line."""
+    lines = _without(block, reading.rejects.of(block.file))
+    reading.con.register("block", lines)
+    keys = [f"json_keys(text, {_literal(path)}) k{i}" for i, path in enumerate(objects)]
+    some, each = (", ".join(form.format(i) for i in range(len(objects))) for form in ("any_value(k{})", "k{}::varchar"))
+    lists = reading.con.sql(f"select {some} from (select {', '.join(keys)} from block where not {_BLANK}) group by {each}").fetchall()
+    if any(_repeats(list_) for row in lists for list_ in row):
+        for at in lines.column("place").to_pylist():
+            if why := _twice(block.text[at].as_py()):
+                reading.rejects.add(block.reject(at, why))
+        lines = _without(block, reading.rejects.of(block.file))
+    yield from _transform(lines, spec, reading).to_batches()
 
 
 def _transform(lines: pa.Table, spec: str, reading: Reading) -> pa.Table:
+    """Types have been checked, so that the lenient json_transform loses nothing; the strict one refuses missing keys."""
     reading.con.register("block", lines)
-    literal = spec.replace("'", "''")
-    query = f"select unnest(c) from (select json_transform_strict(text, '{literal}') c from block where not {_BLANK})"
-    return reading.con.sql(query).to_arrow_table()
+    return reading.con.sql(f"select unnest(c) from (select json_transform(text, {_literal(spec)}) c from block where not {_BLANK})").to_arrow_table()
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _repeats(keys: Any) -> bool:
+    """Whether one of the lists of keys, which may be nested, holds one twice."""
+    if not keys:
+        return False
+    return any(map(_repeats, keys)) if isinstance(keys[0], list) else len(set(keys)) < len(keys)
 
 
 class _TooLong(ValueError):
@@ -147,7 +158,7 @@ def _beyond_64_bits(block: Block) -> Iterator[int]:
             continue  # broken in another way, which DuckDB finds
 
 
-class _Twice(ValueError):
+class _RepeatedKey(ValueError):
     pass
 
 
@@ -155,15 +166,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _Twice(next(key for key in keys if keys.count(key) > 1))
+        raise _RepeatedKey(next(key for key in keys if keys.count(key) > 1))
     return found
 
 
-def _repeated_key(text: str) -> str | None:
+def _twice(text: str) -> str | None:
+    """The fault of a line in which a key stands twice in one object, None where there is no such key."""
     try:
         json.loads(text, object_pairs_hook=_once)
-    except _Twice as error:
-        return str(error)
+    except _RepeatedKey as error:
+        return f"the key '{error}' stands twice in one object"
     except (ValueError, RecursionError):
         return None
     return None

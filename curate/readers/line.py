@@ -121,9 +121,9 @@ def _fault(raw: bytes, size: int) -> str | None:
     if size > LINE_LIMIT:
         return f"the line has {size / (1 << 20):,.0f} MiB, more than the {LINE_LIMIT >> 20} MiB a line may have"
     if b"\0" in raw:
-        return f"a NUL byte at byte {raw.index(0) + 1} of the line; is the file UTF-16 or binary?"
+        return f"a NUL byte (byte {raw.index(0) + 1} of the line), as in UTF-16 or binary files"
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return f"not UTF-8: byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line; is the file Latin-1 or Windows-1252?"
+        return f"not UTF-8 (byte {error.start + 1} of the line is 0x{raw[error.start]:02X}), perhaps Latin-1 or Windows-1252"
     return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["Reading", "Reject", "Rejects", "Rows"]
+__all__ = ["Reading", "Reject", "Rejects", "Rows", "check_names"]
 
 TEXT_LIMIT = 1 << 20
 """Characters of a bad line that are kept; of longer ones only the first thousand."""
@@ -102,3 +102,17 @@ class Rows:
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     notes: Sequence[str] = ()
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raises InputError where two columns have the same name but for case, which SQL does not tell apart, or one has none."""
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(name.casefold(), name)
+        if not name:
+            raise InputError(where, "a column has an empty name", "Give it a name")
+        if list(names).count(name) > 1 or other != name:
+            what = "stands twice" if other == name else f"differs from '{other}' only in case"
+            raise InputError(where, f"duplicate column names: '{name}' {what}", "Rename one of them")
+    if (other := folded.get("row_id", "row_id")) != "row_id":
+        raise InputError(where, f"the column '{other}' differs from Curate's own 'row_id' only in case", "Rename it")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Shape", "columns", "conflict", "disputed", "grow", "notes"]
+__all__ = ["Shape", "columns", "conflict", "disputed", "grow", "notes", "records"]
 
 Structure = Any
 """What json_structure gives, parsed: the name of a DuckDB type, [structure of the items] or {key: structure}."""
@@ -103,6 +103,19 @@ def columns(shape: Shape) -> Structure:
     return "DOUBLE" if "decimal" in shape.kinds else next((_TYPES[k] for k in shape.kinds if k in _TYPES and k != "null"), "VARCHAR")
 
 
+def records(shape: Shape, path: str = "$") -> Iterator[str]:
+    """JSON paths of the objects that become records, the row itself first."""
+    if path != "$" and shape.as_text:
+        return
+    if shape.winner == "an object":
+        yield path
+        for key, part in shape.fields.items():
+            escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+            yield from records(part, f'{path}."{escaped}"')
+    elif shape.items is not None:
+        yield from records(shape.items, f"{path}[*]")
+
+
 def notes(shape: Shape, path: str = "") -> Iterator[str]:
     """What a person should know of how the values were kept, one sentence a place."""
     if path and shape.as_text:
@@ -110,7 +123,7 @@ def notes(shape: Shape, path: str = "") -> Iterator[str]:
         yield f"'{path}' {why}: kept as JSON text"
         return
     if {"whole", "decimal"} <= shape.kinds.keys():
-        yield f"'{path}' holds whole and decimal numbers: all are Float64"
+        yield f"'{path}' holds whole and decimal numbers: all are Float64, which is exact up to 2^53"
     objects = sum(n for kind, n in shape.kinds.items() if kind == "object")
     for key, part in shape.fields.items():
         name = f"{path}.{key}" if path else key
