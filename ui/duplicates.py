@@ -20,9 +20,9 @@ from curate.scores import Scores
 from curate.task import Task
 from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
-from ui.widgets import count, share
+from ui.widgets import count, empty, key_of, share
 
-__all__ = ["Shown", "controls", "kind", "picture", "shown"]
+__all__ = ["Shown", "controls", "kind", "picture", "shown", "why_nothing"]
 
 KINDS = {"Exact": "exact_duplicate", "Near": "near_duplicate", "Semantic": "semantic_duplicate"}
 RULES = {
@@ -93,12 +93,12 @@ def shown(name: str) -> Shown:
 
 
 def _set(name: str, field: Literal["limit", "rule", "keeper"], key: str) -> None:
-    """A control moved. A limit that is moved turns the threshold on; the others hold once it is on."""
-    value = st.session_state[key]
-    if value is None:
-        return
-    if field == "limit":
-        value = round(value, 6)
+    """A control moved."""
+    _put(name, field, st.session_state[key])
+
+
+def _put(name: str, field: str, value: object) -> None:
+    """A limit that is moved turns the threshold on; rule and keeper hold once it is on."""
     new = LinkThreshold.model_validate({**_threshold(name).model_dump(), field: value})
     if field == "limit" or name in state.recipe().thresholds:
         state.set_threshold(name, new)
@@ -112,16 +112,11 @@ def _switch(name: str, on: bool) -> None:
     state.set_threshold(name, now if on else None)
 
 
-def _propose(name: str, limit: float) -> None:
-    state.set_threshold(name, _threshold(name).model_copy(update={"limit": limit}))
-
-
 def controls(now: Shown) -> None:
     """Limit, rule and keeper of one kind, and the count that they give."""
     name, threshold = now.name, now.threshold
-    key = f"on-{name}"
-    st.session_state[key] = now.on
-    st.toggle("Drop duplicates", key=key, on_change=_switch, args=(name, not now.on), help="On: the rows are dropped. Off: the page shows what would go.")
+    about = "On: the rows are dropped. Off: the page shows what would go."
+    st.toggle("Drop duplicates", now.on, key_of(f"on-{name}", now.on), about, on_change=_switch, args=(name, not now.on))
     came = len(now.found.hand.order)
     gone = now.links.rows - came
     note = f"{count(gone, 'rows')} went by other decisions before they came to this threshold" if gone else None
@@ -131,23 +126,34 @@ def controls(now: Shown) -> None:
         st.caption(f"Limit 1.00: {groups.proposal(now.task)[1]}")
     else:
         _limit(now)
-        key = f"rule-{name}"
-        st.session_state[key] = threshold.rule
+        key = key_of(f"rule-{name}", threshold.rule)
         rules, about = get_args(Rule), "\n\n".join(RULES.values())
-        st.segmented_control("Rule", rules, key=key, format_func=str.capitalize, on_change=_set, args=(name, "rule", key), help=about, width="stretch")
+        st.segmented_control(
+            "Rule",
+            rules,
+            default=threshold.rule,
+            required=True,
+            key=key,
+            format_func=str.capitalize,
+            on_change=_set,
+            args=(name, "rule", key),
+            help=about,
+            width="stretch",
+        )
     _keeper(name, threshold.keeper)
 
 
 def _limit(now: Shown) -> None:
     name, limit, floor = now.name, now.threshold.limit, groups.floor(now.task)
-    slide, typed = f"slide-{name}", f"typed-{name}"
-    st.session_state[slide] = st.session_state[typed] = min(max(limit, floor), 1.0)
+    limit = min(max(limit, floor), 1.0)
+    slide, typed = key_of(f"slide-{name}", limit), key_of(f"typed-{name}", limit)
+    shown = "%.2f" if round(limit, 2) == limit else "%.4g"
     unit = "cosine of the two embeddings" if name == "semantic_duplicate" else "Jaccard similarity of word 3-grams"
-    st.slider("Drop rows at least this alike", floor, 1.0, step=0.01, key=slide, on_change=_set, args=(name, "limit", slide), help=f"Unit: {unit}")
-    st.number_input("Limit", floor, 1.0, step=0.01, key=typed, on_change=_set, args=(name, "limit", typed), format="%.4g", label_visibility="collapsed")
+    st.slider("Drop rows at least this alike", floor, 1.0, limit, 0.01, shown, slide, on_change=_set, args=(name, "limit", slide), help=f"Unit: {unit}")
+    st.number_input("Limit", floor, 1.0, limit, 0.01, shown, typed, on_change=_set, args=(name, "limit", typed), label_visibility="collapsed")
     proposed, why = groups.proposal(now.task)
     if limit != proposed or not now.on:
-        st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_propose, args=(name, proposed), width="stretch", help=why)
+        st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why)
     else:
         st.caption(f"{proposed:.2f} is proposed: {why}")
 
@@ -155,21 +161,29 @@ def _limit(now: Shown) -> None:
 def _keeper(name: str, keeper: str) -> None:
     options = {"longest": "the longest row", "first": "the first row", "best": "the best row by a score"}
     scores = [c.name for columns in numeric_columns(state.scores()).values() for c in columns]
-    key, best = f"keeper-{name}", f"best-{name}"
-    st.session_state[key] = keeper.partition(":")[0]
-    chosen = list(options) if scores else ["longest", "first"]
-    st.selectbox("Of rows that are alike, keep", chosen, key=key, format_func=options.__getitem__, on_change=_set_keeper, args=(name, key, scores))
+    chosen, held = [o for o in options if o != "best" or scores or keeper.startswith(o)], keeper.partition(":")[0]
+    key = key_of(f"keeper-{name}", held)
+    st.selectbox(
+        "Of rows that are alike, keep", chosen, chosen.index(held), key=key, format_func=options.__getitem__, on_change=_set_keeper, args=(name, key, scores)
+    )
     if keeper.startswith("best:"):
-        st.session_state[best] = keeper
-        names = [f"best:{s}" for s in scores]
+        best, names = key_of(f"best-{name}", keeper), list(dict.fromkeys([*(f"best:{s}" for s in scores), keeper]))
         about = "The highest is best, unless a low value is what the score proposes to keep"
-        st.selectbox("Score", names, key=best, format_func=lambda k: k.removeprefix("best:"), on_change=_set, args=(name, "keeper", best), help=about)
+        st.selectbox(
+            "Score",
+            names,
+            names.index(keeper),
+            key=best,
+            format_func=lambda k: k.removeprefix("best:"),
+            on_change=_set,
+            args=(name, "keeper", best),
+            help=about,
+        )
 
 
 def _set_keeper(name: str, key: str, scores: list[str]) -> None:
-    if st.session_state[key] == "best":
-        st.session_state[key] = f"best:{scores[0]}"
-    _set(name, "keeper", key)
+    chosen = st.session_state[key]
+    _put(name, "keeper", f"best:{scores[0]}" if chosen == "best" else chosen)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -183,8 +197,10 @@ def picture(now: Shown) -> None:
     """Rows dropped at each limit by both rules, the hand's place on it; for exact duplicates, how many copies there are of how many texts."""
     if groups.floor(now.task) < 1:
         _curve(now)
-    else:
+    elif now.dropped:
         _copies(now)
+    else:
+        empty("Nothing goes", why_nothing(now))
 
 
 def _said(now: Shown) -> str:
@@ -241,3 +257,22 @@ def _copies(now: Shown) -> None:
     figure = layout(go.Figure(bars), f"{_said(now)}; how often the same text stands", HEIGHT)
     figure.update_layout(bargap=0.2, xaxis={"title": "times that a text stands", "type": "category"}, yaxis={"title": "texts", "tickformat": ","})
     show(figure, f"copies-{now.name}")
+
+
+def why_nothing(now: Shown) -> str:
+    """Why no group is listed: what is in view, what went before, or how alike the most alike rows are."""
+    came = now.found.hand.order
+    if now.dropped:
+        return "Rows go, but none of them is in view. Take the filter off above."
+    if not len(came):
+        return "Every row went by other decisions before it came to this threshold."
+    limits = groups.curve_limits(groups.floor(now.task))
+    reached = limits[groups.curve(now.links, now.found.hand, now.threshold.rule, limits) > 0]
+    gone = now.links.rows - len(came)
+    before = f" {count(gone, 'rows')} went by other decisions before." if gone else ""
+    alike = f"No two of the {count(len(came), 'rows')} that come to this threshold are"
+    if groups.floor(now.task) == 1:
+        return f"{alike} equal.{before}"
+    if not len(reached):
+        return f"{alike} at least {limits[0]:.2f} alike.{before}"
+    return f"{alike} at least {now.threshold.limit:.4g} alike. The first goes at {reached[-1]:.2f}.{before}"

@@ -20,7 +20,7 @@ from curate.signal import Column, discover
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
 from ui.frame import in_words
-from ui.widgets import count, share
+from ui.widgets import count, key_of, share
 
 __all__ = ["cards", "chosen", "funnel", "reset"]
 
@@ -156,11 +156,13 @@ def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Colu
 def _card(card: Card, selection: Selection, measured: Scores) -> None:
     _histogram(card)
     name, threshold = card.name, card.threshold
-    key = f"keep-{name}"
-    st.session_state[key] = threshold.keep if threshold else "off"
+    keep = threshold.keep if threshold else "off"
+    key = key_of(f"keep-{name}", keep)
     st.segmented_control(
         _label("Keep", card),
         list(KEEP),
+        default=keep,
+        required=True,
         key=key,
         format_func=KEEP.__getitem__,
         on_change=_choose,
@@ -171,9 +173,9 @@ def _card(card: Card, selection: Selection, measured: Scores) -> None:
     if threshold:
         _limits(card, threshold)
         if card.binned.missing:
-            missing = f"missing-{name}"
-            st.session_state[missing] = threshold.missing == "drop"
-            st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", key=missing, on_change=_set_missing, args=(name, missing))
+            drop = threshold.missing == "drop"
+            missing = key_of(f"missing-{name}", drop)
+            st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", drop, missing, on_change=_set_missing, args=(name, missing))
         beyond = int(selection.drops[name].sum())
         st.caption(f"{count(beyond, 'rows')} lie beyond it ({share(beyond, selection.rows)}).")
     elif card.binned.missing:
@@ -199,8 +201,6 @@ def _proposal(card: Card, measured: Scores) -> None:
 def _choose(card: Card, key: str) -> None:
     """Another direction: it starts at the proposed limit where that is its own, else where one row in a hundred lies beyond."""
     keep = st.session_state[key]
-    if keep is None:
-        return
     if keep == "off":
         state.set_threshold(card.name, None)
         return
@@ -237,16 +237,15 @@ def _limits(card: Card, threshold: ScoreThreshold) -> None:
     ends = limit if isinstance(limit, tuple) else (limit,)
     stops = {_say(v): v for v in sorted({*(_round(float(e)) for e in card.binned.edges), *ends})}
     stops |= {_say(v): v for v in ends}  # of two that are said alike, the limit itself
-    slide = f"slide-{name}"
-    st.session_state[slide] = limit
+    slide = key_of(f"slide-{name}", limit)
     label, options = _label("Limit", card), list(stops.values())
-    # a range slider is one by its `value` alone
     st.select_slider(label, options, limit, format_func=_say, key=slide, on_change=_move, args=(name, (slide,)), label_visibility="collapsed")
-    typed = tuple(f"typed-{name}-{i}" for i in range(len(ends)))
+    typed = tuple(key_of(f"typed-{name}-{i}", float(value)) for i, value in enumerate(ends))
     place = st.container(horizontal=True)
     for key, value in zip(typed, ends, strict=True):
-        st.session_state[key] = float(value)
-        place.number_input(_label("Limit", card), key=key, format="%.6g", step=None, on_change=_move, args=(name, typed), label_visibility="collapsed")
+        place.number_input(
+            _label("Limit", card), value=float(value), key=key, format="%.6g", step=None, on_change=_move, args=(name, typed), label_visibility="collapsed"
+        )
 
 
 def _move(name: str, keys: tuple[str, ...]) -> None:

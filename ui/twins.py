@@ -15,7 +15,7 @@ from curate import groups
 from curate.dataset import Dataset
 from curate.reviews import Action
 from ui import state
-from ui.duplicates import Shown
+from ui.duplicates import Shown, why_nothing
 from ui.rows import row_diff
 from ui.widgets import count, empty
 
@@ -23,7 +23,8 @@ __all__ = ["kept_rows", "pair"]
 
 PAGE = 50  # groups listed at a time; each is read from disk
 MEMBERS = 200  # rows listed of one group
-PREVIEW = 150  # characters
+PREVIEW = 84  # characters
+TEXT = 260  # pixels
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 
 
@@ -73,6 +74,8 @@ def _chosen(table: pl.DataFrame, key: str, at: int, columns: Mapping[str, Any], 
 
 def kept_rows(now: Shown) -> int | None:
     """Kept rows with how many give way to them, or groups with their weakest link; returns the kept row of the one that is chosen."""
+    if groups.floor(now.task) == 1 and not now.dropped:
+        return None  # the picture says why
     head = st.container(horizontal=True, vertical_alignment="center")
     title = head.container(width="stretch")
     named, about = {"size": "Largest first", "weakest": "Weakest first"}, "Groups with most rows first, or those whose rows are least alike"
@@ -92,9 +95,9 @@ def kept_rows(now: Shown) -> int | None:
     if view is not None:
         table = table.filter(pl.col("kept").is_in(np.unique(now.found.gives_way[view]).tolist()))
     covers = now.threshold.rule == "cover"
-    title.subheader(count(len(table), "kept rows with duplicates" if covers else "groups"))
+    title.subheader(count(len(table), "kept rows" if covers else "groups"))
     if not len(table):
-        empty("Nothing goes at this limit", _why_nothing(now))
+        empty("Nothing goes at this limit", why_nothing(now))
         return None
     place, pages = st.container(), -(-len(table) // PAGE)
     page = st.pagination(pages, key=f"page-{_name(limit, by, pages)}") if pages > 1 else 1
@@ -114,24 +117,10 @@ def kept_rows(now: Shown) -> int | None:
         format="%.2f",
         width="small",
     )
-    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width=None)}
+    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width=TEXT)}
     with place:
         at = _chosen(shown, f"groups-{_name(limit, by, page, held)}", held or 0, columns, 420)
     return int(shown["kept"][at])
-
-
-def _why_nothing(now: Shown) -> str:
-    """Why a table is empty: what is in view, what went before, or how alike the most alike rows are."""
-    came = now.found.hand.order
-    if now.dropped:
-        return "Rows go, but none of them is in view. Take the filter off above."
-    if not len(came):
-        return "Every row went by other decisions before it came to this threshold."
-    limits = groups.curve_limits(groups.floor(now.task))
-    reached = limits[groups.curve(now.links, now.found.hand, now.threshold.rule, limits) > 0]
-    if not len(reached):
-        return f"No two of the {count(len(came), 'rows')} that come to this threshold are at least {limits[0]:.2f} alike."
-    return f"No two of the {count(len(came), 'rows')} that come to it are at least {now.threshold.limit:.4g} alike. The first row goes at {reached[-1]:.2f}."
 
 
 def _mark(action: Action, row: int, chosen: int) -> None:
@@ -150,7 +139,7 @@ def pair(now: Shown, kept: int) -> None:
     columns = {
         "similarity": st.column_config.NumberColumn("alike", help="Similarity to the kept row", format="%.3f", width="small"),
         "state": st.column_config.TextColumn("", width="small"),
-        "text": st.column_config.TextColumn("row", width=None),
+        "text": st.column_config.TextColumn("row", width=TEXT),
     }
     at = _chosen(shown, f"members-{_name(now.key, now.threshold, kept)}", 0, columns, 38 + TWO_LINES * min(3, len(shown)))
     if more > 0:

@@ -13,7 +13,7 @@ from curate.signal import discover
 from curate.task import plan
 from ui import measuring, opening, state
 
-__all__ = ["attempt", "beside", "count", "empty", "head", "need", "need_dataset", "share"]
+__all__ = ["attempt", "beside", "count", "empty", "head", "key_of", "need", "need_dataset", "share"]
 
 
 def count(number: float, noun: str = "") -> str:
@@ -36,6 +36,18 @@ def beside(key: str, *shares: float) -> list[DeltaGenerator]:
     """Columns with these shares of the width, under one another on a narrow screen."""
     with st.container(key=f"beside-{key}"):
         return st.columns(shares, gap="large")
+
+
+def key_of(name: str, value: object) -> str:
+    """Key of a widget that shows a value of the recipe: it stays while the person moves the widget, and is new when the value changed by other means.
+
+    A widget set by `st.session_state` instead would answer a quick hand with its old value, and that would count as a move.
+    """
+    versions: dict[str, int] = st.session_state.setdefault("versions", {})
+    held = st.session_state.get(f"{name}-{versions.get(name, 0)}", value)
+    if held != value and not (isinstance(held, float) and isinstance(value, float) and abs(held - value) < 1e-9):
+        versions[name] = versions.get(name, 0) + 1
+    return f"{name}-{versions.get(name, 0)}"
 
 
 def empty(title: str, text: str, button: str = "", act: Callable[[], None] | None = None, key: str = "empty") -> None:
