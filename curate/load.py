@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -170,5 +170,6 @@ def _spread(rows: int) -> list[int]:
 def _sweep(workspace: Workspace) -> None:
     """Remove what loads left that were killed more than a day ago; a younger one may still be running."""
     for folder in (workspace.root / "datasets").glob(".*.tmp"):
-        if max(p.stat().st_mtime for p in [folder, *folder.glob("*")]) < time.time() - 86_400:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another load may end just now
+            if max(p.stat().st_mtime for p in [folder, *folder.glob("*")]) < time.time() - 86_400:
+                shutil.rmtree(folder, ignore_errors=True)

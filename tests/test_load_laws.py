@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import signal
 import subprocess
@@ -203,3 +204,9 @@ load({str(path)!r}, Workspace.at({str(workspace.root)!r}))
         assert all(d.rows == 40_000 and d.scan().collect().height == 40_000 for d in list_datasets(workspace))
     assert killed
     assert load(str(path), workspace).rows == 40_000
+    left = [*(workspace.root / "datasets").glob(".*.tmp")]
+    for file in [inner for folder in left for inner in (*folder.rglob("*"), folder)]:
+        os.utime(file, (0, 0))  # as if they had been killed long ago
+    load(str(path), workspace)
+    assert left
+    assert [*(workspace.root / "datasets").glob(".*.tmp")] == []
