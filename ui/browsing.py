@@ -97,8 +97,9 @@ def _asked(measured: Scores) -> tuple[str, str, bool, str]:
         )
         by = st.selectbox("Order by", [FILE_ORDER, *names], key="rows-by", persist_state="session", width=230, help=about(held) if held else None)
         ways = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}
+        ways, off = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}, by == FILE_ORDER
         down = st.segmented_control(
-            "Direction", ways, format_func=ways.get, default="Up", required=True, key="rows-direction", persist_state="session", disabled=by == FILE_ORDER
+            "Direction", list(ways), format_func=lambda w: ways[w], default="Up", required=True, key="rows-direction", persist_state="session", disabled=off
         )
         which = st.segmented_control("Rows", ["All", "Kept", "Dropped"], default="All", required=True, key="rows-which", persist_state="session")
         with st.popover("Columns", icon=":material/view_column:"):
@@ -163,12 +164,13 @@ def decide(positions: Ints, key: str, disabled: bool = False) -> None:
             mark("tag", value)
 
     more: dict[str, Any] = {"disabled": disabled}
-    st.button("Drop", key=f"{key}-drop", icon=":material/remove_circle:", on_click=mark, args=("drop",), help="By hand, whatever the thresholds say", **more)
-    st.button("Keep", key=f"{key}-keep", icon=":material/keep:", on_click=mark, args=("keep",), help="No threshold drops it then", **more)
-    st.button("Clear", key=f"{key}-clear", icon=":material/ink_eraser:", on_click=mark, args=("clear",), help="Leave it to the thresholds again", **more)
-    with st.popover("Tag", icon=":material/sell:", disabled=disabled):
-        st.text_input("Tag", key=f"{key}-tag", placeholder="a word of yours")
-        st.button("Set the tag", key=f"{key}-set", on_click=tag)
+    with st.container(horizontal=True, gap="small", width="content"):
+        st.button("Drop", key=f"{key}-drop", on_click=mark, args=("drop",), help="By hand, whatever the thresholds say", **more)
+        st.button("Keep", key=f"{key}-keep", on_click=mark, args=("keep",), help="No threshold drops it then", **more)
+        st.button("Clear", key=f"{key}-clear", on_click=mark, args=("clear",), help="Leave it to the thresholds again", **more)
+        with st.popover("Tag", disabled=disabled):
+            st.text_input("Tag", key=f"{key}-tag", placeholder="a word of yours")
+            st.button("Set the tag", key=f"{key}-set", on_click=tag)
 
 
 def reading(position: int | None, height: int = 240) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from curate.selection import Selection, score_values
 from curate.signal import discover
 from ui import state
 from ui.escape import line_html, visible
+from ui.frame import in_words
 from ui.widgets import about, count
 
 __all__ = ["fate", "row_diff", "row_link", "row_list", "row_text", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.floating[Any]]
 BESIDE = Path(__file__).parent
-LISTED = 300  # characters of a text in a list
+LISTED = 60  # characters of a text in a list of two; three lines at the least width
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
 SHOWN = 20_000  # characters of a text that are drawn unasked
@@ -49,43 +51,52 @@ def row_link(position: int, label: str = "Open this row") -> None:
     st.page_link("pages/explore/row.py", label=label, icon=":material/article:", query_params={"row": row_id})
 
 
-def row_list(positions: Ints, key: str, columns: Sequence[str] = (), page: int = 50, height: int = 460) -> int | None:
+def row_list(
+    positions: Ints, key: str, columns: Sequence[str] = (), page: int = 50, height: int = 460, beside: Mapping[str, Floats] | None = None
+) -> int | None:
     """Rows by their positions, in that order, a page at a time, with kept or dropped and why. Returns the position that is selected in the list, or None.
 
-    columns: scores or original columns shown beside the text. key: names the widgets; one per list of a page.
+    columns: scores or original columns shown beside the text. beside: more of them by name, float [positions]. key: names the widgets; one per list of a page.
     """
+    columns = [c for c in columns if c not in ("row", "state", *parts("prompt", "response"))]
     pages = max(1, -(-len(positions) // page))
     number = min(int(st.session_state.get(f"{key}-page", 1)), pages)
     st.session_state[f"{key}-page"] = number
-    shown = positions[(number - 1) * page : number * page]
-    table = _table(shown, list(columns))
-    which = f"{key}-{number}-{hash(shown.tobytes())}"  # a selection belongs to the rows it was made on
-    config = {name: st.column_config.TextColumn(name, width=170) for name in parts("prompt", "response")}
-    config |= {name: _column(name, table[name].dtype) for name in columns}
-    config["row"] = st.column_config.NumberColumn(format="localized", width=70, pinned=True, help="Place in the dataset, from 0")
-    config["state"] = st.column_config.TextColumn(width=95, pinned=True)
-    event: Any = st.dataframe(
-        table, key=which, height=height, hide_index=True, row_height=TWO_LINES, placeholder="", on_select="rerun", selection_mode="single-row", column_config=config
-    )
+    here = slice((number - 1) * page, number * page)
+    shown = positions[here]
+    table = _table(shown, columns, {name: values[here] for name, values in (beside or {}).items()})
+    chosen = _listed(table, f"{key}-{number}-{hash(shown.tobytes())}", height)  # a selection belongs to the rows it was made on
     with st.container(horizontal=True, vertical_alignment="center"):
-        first = (number - 1) * page
-        st.text(f"Rows {count(first + 1)}–{count(first + len(shown))} of {count(len(positions))}" if len(shown) else "No rows")
+        st.text(f"Rows {count(here.start + 1)}–{count(here.start + len(shown))} of {count(len(positions))}" if len(shown) else "No rows")
         st.space("stretch")
         if pages > 1:
             st.pagination(pages, key=f"{key}-page")
-    chosen = event.selection.rows
     return int(shown[chosen[0]]) if chosen and chosen[0] < len(shown) else None
 
 
-def _table(shown: Ints, columns: list[str]) -> pl.DataFrame:
+def _listed(table: pl.DataFrame, key: str, height: int) -> Sequence[int]:
+    """Draw the list; returns the places that are selected in it."""
+    config = {name: _column(name, kind) for name, kind in table.schema.items()}
+    config["row"] = st.column_config.NumberColumn(format="localized", width=62, pinned=True, help="Place in the dataset, from 0")
+    config["state"] = st.column_config.TextColumn(width=88, pinned=True)
+    look: dict[str, Any] = {"height": min(height, 40 + TWO_LINES * max(1, len(table))), "hide_index": True, "row_height": TWO_LINES, "placeholder": ""}
+    event = st.dataframe(table, key=key, on_select="rerun", selection_mode="single-row", column_config=config, **look)
+    found: Sequence[int] = event.selection.rows
+    return found
+
+
+def _table(shown: Ints, columns: list[str], extra: Mapping[str, Floats]) -> pl.DataFrame:
     measured, selection = state.scores(), state.selection()
-    at = shown.tolist()
+    at, names = shown.tolist(), parts("prompt", "response")
     own = [c for c in columns if c not in measured.frame.columns]
-    short = pl.all().str.slice(0, LISTED).str.replace_all(r"\s+", " ")
+    originals = measured.dataset.rows_at(at).select(own) if own else pl.DataFrame()
+    most = LISTED if len(names) > 1 else 2 * LISTED
+    line = pl.all().str.slice(0, 4 * most).str.replace_all(r"\s+", " ").str.strip_chars()
+    short = pl.when(line.str.len_chars() > most).then(line.str.slice(0, most) + "…").otherwise(line).name.keep()
     found = [pl.Series("row", at, pl.Int64), pl.Series("state", [fate(selection, i) for i in at], pl.String)]
-    found += measured.dataset.rows_at(at, parts("prompt", "response")).select(short).get_columns()
-    originals = measured.dataset.rows_at(at) if own else pl.DataFrame()
-    return pl.DataFrame([*found, *(originals[c] if c in own else measured.frame[c].gather(at) for c in columns)])
+    found += [pl.Series(name, values) for name, values in extra.items()]
+    found += [originals[c] if c in own else measured.frame[c].gather(at) for c in columns]
+    return pl.DataFrame([*found, *measured.dataset.rows_at(at, names).select(short).get_columns()])
 
 
 def _column(name: str, dtype: pl.DataType) -> Any:
@@ -95,7 +106,7 @@ def _column(name: str, dtype: pl.DataType) -> Any:
         scored = next((c for s in discover().values() for c in s.columns if c.name == name), None)
         share = scored is not None and scored.high == 1.0 and dtype.is_float()
         return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width="small")
-    return st.column_config.Column(label, help=told, width="small")
+    return st.column_config.TextColumn(label, width=190) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")
 
 
 def row_text(position: int, height: int | None = None) -> None:
@@ -143,24 +154,15 @@ def why_dropped(position: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if isinstance(threshold, LinkThreshold):
                 keeper = int(selection.gives_way[name][position])
-                st.text(
-                    f"{name.replace('_', ' ')} at {threshold.limit:.2f} or more, {threshold.rule} rule: {_alike(name, position, keeper)} row {count(keeper)}"
-                )
+                st.text(f"{in_words(name, threshold)}: {_alike(name, position, keeper)} row {count(keeper)}")
                 row_link(keeper, f"Open row {count(keeper)}")
             elif isinstance(threshold, ScoreThreshold):
-                st.text(_beyond(name, threshold, position))
+                value = score_values(state.scores(), name)[position]
+                st.text(f"{in_words(name, threshold)}: {'no value' if np.isnan(value) else f'{value:,.4g} here'}")
             else:
-                st.text({"review": "by hand", "budget": "no room in the budget"}.get(name, name))
+                st.text({"review": "dropped by hand", "budget": "no room in the budget"}.get(name, name))
 
 
 def _alike(name: str, position: int, keeper: int) -> str:
     near = dict(state.scores().links[name].of_row(position, 0.0))
-    return f"{near[keeper]:.3f} alike to" if keeper in near else "joined through other rows to"
-
-
-def _beyond(name: str, threshold: ScoreThreshold, position: int) -> str:
-    value = score_values(state.scores(), name)[position]
-    low, high = threshold.limit if isinstance(threshold.limit, tuple) else (threshold.limit, threshold.limit)
-    words = {"below": f"at most {high:,.4g}", "above": f"at least {low:,.4g}", "between": f"from {low:,.4g} to {high:,.4g}"}[threshold.keep]
-    has = "has no value" if np.isnan(value) else f"has {value:,.4g}"
-    return f"{name.replace('_', ' ')} of {words} is kept: this row {has}"
+    return f"{near[keeper]:.3f} alike to" if keeper in near else "by way of other rows alike to"

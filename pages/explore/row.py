@@ -1,4 +1,18 @@
+import streamlit as st
+
+from ui.row import alike, chosen_row, decisions, facts, places
+from ui.rows import row_text, why_dropped
 from ui.widgets import head, need_dataset
 
-head("row", "")
+head("One row", "What is known of this row, and what happens to it?")
 need_dataset()
+position = chosen_row()
+left, right = st.columns([5, 3], gap="large")
+with left:
+    row_text(position)
+with right:
+    decisions(position)
+    why_dropped(position)
+    facts(position)
+places(position)
+alike(position)
