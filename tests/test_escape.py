@@ -6,7 +6,6 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from browser import browser, server, settled
@@ -78,9 +77,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, st
     """A page on a server that has the hostile rows open, each twice; its address; the row ids."""
     folder = tmp_path_factory.mktemp("hostile")
     path = folder / "hostile.jsonl"
-    rows = [
-        {"prompt": text, "response": text + " " + other, "note": text, "source": "s"} for text in HOSTILE for other in ("same words here", "other words here")
-    ]
+    rows = [{"prompt": text, "response": text + " " + other, "note": text} for text in HOSTILE for other in ("same words here", "other words here")]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     work = Workspace.at(folder / "workspace")
     data = load(str(path), work)
@@ -108,10 +105,8 @@ def test_hostile_rows_load_and_run_nothing(hostile: tuple[Page, str, list[str]])
         page.goto(f"{address}/row?row={row_id}")
         settled(page, "One row")
         page.locator(".difference .name").first.wait_for()
-        strange = page.evaluate(
-            "[...document.querySelectorAll('.difference *')].filter(e => !['DIV', 'SPAN'].includes(e.tagName) || e.attributes.length > 1).length"
-        )
-        assert strange == 0
+        strange = "[...document.querySelectorAll('.difference *')].filter(e => !['DIV', 'SPAN'].includes(e.tagName) || e.attributes.length > 1)"
+        assert page.evaluate(f"{strange}.length") == 0
     assert page.evaluate("window.ran") is None
     assert [url for url in asked if EVIL in url] == []
     page.goto(f"{address}/row?row={ids[14]}")
