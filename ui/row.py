@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.browse import find_row, neighbours, place
+from curate.browse import Place, find_row, neighbours, place
 from curate.crossfilter import Binned, bin_values, numeric_columns
 from curate.reviews import tags
 from curate.roles import Role
@@ -23,7 +23,7 @@ from curate.signal import Column
 from ui import state
 from ui.browsing import decide, version
 from ui.charts import DROPPED, HAND, escape, show, style
-from ui.rows import fate, row_diff, row_list
+from ui.rows import fate, read, row_diff, row_list
 from ui.widgets import count, empty
 
 __all__ = ["alike", "chosen_row", "decisions", "facts", "places"]
@@ -75,11 +75,11 @@ def facts(position: int) -> None:
     """The row's columns and scores that are neither its text nor numbers."""
     measured = state.scores()
     texts = {c for role in TEXTS for c in measured.dataset.roles.get(role, ())}
-    own = measured.dataset.rows_at([position]).drop("row_id", *texts, strict=False)
+    own = read([position]).drop("row_id", *texts, strict=False)
     row = own.select(~pl.selectors.numeric()).row(0, named=True)
-    row |= {n: measured.frame[n][position] for n, kind in measured.frame.schema.items() if not kind.is_numeric() and n != "row_id"}
+    row |= {n.replace("_", " "): measured.frame[n][position] for n, kind in measured.frame.schema.items() if not kind.is_numeric() and n != "row_id"}
     table = pl.DataFrame({"column": list(row), "value": [_said(value) for value in row.values()]}, schema={"column": pl.String, "value": pl.String})
-    st.dataframe(table, hide_index=True, placeholder="", height=min(330, 37 * (len(table) + 1)), key="facts")
+    st.dataframe(table, hide_index=True, placeholder="", key="facts")
 
 
 def _said(value: Any) -> str:
@@ -93,6 +93,12 @@ def _binned(name: str, column: Column, _scores: Scores) -> Binned:
     return bin_values(score_values(_scores, column.name), column)
 
 
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _place(name: str, column: str, position: int, _scores: Scores, _binned: Binned) -> Place:
+    del name
+    return place(score_values(_scores, column), _binned.codes, position)
+
+
 def places(position: int) -> None:
     """A small histogram of every number known of the row, with the row's place marked."""
     measured = state.scores()
@@ -104,7 +110,7 @@ def places(position: int) -> None:
     more: dict[str, Any] = {"annotations": [], "shapes": [], "showlegend": False}
     for i, column in enumerate(columns):
         binned = _binned(version(measured), column, measured)
-        here = place(score_values(measured, column.name), binned.codes, position)
+        here = _place(version(measured), column.name, position, measured, binned)
         at = (i % ACROSS / ACROSS, 1 - (i // ACROSS + 1) / down)
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))

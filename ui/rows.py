@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import streamlit as st
 
+from curate.dataset import Dataset
 from curate.difference import difference, folded, side_by_side
 from curate.recipe import LinkThreshold, ScoreThreshold
 from curate.roles import Role
@@ -21,7 +22,7 @@ from ui.escape import line_html, visible
 from ui.frame import in_words
 from ui.widgets import about, count
 
-__all__ = ["fate", "row_diff", "row_link", "row_list", "row_text", "why_dropped"]
+__all__ = ["fate", "read", "row_diff", "row_link", "row_list", "row_text", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
@@ -60,8 +61,7 @@ def row_list(
     """
     columns = [c for c in columns if c not in ("row", "state", *parts("prompt", "response"))]
     pages = max(1, -(-len(positions) // page))
-    number = min(int(st.session_state.get(f"{key}-page", 1)), pages)
-    st.session_state[f"{key}-page"] = number
+    number = int(st.session_state.get(f"{key}-page-{pages}", 1))
     here = slice((number - 1) * page, number * page)
     shown = positions[here]
     table = _table(shown, columns, {name: values[here] for name, values in (beside or {}).items()})
@@ -70,7 +70,7 @@ def row_list(
         st.text(f"Rows {count(here.start + 1)}–{count(here.start + len(shown))} of {count(len(positions))}" if len(shown) else "No rows")
         st.space("stretch")
         if pages > 1:
-            st.pagination(pages, key=f"{key}-page")
+            st.pagination(pages, key=f"{key}-page-{pages}")
     return int(shown[chosen[0]]) if chosen and chosen[0] < len(shown) else None
 
 
@@ -85,18 +85,30 @@ def _listed(table: pl.DataFrame, key: str, height: int) -> Sequence[int]:
     return found
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def _read(name: str, at: tuple[int, ...], names: tuple[str, ...] | None, _data: Dataset) -> pl.DataFrame:
+    del name
+    return _data.rows_at(at, names)
+
+
+def read(at: Sequence[int], names: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows by position as `Dataset.rows_at` gives them, kept for the next run: rows from all over a large file take a second."""
+    data = state.scores().dataset
+    return _read(f"{data.key} {data.roles}", tuple(at), None if names is None else tuple(names), data)
+
+
 def _table(shown: Ints, columns: list[str], extra: Mapping[str, Floats]) -> pl.DataFrame:
     measured, selection = state.scores(), state.selection()
     at, names = shown.tolist(), parts("prompt", "response")
     own = [c for c in columns if c not in measured.frame.columns]
-    originals = measured.dataset.rows_at(at).select(own) if own else pl.DataFrame()
+    originals = read(at).select(own) if own else pl.DataFrame()
     most = LISTED if len(names) > 1 else 2 * LISTED
     line = pl.all().str.slice(0, 4 * most).str.replace_all(r"\s+", " ").str.strip_chars()
     short = pl.when(line.str.len_chars() > most).then(line.str.slice(0, most) + "…").otherwise(line).name.keep()
     found = [pl.Series("row", at, pl.Int64), pl.Series("state", [fate(selection, i) for i in at], pl.String)]
     found += [pl.Series(name, values) for name, values in extra.items()]
     found += [originals[c] if c in own else measured.frame[c].gather(at) for c in columns]
-    return pl.DataFrame([*found, *measured.dataset.rows_at(at, names).select(short).get_columns()])
+    return pl.DataFrame([*found, *read(at, names).select(short).get_columns()])
 
 
 def _column(name: str, dtype: pl.DataType) -> Any:
@@ -129,7 +141,7 @@ def row_diff(a: int, b: int) -> None:
     if not names:
         st.text("These rows have no text.")
         return
-    texts, selection = state.scores().dataset.rows_at([a, b], names), state.selection()
+    texts, selection = read([a, b], names), state.selection()
     st.html(BESIDE / "difference.css")
     heads = "".join(f'<div class="name">row {count(i)}, {visible(fate(selection, i))}</div>' for i in (a, b))
     st.html(f'<div class="difference">{heads}{"".join(_part_html(name, *texts[name]) for name in names)}</div>')
