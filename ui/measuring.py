@@ -78,13 +78,13 @@ def measure(signals: Sequence[str]) -> None:
 
 
 def ensure() -> None:
-    """Once a dataset is in hand, measure what can be done soon without being asked. A job that a person cancelled, or that failed, is not started again."""
+    """Once a dataset is in hand, measure what can be done soon without being asked; not while a job runs, nor after one was cancelled or failed."""
     key = st.session_state.get("dataset")
     if key is None or st.session_state.get("ensured") == key or state.dataset() is None:
         return
     st.session_state["ensured"] = key
     last = job_of("score")
-    if last is not None and last.state in ("cancelled", "failed"):
+    if last is not None and last.state in ("running", "cancelled", "failed"):
         return
     names, spent = [], 0.0
     todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace())]
