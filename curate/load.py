@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,15 +55,18 @@ def load(
     _sweep(workspace)
     with ExitStack() as stack:
         files = _find(given, workspace, stack)
-        meter = _Meter(tuple(file.path.stat().st_size for file in files), progress)
+        before = [file.path.stat() for file in files]
+        meter = _Meter(tuple(found.st_size for found in before), progress)
         hashes = [_hash(file, meter) for file in files]
         key = digest([VERSION, bad_lines, [[sha, file.suffix, file.split] for sha, file in zip(hashes, files, strict=True)]])
         sources = tuple((file.shown, sha) for file, sha in zip(files, hashes, strict=True))
         name = Path(given[0]).name if not is_hub_name(given[0]) else given[0]
         name += f" and {len(given) - 1} more" if len(given) > 1 else ""
         if not (workspace.dataset(key) / "dataset.json").is_file():
-            with whole_folder(workspace.dataset(key)) as folder:
+            with _writing(workspace), whole_folder(workspace.dataset(key)) as folder:
                 _make(Dataset(folder, key, name, "", 0, 0, (), {}, sources), files, bad_lines, meter)
+                if changed := [f.shown for f, then in zip(files, before, strict=True) if f.path.stat().st_mtime_ns != then.st_mtime_ns]:
+                    raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
     return replace(open_dataset(workspace, key, roles), name=name, sources=sources)
 
 
@@ -126,6 +129,15 @@ def _hash(file: InputFile, meter: _Meter) -> str:
     return found
 
 
+@contextmanager
+def _writing(workspace: Workspace) -> Iterator[None]:
+    """Says of the workspace that it cannot be written; readers have told their own troubles."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(str(workspace.root), f"cannot be written ({error.strerror or error})", "Make room, or choose another --workspace") from error
+
+
 def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop", "aside"], meter: _Meter) -> None:
     """Fill the folder of a dataset; dataset.json comes last."""
     import duckdb
@@ -134,7 +146,6 @@ def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop",
 
     scratch = draft.folder / "scratch"
     rejects = Rejects(draft.folder / "rejected.jsonl", bad_lines)
-    before = [file.path.stat().st_mtime_ns for file in files]
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(scratch)}) as con:
         meter.stage = "read"
         rows = _reader(files[0].format)(files, Reading(con, rejects, meter))
@@ -145,8 +156,6 @@ def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop",
     shutil.rmtree(scratch, ignore_errors=True)
     if not written.rows:
         raise rejects.nothing(files[0])
-    if changed := [file.shown for file, then in zip(files, before, strict=True) if file.path.stat().st_mtime_ns != then]:
-        raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
     empty = [f"'{name}' is null in every row" for name in written.empty]
     aside = [f"{rejects.count:,} bad line{'s were' if rejects.count > 1 else ' was'} set aside in rejected.jsonl"] if rejects.count else []
     done = replace(draft, fingerprint=written.fingerprint, rows=written.rows, rejected=rejects.count, columns=written.columns)

@@ -178,6 +178,8 @@ def test_paths_that_lead_nowhere(tmp_path: Path, workspace: Workspace) -> None:
     ]:
         with pytest.raises(InputError, match=what):
             load(str(tmp_path / given), workspace)
+    with pytest.raises(InputError, match=r"no such file\. Check the path"):
+        load("nowhere/train.jsonl.gz", workspace)
     with pytest.raises(InputError, match="names no file"):
         load([], workspace)
 

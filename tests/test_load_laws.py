@@ -174,6 +174,19 @@ def test_progress_is_told_and_may_cancel(workspace: Workspace, tmp_path: Path) -
     assert told == [(stage, size, size) for stage in ("hash", "read", "write")]
 
 
+def test_a_file_that_changes_while_it_is_read_is_not_kept(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl([{"a": i} for i in range(1000)]))
+
+    def touch(stage: str, done: int, total: int) -> None:
+        if stage == "write":
+            os.utime(path, (0, 0))
+
+    with pytest.raises(InputError, match="changed while it was read"):
+        load(str(path), workspace, progress=touch)
+    assert list_datasets(workspace) == []
+
+
 def test_two_loads_at_once_give_one_dataset(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(jsonl([{"a": i, "b": "x" * 50} for i in range(20_000)]))
     with ThreadPoolExecutor(3) as pool:

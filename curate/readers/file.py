@@ -77,7 +77,8 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
 def is_hub_name(given: str) -> bool:
     """Whether a string names a dataset of the hub (org/name, or org/name:configuration) and no path here."""
     path = Path(given).expanduser()
-    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?", given)) and not path.exists() and path.suffix not in FORMATS and not path.parent.exists()
+    looks_like_a_file = {*FORMATS, *_COMPRESSED} & {*path.suffixes} or path.exists() or path.parent.exists()
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?", given)) and not looks_like_a_file
 
 
 def _files_at(path: Path) -> list[InputFile]:
