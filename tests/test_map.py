@@ -190,3 +190,9 @@ def test_no_name_lies_over_another_and_the_largest_is_there(clusters: int, seed:
         for b in found[:i]:
             apart = abs(a.x - b.x) * 1000 >= (len(a.text) + len(b.text)) * LETTER / 2, abs(a.y - b.y) * 500 >= LINE
             assert any(apart)
+
+
+def test_a_name_of_a_cluster_in_two_parts_lies_on_one_of_them() -> None:
+    x = np.array([0.1] * 6 + [0.9] * 5, np.float32)
+    (name,) = place_names((x, x), np.zeros(11, np.int32), ["a"], (0.0, 1.0, 0.0, 1.0), (1000, 500))
+    assert (name.x, name.y) == pytest.approx((0.1, 0.1))

@@ -51,8 +51,8 @@ def controls() -> Look:
     named = choices(state.scores())
     view, text = recall("view"), state.scores().dataset.has("text")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by = st.selectbox("Colour by", list(named), format_func=lambda n: named.get(n, n), key="map_by", persist_state="session", width=260)
-        words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=260) if text else ""
+        by = st.selectbox("Colour by", list(named), format_func=lambda n: named.get(n, n), key="map_by", persist_state="session", width=230)
+        words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=230) if text else ""
         fade = st.toggle("Dropped rows faint", value=True, key="map_fade", persist_state="session")
         names = st.toggle("Names", value=True, key="map_names", persist_state="session", disabled="cluster" not in named)
         if view:

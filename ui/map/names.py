@@ -1,4 +1,4 @@
-"""Names of clusters on the map: at their medians, the largest first, none over another."""
+"""Names of clusters on the map: where each is densest, the largest first, none over another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["Name", "place_names"]
 
 LINE, LETTER = 17.0, 6.6  # pixels of a name's height and of a letter's width, at 12 px
 LONGEST = 30
-ENOUGH = 100_000  # rows that the medians are taken of
+ENOUGH = 100_000  # rows that places are learnt from
+CELLS = 12
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Name:
 def place_names(
     place: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], number: npt.NDArray[np.int32], names: Sequence[str], view: Bounds, size: tuple[int, int]
 ) -> tuple[Name, ...]:
-    """Names at the median of each cluster's rows, the largest cluster first; one that would touch a name already there or the edge is left out.
+    """Names where each cluster is densest, the largest cluster first; one that would touch a name already there or the edge is left out.
 
     place: x and y, float32 [rows], NaN where a row has none. number: int32 [rows], place of the row's cluster in `names`, negative for none.
     view: the part of the plane that is shown. size: its width and height in pixels.
@@ -47,6 +48,7 @@ def place_names(
         if not len(own):
             continue
         text = names[cluster] if len(names[cluster]) <= LONGEST else names[cluster][: LONGEST - 1] + "…"
+        own = own[_densest((x[own] - low) / (high - low), (y[own] - bottom) / (top - bottom))]
         middle = float(np.median(x[own])), float(np.median(y[own]))
         across, down = (middle[0] - low) / (high - low) * size[0], (top - middle[1]) / (top - bottom) * size[1]
         wide, tall = len(text) * LETTER / 2, LINE / 2
@@ -56,3 +58,9 @@ def place_names(
             taken.append(box)
             found.append(Name(text, *middle))
     return tuple(found)
+
+
+def _densest(across: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Rows in the fullest cell of a grid: the median of a cluster in two parts lies in neither. across, up: places in [0, 1]."""
+    cell = (across * CELLS).astype(np.int64) * (CELLS + 1) + (up * CELLS).astype(np.int64)
+    return np.asarray(cell == np.bincount(cell).argmax(), np.bool_)

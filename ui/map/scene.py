@@ -27,7 +27,7 @@ __all__ = ["Look", "chart", "clusters", "content_key", "place"]
 Bools = npt.NDArray[np.bool_]
 Place = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 OTHERS = "other rows"
-ACROSS = 1000, TALL - 120  # pixels that names are placed for; a wider map only gives them more room
+ACROSS = 860, TALL - 120  # pixels that names are placed for; a wider map only gives them more room
 
 
 @dataclass(frozen=True)
