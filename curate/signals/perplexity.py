@@ -1,96 +1,146 @@
-"""Perplexity: exp of the mean negative log-likelihood in nats per token, under a named language model.
+"""Perplexity: exp of the mean negative log-likelihood in nats per token, under a causal language model that is named.
 
-Of the response given the prompt, of the response alone, their ratio (IFD: Li et al., "From Quantity to Quality", NAACL 2024; above 1 the prompt makes the
-response less likely), and of the whole text. A text is prompt, context and response joined by newlines; the first token of a text is given, not predicted, for
-the default model has no token that begins a text: a response alone is read after a newline, so that both measures predict the same tokens.
-Rows longer than `max_tokens` are read in part: the prompt's end, the response's beginning. Misses: truth, style, and every language the model does not know.
+Four measures: of the response given prompt and context, of the response alone, their ratio IFD, and of the whole text. The pieces are joined by newlines.
+Where the model's tokenizer puts a token before a text it is there; else the first token of a text is given and not predicted, as in any plain loop. The
+response is tokenised apart from what stands before it and, alone, follows a newline: so both of its measures predict the same tokens, all of them, and differ
+in the prompt only.
+
+A row is read up to `max_tokens`: of a text its beginning; of prompt and response the prompt's end and the response's beginning, half each, and what one leaves
+the other takes. With precision "auto" products are in bfloat16 where the machine is faster at it, except for means of fewer than FEW tokens: within 1 % of
+float32 for half of the rows and 5 % for all.
+
+It misses truth and style, and all languages and fields that the model does not know: there a high perplexity says something about the model. A low one is not a
+merit by itself: boilerplate has the lowest. Compare within one kind of text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from curate.errors import InputError
 from curate.signal import Column, Signal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from curate.models import LanguageModel
+
+__all__ = ["SIGNAL"]
+
+FEW = 24  # tokens; the mean of fewer could stray more than 5 % in bfloat16: of 16 by 3.5 % at most in 6,700 passages, of 8 by 6 %
+LONG = 64  # characters a token stands for at most; more text than that is not even tokenised
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """Token ids, of which those from `start` on are measured."""
+
+    tokens: tuple[int, ...]
+    start: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What is measured of a row, None where it lacks the piece. said: response tokens that are read. cut: whether the row has more tokens than are read."""
+
+    given: _Passage | None
+    alone: _Passage | None
+    text: _Passage | None
+    said: int
+    cut: bool
+
 
 def compute(batch: pa.RecordBatch, *, model: str = "smollm2-135m", max_tokens: int = 512, precision: str = "auto") -> pa.RecordBatch:
-    """Measure each row; null where it has no such text, or none that is predicted."""
-    import numpy as np
+    """Perplexities of each row; null where it lacks the piece or no token of it is predicted. Raises InputError on a parameter out of range."""
     import pyarrow as pa
 
-    from curate import models
-    from curate.language_model import sum_losses
+    from curate.models import fast_dtype, language_model
 
-    language, words = models.language_model(model, precision), models.tokenizer(model)
-    rows = range(batch.num_rows)
-    column = {name: batch.column(name).to_pylist() for name in ("prompt", "context", "response", "text")}
-    before = ["\n".join(t for t in (column["prompt"][i], column["context"][i]) if t) for i in rows]
-    heads = words([f"{b}\n" for b in before], add_special_tokens=False)["input_ids"] if batch.num_rows else []
-    tails = words([column["response"][i] or "" for i in rows], add_special_tokens=False)["input_ids"] if batch.num_rows else []
-    for i in rows:
-        if not column["response"][i]:  # a text that is all prompt, or chat turns without an answer
-            heads[i], tails[i] = [], words(column["text"][i] or "", add_special_tokens=False)["input_ids"]
-        elif not before[i]:
-            heads[i] = words("\n", add_special_tokens=False)["input_ids"]
-    kept = [_fit(h, t, max_tokens) for h, t in zip(heads, tails, strict=True)]
-    whole = sum_losses(language, [h + t for h, t in kept], [max(1, len(h)) for h, _ in kept])
-    newline = words("\n", add_special_tokens=False)["input_ids"]
-    answered = np.array([bool(column["response"][i]) for i in rows], np.bool_)
-    asked = answered & np.array([bool(b) for b in before], np.bool_)
-    alone = np.where(answered, whole[:, 1], 0.0)
-    again = np.flatnonzero(asked)
-    alone[again] = sum_losses(language, [newline + kept[i][1] for i in again], [len(newline)] * len(again))[:, 1]
-    said = np.array([len(t) for _, t in kept], np.int64)
-    read = np.array([max(0, len(h) + len(t) - 1) for h, t in kept], np.int64)
-    cut = [len(h) + len(t) < len(heads[i]) + len(tails[i]) for i, (h, t) in enumerate(kept)]
-    there = np.array([t is not None for t in column["text"]], np.bool_)
-
-    def perplexity(loss: np.ndarray, count: np.ndarray, where: np.ndarray) -> np.ndarray:
-        return np.where(where & (count > 0), np.exp(loss / np.maximum(count, 1)), np.nan)
-
-    given, without = perplexity(whole[:, 1], said, asked), perplexity(alone, said, answered)
-    found = {"response": given, "response_alone": without, "ifd": given / without, "text": perplexity(whole.sum(1), read, there)}
-    arrays = {f"perplexity_{name}": pa.array(value, pa.float32(), from_pandas=True) for name, value in found.items()}
-    arrays["perplexity_tokens"] = pa.array(np.where(answered, said, 0), pa.int32(), mask=~answered)
-    arrays["perplexity_truncated"] = pa.array(cut, pa.bool_(), mask=~there)
-    return pa.record_batch(arrays)
+    language = language_model(model)
+    if not 16 <= max_tokens <= language.longest:
+        raise InputError("signals.perplexity.max_tokens", f"{max_tokens} is not between 16 and {language.longest}, the most that {model} reads", "Choose it so")
+    if precision not in ("auto", "fp32"):
+        raise InputError("signals.perplexity.precision", f"there is no {precision!r}", "Give auto or fp32")
+    rows = _read(batch, language, max_tokens)
+    perplexity = _perplexities([p for row in rows for p in (row.given, row.alone, row.text) if p], language, precision == "auto" and fast_dtype().itemsize == 2)
+    given, alone, text = ([perplexity.get(p) for p in pieces] for pieces in zip(*((row.given, row.alone, row.text) for row in rows), strict=True))
+    found: dict[str, list[float | int | bool | None]] = {
+        "response": given,
+        "response_alone": alone,
+        "ifd": [g / a if g and a else None for g, a in zip(given, alone, strict=True)],
+        "text": text,
+        "tokens": [row.said or None for row in rows],
+        "truncated": [row.cut if row.text else None for row in rows],
+    }
+    kinds = {"tokens": pa.int32(), "truncated": pa.bool_()}
+    return pa.record_batch({f"perplexity_{name}": pa.array(values, kinds.get(name, pa.float32())) for name, values in found.items()})
 
 
-def _fit(head: list[int], tail: list[int], most: int) -> tuple[list[int], list[int]]:
-    """At most `most` tokens: a prompt's end within a quarter, or what the response leaves, and the response's beginning."""
-    room = max(most - len(tail), most // 4)
-    head = head[-room:] if room else []
-    return head, tail[: most - len(head)]
+def _read(batch: pa.RecordBatch, language: LanguageModel, most: int) -> list[_Row]:
+    prompts, contexts, responses, texts = ([t or "" for t in batch.column(name).to_pylist()] for name in SIGNAL.inputs)
+    before = ["\n".join(filter(None, pair)) for pair in zip(prompts, contexts, strict=True)]
+    heads = _tokenise(language, [f"{t[-most * LONG :]}\n" if t else "" for t in before])
+    tails = _tokenise(language, [t[: most * LONG] for t in responses])
+    wholes = _tokenise(language, [t[: most * LONG] for t in texts])
+    (newline,) = _tokenise(language, ["\n"])
+    start, room, rows = language.start, most - len(language.start), []
+    for head, tail, whole, text in zip(heads, tails, wholes, texts, strict=True):
+        said = tail[: max(room - len(head), room - room // 2)]
+        asked = head[-(room - len(said)) :]
+        given = _Passage((*start, *asked, *said), len(start) + len(asked)) if head and said else None
+        alone = _Passage((*start, *newline, *said), len(start) + len(newline)) if said else None
+        plain = _Passage((*start, *whole[:room]), max(1, len(start))) if whole else None
+        cut = max(len(head) + len(tail), len(whole)) > room or len(text) > most * LONG
+        rows.append(_Row(given, alone, plain, len(said), cut))
+    return rows
 
 
-_ABOUT = {
-    "response": "Perplexity of the response given the prompt; null without a prompt or a response.",
-    "response_alone": "Perplexity of the response without its prompt.",
-    "ifd": "Instruction-following difficulty: given the prompt over alone; above 1 the prompt does not help.",
-    "text": "Perplexity of prompt and response together.",
-}
+def _tokenise(language: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
+    return [encoding.ids for encoding in language.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _perplexities(passages: Sequence[_Passage], language: LanguageModel, fast: bool) -> dict[_Passage | None, float]:
+    """Perplexity of each distinct passage of which something is measured; passages with the same tokens share one pass of the model."""
+    import numpy as np
+
+    from curate.language_model import token_losses
+
+    fewest: dict[tuple[int, ...], int] = {}
+    for passage in passages:
+        fewest[passage.tokens] = min(fewest.get(passage.tokens, 1 << 30), len(passage.tokens) - passage.start)
+    losses = dict(zip(fewest, token_losses(language, list(fewest), [fast and count >= FEW for count in fewest.values()]), strict=True))
+    return {p: float(np.exp(losses[p.tokens][p.start - 1 :].mean(dtype=np.float64))) for p in passages if len(p.tokens) > p.start}
+
 
 SIGNAL = Signal(
     name="perplexity",
-    version=1,
+    version=2,
     about="How much a language model is surprised by the response, with and without its prompt, and by the whole text.",
-    source="exp of the mean negative log-likelihood; IFD of Li et al. 2024",
+    source="exp of the mean negative log-likelihood in nats; IFD: Li et al. 2024, From Quantity to Quality",
     inputs=("prompt", "context", "response", "text"),
     needs=("text",),
     columns=(
-        Column("perplexity_response", "Float32", "perplexity", _ABOUT["response"], low=1, log=True),
-        Column("perplexity_response_alone", "Float32", "perplexity", _ABOUT["response_alone"], low=1, log=True),
-        Column("perplexity_ifd", "Float32", "ratio", _ABOUT["ifd"], keep="below", limit=1.0, low=0, log=True),
-        Column("perplexity_text", "Float32", "perplexity", _ABOUT["text"], low=1, log=True),
-        Column("perplexity_tokens", "Int32", "tokens", "Response tokens that were measured; null without a response.", low=0, log=True),
-        Column("perplexity_truncated", "Boolean", "yes or no", "Whether only a part of the row was read."),
+        Column("perplexity_response", "Float32", "perplexity", "Of the response given the prompt; null where the row has not both.", low=1, log=True),
+        Column("perplexity_response_alone", "Float32", "perplexity", "Of the response without its prompt; null without a response.", low=1, log=True),
+        Column(
+            "perplexity_ifd",
+            "Float32",
+            "ratio",
+            "Instruction-following difficulty: given the prompt, divided by alone; above 1 the prompt makes the response less likely.",
+            keep="below",
+            limit=1.0,
+            low=0,
+            log=True,
+        ),
+        Column("perplexity_text", "Float32", "perplexity", "Of prompt, context and response joined; null with fewer than two tokens.", low=1, log=True),
+        Column("perplexity_tokens", "Int32", "tokens", "Response tokens that were measured; null without a response.", low=1, log=True),
+        Column("perplexity_truncated", "Boolean", "yes or no", "Whether the row is longer than was read."),
     ),
     scope="row",
     compute=compute,
-    batch=128,
+    batch=96,
     model=True,
-    cost=8,
+    cost=4,
 )
