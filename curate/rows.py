@@ -53,7 +53,7 @@ def write_rows(rows: Rows, path: Path, where: str, con: duckdb.DuckDBPyConnectio
     schema = pa.schema([*(rows.schema.field(name) for name in names), pa.field("row_id", pa.string())])
     count, ids = 0, hashlib.sha256()
     filled = np.zeros(len(names), bool)
-    with pq.ParquetWriter(path, schema, compression="lz4", data_page_size=_PAGE_BYTES) as out:
+    with pq.ParquetWriter(path, schema, compression="lz4", data_page_size=_PAGE_BYTES, dictionary_pagesize_limit=_PAGE_BYTES) as out:
         for group in _groups(rows):
             row_id = _given(group, where) if own else _made(group, names, con)
             table = pa.table([*(group.column(name) for name in names), row_id], schema=schema)
