@@ -55,7 +55,7 @@ signals:
   neighbour: {}
   projection: {}
   cluster: {}
-  perplexity: {}
+  perplexity: {max_tokens: 128}
   text_quality: {}
   tokens: {}
 thresholds:
