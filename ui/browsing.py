@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -59,17 +58,6 @@ def controls() -> tuple[Ints, list[str], str]:
     positions = order[mask[order]]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(f"{count(len(positions))} of {count(len(mask), 'rows')} · {share(len(positions), len(mask))}")
-        for i, pill in enumerate(state.pills()):
-            label = f"{_plain(pill.label)} · {count(int(pill.rows.sum()))}"
-            st.button(
-                label,
-                key=f"view-{i}",
-                icon=":material/close:",
-                icon_position="right",
-                help="Take this filter off",
-                on_click=state.close_pill,
-                args=(pill.label,),
-            )
         if words:
             st.button(
                 "Use the search on every page",
@@ -133,11 +121,6 @@ def _apply() -> None:
         st.session_state["rows-sql-error"] = None
     except CurateError as error:
         st.session_state["rows-sql-error"] = str(error)
-
-
-def _plain(label: str) -> str:
-    """A label whose signs are not taken for markdown."""
-    return re.sub(r"([^\w\s])", r"\\\1", label)
 
 
 def actions(positions: Ints, chosen: int | None) -> None:

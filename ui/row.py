@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import pairwise
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import streamlit as st
 
 from curate.browse import Place, find_row, neighbours, place
 from curate.crossfilter import Binned, bin_values, numeric_columns
-from curate.reviews import tags
+from curate.reviews import marks, tags
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import score_values
@@ -24,13 +25,14 @@ from ui import state
 from ui.browsing import decide, version
 from ui.charts import DROPPED, HAND, escape, show, style
 from ui.rows import fate, read, row_diff, row_list
-from ui.widgets import count, empty
+from ui.widgets import beside, count, empty
 
 __all__ = ["alike", "chosen_row", "decisions", "facts", "places"]
 
 Ints = npt.NDArray[np.int32]
 ACROSS = 4  # panels beside each other
 MOST = 200  # rows that are listed as alike
+HELP = "Above: the share of the rows with a lower value. The height of a bar is the square root of its rows, so that rare values can be seen."
 TEXTS = (Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES)
 
 
@@ -63,10 +65,11 @@ def chosen_row() -> int:
 
 def decisions(position: int) -> None:
     """Kept or dropped, tags, and the buttons that change it by hand."""
-    st.subheader(fate(state.selection(), position).partition(":")[0].capitalize())
+    row_id, marked = state.scores().frame["row_id"].gather([position]), state.decided().marked
+    by_hand = {1: ", by hand", -1: ", by hand", 0: ""}[int(marks(marked, row_id)[0])]
+    st.subheader(fate(state.selection(), position).partition(":")[0].capitalize() + by_hand)
     decide(np.array([position], np.int32), "row")
-    row_id = state.scores().frame["row_id"][position]
-    mine = [tag for tag, ids in tags(state.decided().marked).items() if row_id in ids]
+    mine = [tag for tag, ids in tags(marked).items() if row_id[0] in ids]
     if mine:
         st.text(f"Tags: {', '.join(mine)}")
 
@@ -114,12 +117,16 @@ def places(position: int) -> None:
         at = (i % ACROSS / ACROSS, 1 - (i // ACROSS + 1) / down)
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))
-        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · above {here.below:.0%} of rows"
-        more["annotations"].append(_note(escape(column.name.replace("_", " ")), value, at, down))
+        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · above {here.below:.0%}"
+        name = [escape(line) for line in wrap(column.name.replace("_", " "), 18)[:2]]
+        more["annotations"].append(_note("<br>".join([*name, value]), at, down))
         if here.bin is not None:
             more["shapes"].append(_mark(i, here.bin))
-    st.subheader("Its place among all rows", help="The height of a bar is the square root of its rows, so that rare values can be seen")
-    show(go.Figure({"data": data, "layout": style("", 118 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
+    st.subheader(
+        "Its place among all rows",
+        help=HELP,
+    )
+    show(go.Figure({"data": data, "layout": style("", 130 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
 
 
 def _axis(i: int) -> str:
@@ -138,7 +145,7 @@ def _panel(i: int, binned: Binned, at: tuple[float, float], down: int, more: dic
         "zeroline": False,
         "fixedrange": True,
     }
-    more[f"yaxis{_axis(i)}"] = {"domain": [at[1] + 0.08 * high, at[1] + 0.58 * high], "anchor": f"x{_axis(i)}", "visible": False, "fixedrange": True}
+    more[f"yaxis{_axis(i)}"] = {"domain": [at[1] + 0.08 * high, at[1] + 0.55 * high], "anchor": f"x{_axis(i)}", "visible": False, "fixedrange": True}
 
 
 def _bars(i: int, binned: Binned, mine: int | None) -> dict[str, Any]:
@@ -154,9 +161,9 @@ def _bars(i: int, binned: Binned, mine: int | None) -> dict[str, Any]:
     }
 
 
-def _note(name: str, value: str, at: tuple[float, float], down: int) -> dict[str, Any]:
+def _note(text: str, at: tuple[float, float], down: int) -> dict[str, Any]:
     place_of = {"xref": "paper", "yref": "paper", "x": at[0], "y": at[1] + 0.97 / down, "xanchor": "left", "yanchor": "top"}
-    return {**place_of, "text": f"{name}<br>{value}", "showarrow": False, "align": "left", "font": {"size": 12}}
+    return {**place_of, "text": text, "showarrow": False, "align": "left", "font": {"size": 12}}
 
 
 def _mark(i: int, mine: int) -> dict[str, Any]:
@@ -191,7 +198,7 @@ def alike(position: int) -> None:
     )
     near = found.get(str(kind)) or next(iter(found.values()))
     rows, similarity = np.array([r for r, _ in near], np.int32), np.array([s for _, s in near])
-    left, right = st.columns([2, 3], gap="large")
+    left, right = beside("alike", 2, 3)
     with left:
         other = row_list(rows, f"alike-{position}-{kind}", page=20, height=420, beside={"similarity": similarity})
     with right:

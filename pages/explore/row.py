@@ -1,13 +1,11 @@
-import streamlit as st
-
 from ui.row import alike, chosen_row, decisions, facts, places
 from ui.rows import row_text, why_dropped
-from ui.widgets import head, need_dataset
+from ui.widgets import beside, head, need_dataset
 
 head("One row", "What is known of this row, and what happens to it?")
 need_dataset()
 position = chosen_row()
-left, right = st.columns([5, 3], gap="large")
+left, right = beside("row", 5, 3)
 with left:
     row_text(position)
 with right:

@@ -2,7 +2,7 @@ import streamlit as st
 
 from ui.browsing import actions, controls, reading
 from ui.rows import row_list
-from ui.widgets import empty, head, need_dataset
+from ui.widgets import beside, empty, head, need_dataset
 
 head("Rows", "What do the rows say, which of them go, and why?")
 need_dataset()
@@ -10,7 +10,7 @@ positions, columns, question = controls()
 if not len(positions):
     empty("No row is left", "Use fewer words, or take off a filter above.")
     st.stop()
-left, right = st.columns([3, 2], gap="large")
+left, right = beside("reading", 3, 2)
 with left:
     chosen = row_list(positions, f"rows-{question}", columns, height=520)
     actions(positions, chosen)
