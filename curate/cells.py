@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Cells", "Floats", "Ints", "closest", "improve", "make_cells", "screen_dtype"]
+__all__ = ["Cells", "Floats", "Ints", "Tell", "closest", "improve", "make_cells", "screen_dtype"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
+Tell = Callable[[float], None] | None
 
 BLOCK = 4096
 SAMPLE = 64  # rows a centre is learnt from
@@ -50,8 +51,11 @@ def screen_dtype() -> torch.dtype:
     return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") else torch.float32
 
 
-def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype | None = None) -> tuple[Ints, Floats]:
-    """The closest centres of each row and their cosines, closest first. vectors: [n, d]; centre: [c, d]; both unit. Returns int32, float32 [n, best]."""
+def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype | None = None, tell: Tell = None) -> tuple[Ints, Floats]:
+    """The closest centres of each row and their cosines, closest first. vectors: [n, d]; centre: [c, d]; both unit. Returns int32, float32 [n, best].
+
+    tell: is told the share done, as it goes.
+    """
     import torch
 
     target = torch.from_numpy(centre).to(dtype or torch.float32).T
@@ -61,7 +65,11 @@ def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype |
         top = score.max(1, keepdim=True) if best == 1 else score.topk(best, 1)
         return top.values.numpy(), top.indices.numpy().astype(np.int32)
 
-    found = list(spread(find, range(0, len(vectors), BLOCK)))
+    found, blocks = [], range(0, len(vectors), BLOCK)
+    for block in spread(find, blocks):
+        found.append(block)
+        if tell:
+            tell(len(found) / len(blocks))
     return np.concatenate([f[1] for f in found]), np.concatenate([f[0] for f in found])
 
 
@@ -78,7 +86,7 @@ def improve(sample: Floats, centre: Floats, rounds: int, dtype: torch.dtype | No
     return centre
 
 
-def make_cells(vectors: Floats, count: int, probes: int, seed: int) -> Cells:
+def make_cells(vectors: Floats, count: int, probes: int, seed: int, tell: Tell = None) -> Cells:
     """About `count` cells of like size, each row with the `probes` cells it is closest to.
 
     A cell of more than four times the mean (a crowd of nearly equal rows) is cut into pieces: the search stays linear, and any piece holds rows as close as
@@ -87,7 +95,7 @@ def make_cells(vectors: Floats, count: int, probes: int, seed: int) -> Cells:
     rng = np.random.default_rng(seed)
     sample = vectors[np.sort(rng.permutation(len(vectors))[: count * SAMPLE])]
     centre = improve(sample, sample[np.sort(rng.permutation(len(sample))[:count])], 5, screen_dtype())
-    probe = closest(vectors, centre, probes, screen_dtype())[0]
+    probe = closest(vectors, centre, probes, screen_dtype(), tell)[0]
     order = np.argsort(probe[:, 0], kind="stable").astype(np.int32)
     size = np.bincount(probe[:, 0], minlength=len(centre))
     pieces = np.maximum(1, -(-size // (4 * len(vectors) // count + 1)))

@@ -6,7 +6,7 @@ searched in cells (inverted lists: Jégou, Douze, Schmid, 2011).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import pyarrow as pa
     import torch
+
+    from curate.kernels.nearest import Block, Search
 
 __all__ = ["EXACT_PAIRS", "EXACT_ROWS", "alike", "alike_in_cells", "nearest", "nearest_in_cells", "recall_at_k", "unit_vectors"]
 
@@ -37,7 +39,7 @@ BF16_ERROR = 0.006  # two roundings of the factors and one of the product, 3 · 
 
 
 def unit_vectors(column: pa.ChunkedArray) -> tuple[Ints, Floats]:
-    """Positions and unit vectors of the rows that have one: int32 [m], float32 [m, d]. Null and zero vectors have no direction and are left out."""
+    """Positions and unit vectors of the rows that have one: int32 [m], float32 [m, d]. Null, zero and infinite vectors have no direction and are left out."""
     whole = column.combine_chunks()
     width = getattr(whole.type, "list_size", 0)
     rows = np.flatnonzero(whole.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
@@ -45,7 +47,7 @@ def unit_vectors(column: pa.ChunkedArray) -> tuple[Ints, Floats]:
         return np.empty(0, np.int32), np.empty((0, max(width, 1)), np.float32)
     vectors = whole.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), width)
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    there = length > 0
+    there = (length > 0) & np.isfinite(length)
     if there.all():
         return rows, vectors / length[:, None]
     return rows[there], vectors[there] / length[there, None]
@@ -88,21 +90,21 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
     """`nearest` with every row compared with every row."""
     import torch
 
-    from curate.kernels.nearest import keep_best, score_exactly
+    from curate.kernels.nearest import Block, keep_best, score_exactly
 
     n, every, whole = len(vectors), np.arange(len(vectors), dtype=np.int32), torch.from_numpy(vectors)
     rows, similarity = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
     score, candidate = np.full((n, k + 8), -np.inf, np.float32), np.full((n, k + 8), -1, np.int32)
 
-    def search(first: int) -> None:
+    def look(first: int) -> None:
         query = every[first : first + QUERIES]
         for start in range(0, n, MEMBERS):
             product = whole[first : first + QUERIES] @ whole[start : start + MEMBERS].T
-            keep_best(product.numpy(), query, every[start : start + MEMBERS], score, candidate)
+            keep_best(Block(product.numpy(), query, every[start : start + MEMBERS]), score, candidate)
         score_exactly(vectors, candidate, query, rows, similarity)
 
     blocks = range(0, n, QUERIES)
-    _follow(spread(search, blocks), len(blocks), 0, 1)
+    _follow(spread(look, blocks), len(blocks), 0, 1)
     return _finish(rows, similarity)
 
 
@@ -125,16 +127,18 @@ class _Packed:
             some = cells.member[first : first + MEMBERS]
             self.rows[first : first + len(some)] = torch.from_numpy(vectors[some])
 
-    def blocks(self, cell: int, query: Ints) -> Iterable[tuple[npt.NDArray[Any], Ints, Ints]]:
-        """(scores, queries, members), block by block; the scores have idle rows and columns at the end."""
+    def blocks(self, cell: int, query: Ints) -> Iterator[Block]:
+        """Some rows with the members of a cell."""
         import torch
+
+        from curate.kernels.nearest import Block
 
         start, stop = (int(x) for x in self.cells.start[cell : cell + 2])
         target = self.rows[start : start + -(-(stop - start) // STEP) * STEP].T
         for first in range(0, len(query), QUERIES):
             some = query[first : first + QUERIES]
             padded = self.rows[torch.from_numpy(np.resize(self.place[some], QUERIES))]
-            yield _as_scores(padded @ target), some, self.cells.member[start:stop]
+            yield Block(_as_scores(padded @ target), some, self.cells.member[start:stop])
 
 
 def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
@@ -142,18 +146,18 @@ def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floa
     from curate.kernels.nearest import keep_best, score_exactly
 
     n = len(vectors)
-    cells = make_cells(vectors, _cell_count(n), PROBES, seed)
+    cells = make_cells(vectors, _cell_count(n), PROBES, seed, lambda share: report(0.1 * share))
     packed = _Packed(vectors, cells)
     score = np.full((n, k + 1), packed.lowest)
     rows, similarity, candidate = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32), np.full((n, k + 1), -1, np.int32)
 
     def probe(task: tuple[int, Ints]) -> None:
-        for block, query, member in packed.blocks(*task):
-            keep_best(block, query, member, score, candidate)
+        for block in packed.blocks(*task):
+            keep_best(block, score, candidate)
 
     for rank in range(PROBES):
         tasks = list(cells.queries(rank))
-        _follow(spread(probe, tasks), len(tasks), 0.6 * rank / PROBES, 0.6 * (rank + 1) / PROBES)
+        _follow(spread(probe, tasks), len(tasks), 0.1 + 0.5 * rank / PROBES, 0.1 + 0.5 * (rank + 1) / PROBES)
     parts = [cells.member[i : i + MEMBERS] for i in range(0, n, MEMBERS)]
     _follow(spread(lambda some: score_exactly(vectors, candidate, some, rows, similarity), parts), len(parts), 0.6, 0.64)
     _descend(vectors, rows, similarity, parts)
@@ -184,24 +188,22 @@ def alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.NDArra
 
 def exact_alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]:
     """`alike` with every row compared with every row, by an upper bound of the cosine first."""
-    from curate.kernels.nearest import collect
+    from curate.kernels.nearest import Block, collect
 
-    n, most = len(vectors), max(1, MOST_PAIRS // max(1, len(vectors)))
-    every, taken = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
-    rows = bounding(vectors, floor)
-    limit = _score(floor, rows.dtype)
+    every, rows = np.arange(len(vectors), dtype=np.int32), bounding(vectors, floor)
+    search = _search(len(vectors), floor, rows.dtype, earlier=True)
 
-    def search(first: int) -> list[tuple[Ints, Ints, Floats]]:
+    def look(first: int) -> list[tuple[Ints, Ints, Floats]]:
         query, found = every[first : first + QUERIES], []
         for start in range(0, first + len(query), MEMBERS):
-            if (taken[query] < most).any():
-                block = _as_scores(rows[first : first + QUERIES] @ rows[start : start + MEMBERS].T)
-                found.append(collect(block, query, every[start : start + MEMBERS], limit, vectors, np.float32(floor), taken, most, True))
+            if (search.taken[query] < search.most).any():
+                score = _as_scores(rows[first : first + QUERIES] @ rows[start : start + MEMBERS].T)
+                found.append(collect(Block(score, query, every[start : start + MEMBERS]), search, vectors))
         return found
 
-    blocks = range(0, n, QUERIES)
-    parts = [part for found in _follow(spread(search, blocks), len(blocks), 0, 1) for part in found]
-    return (*_in_order(parts), taken >= most)
+    blocks = range(0, len(vectors), QUERIES)
+    parts = [part for found in _follow(spread(look, blocks), len(blocks), 0, 1) for part in found]
+    return (*_in_order(parts), search.taken >= search.most)
 
 
 def _in_order(parts: list[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Floats]:
@@ -213,13 +215,16 @@ def _in_order(parts: list[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Float
     return a[first], b[first], similarity[first]
 
 
-def _score(floor: float, dtype: torch.dtype) -> Any:
-    """The lowest screening score of a pair at the floor, as `_as_scores` shows it."""
+def _search(rows: int, floor: float, dtype: torch.dtype, earlier: bool) -> Search:
+    """Pairs at the floor, by scores in the screening precision as `_as_scores` shows them."""
     import torch
 
-    if dtype == torch.float32:
-        return np.float32(floor - 1e-4)
-    return np.int16(np.float32(floor - BF16_ERROR).view(np.int32) >> 16)
+    from curate.kernels.nearest import Search
+
+    limit: Any = np.float32(floor - 1e-4)
+    if dtype == torch.bfloat16:
+        limit = np.int16(np.float32(floor - BF16_ERROR).view(np.int32) >> 16)
+    return Search(limit, np.float32(floor), np.zeros(rows, np.int32), max(1, MOST_PAIRS // max(1, rows)), earlier)
 
 
 def _shorten(vectors: Floats, axis: Floats) -> Floats:
@@ -256,17 +261,15 @@ def alike_in_cells(vectors: Floats, floor: float, seed: int = 0) -> tuple[Ints, 
     from curate.kernels.nearest import collect
 
     n = len(vectors)
-    most, taken = max(1, MOST_PAIRS // n), np.zeros(n, np.int32)
-    cells = make_cells(vectors, _cell_count(n), PAIR_PROBES, seed)
-    packed = _Packed(vectors, cells)
-    limit = _score(floor, packed.rows.dtype)
+    packed = _Packed(vectors, make_cells(vectors, _cell_count(n), PAIR_PROBES, seed, lambda share: report(0.2 * share)))
+    search = _search(n, floor, packed.rows.dtype, earlier=False)
 
-    def probe(task: tuple[int, Ints]) -> list[tuple[Ints, Ints, Floats]]:
-        return [collect(block, query, member, limit, vectors, np.float32(floor), taken, most, False) for block, query, member in packed.blocks(*task)]
+    def look(task: tuple[int, Ints]) -> list[tuple[Ints, Ints, Floats]]:
+        return [collect(block, search, vectors) for block in packed.blocks(*task)]
 
     parts: list[tuple[Ints, Ints, Floats]] = []
     for rank in range(PAIR_PROBES):
-        tasks = list(cells.queries(rank))
-        for found in _follow(spread(probe, tasks), len(tasks), rank / PAIR_PROBES, (rank + 1) / PAIR_PROBES):
+        tasks = list(packed.cells.queries(rank))
+        for found in _follow(spread(look, tasks), len(tasks), 0.2 + 0.8 * rank / PAIR_PROBES, 0.2 + 0.8 * (rank + 1) / PAIR_PROBES):
             parts += found
-    return (*_in_order(parts), taken >= most)
+    return (*_in_order(parts), search.taken >= search.most)

@@ -6,15 +6,38 @@ A block of scores is float32, or bfloat16 seen as int16: bit patterns of non-neg
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["both_ways", "collect", "join", "keep_best", "not_in", "score_exactly", "warm"]
+__all__ = ["Block", "Search", "both_ways", "collect", "join", "keep_best", "not_in", "score_exactly", "warm"]
 
 Array = Any
 CHUNK = 64  # scores looked at together: their maximum is one vector instruction per 16 or 32
+
+
+class Block(NamedTuple):
+    """Scores of some rows with others. score: [≥ queries, ≥ members], idle at the ends; query, member: int32, row numbers."""
+
+    score: npt.NDArray[Any]
+    query: npt.NDArray[np.int32]
+    member: npt.NDArray[np.int32]
+
+
+class Search(NamedTuple):
+    """What pairs are looked for.
+
+    limit: a block's score, floor: the exact product that a pair has at least. taken: int32 [rows], pairs that each row has found; with `most` it looks no
+    further. earlier: only members of a lower row number.
+    """
+
+    limit: Any
+    floor: np.float32
+    taken: npt.NDArray[np.int32]
+    most: int
+    earlier: bool
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
@@ -27,11 +50,12 @@ def dot(a: Array, b: Array) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)
-def keep_best(score: Array, query: Array, member: Array, best_score: Array, best_row: Array) -> None:
-    """Merge a block of scores into the best candidates of each query, in place.
+def keep_best(block: Block, best_score: Array, best_row: Array) -> None:
+    """Merge a block into the best candidates of its queries, in place.
 
-    score: [≥ queries, ≥ members]; query, member: row numbers; best_score, best_row: [rows, room] in no order, filled with the lowest value and -1.
+    best_score, best_row: [rows, room] in no order, filled with the lowest value and -1.
     """
+    score, query, member = block
     members, room = member.shape[0], best_score.shape[1]
     for q in range(query.shape[0]):
         kept, names = best_score[query[q]], best_row[query[q]]
@@ -54,14 +78,10 @@ def keep_best(score: Array, query: Array, member: Array, best_score: Array, best
 
 
 @nb.njit(cache=True, nogil=True)
-def collect(
-    score: Array, query: Array, member: Array, limit: Any, vectors: Array, floor: Any, taken: Array, most: Any, earlier: Any
-) -> tuple[Array, Array, Array]:
-    """Pairs of a block that score at least `limit` and whose exact product is at least `floor`.
-
-    taken: pairs that each row has found, counted up in place; a row with `most` looks no further. earlier: only members of a lower row number.
-    Returns int32 [m], int32 [m] (the lower row number first), float32 [m].
-    """
+def collect(block: Block, search: Search, vectors: Array) -> tuple[Array, Array, Array]:
+    """The pairs of a block: int32 [m], int32 [m] (the lower row number first), float32 [m]. `search.taken` is counted up in place."""
+    score, query, member = block
+    limit, floor, taken, most, earlier = search
     a, b, similarity = np.empty(256, np.int32), np.empty(256, np.int32), np.empty(256, np.float32)
     count, members = 0, member.shape[0]
     for q in range(query.shape[0]):
@@ -174,8 +194,9 @@ def warm() -> None:
     rows, similarity = np.full((2, 1), -1, np.int32), np.zeros((2, 1), np.float32)
     for dtype in (np.int16, np.float32):
         score = np.zeros((2, 2), dtype)
-        keep_best(score, some, some, score.copy(), np.full((2, 2), -1, np.int32))
-        collect(score, some, some, score[0, 0], vectors, np.float32(0.5), some.copy(), 1, True)
+        block = Block(score, some, some)
+        keep_best(block, score.copy(), np.full((2, 2), -1, np.int32))
+        collect(block, Search(score[0, 0], np.float32(0.5), some.copy(), 1, True), vectors)
     score_exactly(vectors, rows, some, rows, similarity)
     near = both_ways(rows)
     join(vectors, near, not_in(near, near), rows, similarity, some)
