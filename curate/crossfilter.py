@@ -31,26 +31,44 @@ class Binned:
     """One score column in bins.
 
     codes: uint8 [rows], the bin of each row, `MISSING` where it has no score. edges: float64 [bins + 1], ascending; the first and the last bin also hold what
-    lies beyond. log: the edges are even on a logarithmic axis. counts: int64 [bins], all rows. missing: rows without a score.
+    lies beyond. log: the edges are even on a logarithmic axis. whole: the scores are whole numbers, the edges between them. counts: int64 [bins], all rows.
+    missing: rows without a score.
     """
 
     codes: npt.NDArray[np.uint8]
     edges: Floats
     log: bool
+    whole: bool
     counts: Longs
     missing: int
 
+    @property
+    def stops(self) -> list[float]:
+        """Limits for a slider to stop at, ascending: the edges as numbers that can be said, or the whole number above each."""
+        return sorted({self.said(e + 0.5 if self.whole else e) for e in self.edges.tolist()})
+
+    def said(self, limit: float) -> float:
+        """A limit in as few digits as tell bins apart: whole, three leading ones on a logarithmic axis, or to a hundredth of the axis's leading unit."""
+        if self.whole:
+            return float(min(np.ceil(limit), self.edges[-1] - 0.5))
+        if self.log:
+            return float(f"{limit:.3g}")
+        return round(limit, 2 - int(np.floor(np.log10(self.edges[-1] - self.edges[0]))))
+
 
 def bin_values(values: Floats, column: Column) -> Binned:
-    """Cut a score column into at most `BINS` bins. values: float64 [rows], NaN where missing; infinite ones lie in the outer bins."""
+    """Cut a score column into at most `BINS` bins. values: float64 [rows], NaN where missing; infinite ones lie in the outer bins.
+
+    A column that asks for a logarithmic axis has one where its scores above 0 span more than a doubling.
+    """
     known = values[np.isfinite(values)]
-    log = column.log and bool((known > 0).any())
-    whole = "Int" in column.dtype
-    edges = _log_edges(known[known > 0], column, whole) if log else _edges(known, column, whole)
+    whole, above = "Int" in column.dtype, known[known > 0]
+    log = column.log and bool(len(above) and above.max() > 2 * above.min())
+    edges = _log_edges(above, column, whole) if log else _edges(known, column, whole)
     codes = np.searchsorted(edges[1:-1], values, side="right").astype(np.uint8)
     codes[np.isnan(values)] = MISSING
     counts = np.bincount(codes, minlength=MISSING + 1)
-    return Binned(codes, edges, log, counts[: len(edges) - 1], int(counts[MISSING]))
+    return Binned(codes, edges, log, whole, counts[: len(edges) - 1], int(counts[MISSING]))
 
 
 def _edges(known: Floats, column: Column, whole: bool) -> Floats:
@@ -75,7 +93,7 @@ def _log_edges(known: Floats, column: Column, whole: bool) -> Floats:
         low, high = min(low, column.limit), max(high, column.limit)
     if whole:
         return np.unique(np.floor(np.geomspace(max(low, 1), high + 1, BINS + 1))) - 0.5
-    return np.geomspace(low, high, BINS + 1) if high > low else np.array([low / 2, low * 2])
+    return np.geomspace(low, high, BINS + 1)
 
 
 def histograms(binned: Sequence[Binned], keep: Bools) -> list[Longs]:
@@ -111,9 +129,9 @@ def numeric_columns(scores: Scores) -> Mapping[str, tuple[Column, ...]]:
 
 
 def starting_limits(binned: Binned) -> tuple[float, float]:
-    """Where the limits of a column without a proposal start: edges of bins that leave out about one row in a hundred at either end."""
+    """Where the limits of a column without a proposal start: about one row in a hundred lies beyond either."""
     share = np.cumsum(binned.counts) / max(1, int(binned.counts.sum()))
     last = len(share) - 1
     low = binned.edges[min(int(np.searchsorted(share, 0.01)), last)]
-    high = binned.edges[min(int(np.searchsorted(share, 0.99)) + 1, last + 1)]
-    return float(low), float(high)
+    high = binned.edges[min(int(np.searchsorted(share, 0.99)), last) + 1]
+    return binned.said(float(low)), binned.said(float(high) - binned.whole)

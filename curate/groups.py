@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from curate.scores import Scores
     from curate.task import Task
 
-__all__ = ["Hand", "Outcome", "curve", "curve_limits", "floor", "hand", "in_hand", "likeness", "members", "outcome", "pinned_rows", "proposal", "table"]
+__all__ = ["Hand", "Outcome", "compared", "curve", "curve_limits", "floor", "hand", "in_hand", "members", "outcome", "pinned_rows", "proposal", "table"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -55,6 +55,11 @@ class Outcome:
 def floor(task: Task) -> float:
     """The lowest limit at which a task's Links know all pairs; 1 where it only knows equal rows."""
     return float(task.parameters.get("floor", 1.0))
+
+
+def compared(task: Task) -> str:
+    """The text view whose likeness a task measures."""
+    return next((str(t.parameters["of"]) for t in (task, *task.needs) if "of" in t.parameters), "text")
 
 
 def proposal(task: Task) -> tuple[float, str]:

@@ -62,6 +62,19 @@ def test_limits_without_a_proposal_start_at_the_ends() -> None:
         assert low < high
 
 
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("scale", [(1, 0), (1e-7, 0.5), (1e6, -1e9)])
+def test_a_slider_stops_at_numbers_that_can_be_said(log: bool, scale: tuple[float, float]) -> None:
+    scores = np.random.default_rng(0).lognormal(2, 1, 5_000)
+    binned = bin_values(scale[0] * scores + scale[1], column(log=log))
+    assert binned.stops == sorted(set(binned.stops))
+    assert len(binned.stops) > len(binned.edges) / 2
+    assert np.allclose(binned.stops[0], binned.edges[0], atol=(binned.edges[-1] - binned.edges[0]) / 50)
+    whole = bin_values(np.floor(scores), column("Int32", log)).stops
+    assert all(s % 1 == 0 for s in whole)
+    assert whole[-1] == np.floor(scores).max() or not log
+
+
 @given(st.integers(0, 40_000), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_counts_under_every_other_limit(rows: int, columns: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

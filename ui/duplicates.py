@@ -211,8 +211,8 @@ def _curve(now: Shown) -> None:
     floor, limit, rule = groups.floor(now.task), now.threshold.limit, now.threshold.rule
     curves = _curves(now.key, floor, now.links, now.found.hand)
     figure = go.Figure()
-    for name, dash in (("group", "dot"), ("cover", "solid")):
-        line = {"dash": dash, "width": 3 if name == rule else 1.5, "color": KEPT if name == rule else DROPPED}
+    for name in sorted(get_args(Rule), key=lambda name: name == rule):
+        line = {"dash": "solid", "width": 3, "color": KEPT} if name == rule else {"dash": "dot", "width": 1.5, "color": DROPPED}
         text = f"at %{{x:.2f}}: %{{y:,}} rows<extra>{name} rule</extra>"
         figure.add_scatter(x=curves["limit"], y=curves[name], name=f"{name} rule", mode="lines", line=line, hovertemplate=text)
     figure.add_vline(x=limit, line_color=HAND, line_width=2)

@@ -67,11 +67,14 @@ def funnel(selection: Selection) -> None:
     bars = {"type": "bar", "orientation": "h", "y": place, "width": 0.62}
     kept = {**bars, "x": left, "name": "left after it", "marker": {"color": KEPT}, "hovertemplate": "%{x:,} rows left<extra></extra>"}
     lost = {**bars, "x": gone, "name": "dropped by it", "marker": {"color": DROPPED}, "hovertemplate": "%{x:,} rows dropped<extra></extra>"}
-    numbers = [[count(selection.rows), "dropped", "by it alone"], *([count(rest), f"−{d:,}", f"{alone[n]:,}"] for n, d, rest in steps)]
+    numbers = [[count(selection.rows), "", ""], *([count(rest), f"−{d:,}", f"{alone[n]:,}"] for n, d, rest in steps)]
     notes = [
         {"x": 1, "xref": "paper", "xanchor": "right", "xshift": shift, "y": y, "text": text, "showarrow": False, "font": {"size": 12}}
         for y, texts in zip(place, numbers, strict=True)
         for shift, text in zip((76, 152, 228), texts, strict=True)
+    ]
+    notes += [
+        {**notes[0], "y": 1, "yref": "paper", "yanchor": "bottom", "xshift": s, "text": t} for s, t in ((76, "left"), (152, "dropped"), (228, "by it alone"))
     ]
     more = {
         "barmode": "stack",
@@ -204,7 +207,7 @@ def _choose(card: Card, key: str) -> None:
     if keep == "off":
         state.set_threshold(card.name, None)
         return
-    low, high = (_round(v) for v in crossfilter.starting_limits(card.binned))
+    low, high = crossfilter.starting_limits(card.binned)
     limits: dict[str, float | tuple[float, float]] = {"below": high, "above": low, "between": (low, high)}
     proposed = _proposed(card.column)
     if proposed is not None:
@@ -222,20 +225,17 @@ def _label(word: str, card: Card) -> str:
     return f"{word} {card.name}" if card.signal else word
 
 
-def _round(value: float) -> float:
-    """Three significant digits: a limit that can be said."""
-    return float(f"{value:.3g}")
-
-
 def _say(value: float) -> str:
-    return f"{value:,.6g}"
+    return f"{value:,.9g}"
 
 
 def _limits(card: Card, threshold: ScoreThreshold) -> None:
     """A slider over the axis and the limits as numbers; both say the same."""
     name, limit = card.name, threshold.limit
     ends = limit if isinstance(limit, tuple) else (limit,)
-    stops = {_say(v): v for v in sorted({*(_round(float(e)) for e in card.binned.edges), *ends})}
+    seen: set[float] = st.session_state.setdefault(f"stops-{card.key}", set())  # only grows: a slider whose stops change under the hand jumps
+    seen.update(ends)
+    stops = {_say(v): v for v in sorted({*card.binned.stops, *seen})}
     stops |= {_say(v): v for v in ends}  # of two that are said alike, the limit itself
     slide = key_of(f"slide-{name}", limit)
     label, options = _label("Limit", card), list(stops.values())
@@ -262,8 +262,9 @@ def _histogram(card: Card) -> None:
     """All rows faint, kept rows solid, the limits where the hand put them."""
     binned, column = card.binned, card.column
     low, high = binned.edges[:-1], binned.edges[1:]
-    hover = [f"{_say(a)} to {_say(b)}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, card.kept, card.everyone, strict=True)]
-    bars = {"type": "bar", "x": np.sqrt(low * high) if binned.log else (low + high) / 2, "width": np.log10(high / low) if binned.log else high - low}
+    spans = [f"up to {high[0]:,.4g}", *(f"{a:,.4g} to {b:,.4g}" for a, b in zip(low[1:-1], high[1:-1], strict=True)), f"{low[-1]:,.4g} and more"][-len(low) :]
+    hover = [f"{span}: {k:,} of {n:,} rows kept" for span, k, n in zip(spans, card.kept, card.everyone, strict=True)]
+    bars = {"type": "bar", "x": (low + high) / 2, "width": high - low}
     faint = {**bars, "y": card.everyone, "marker": {"color": DROPPED, "line": {"width": 0}}, "opacity": 0.45, "hoverinfo": "skip"}
     solid = {**bars, "y": card.kept, "marker": {"color": KEPT, "line": {"width": 0}}, "customdata": hover, "hovertemplate": "%{customdata}<extra></extra>"}
     limit = card.threshold.limit if card.threshold else ()
@@ -273,12 +274,15 @@ def _histogram(card: Card) -> None:
     ]
     more = {
         "xaxis": {"title": {"text": escape(column.unit), "standoff": 4}, "type": "log" if binned.log else "linear", "range": _range(binned)},
-        "yaxis": {"tickformat": "~s", "nticks": 4},
+        "yaxis": {"tickformat": "~s", "nticks": 4, "type": "log" if 2 * card.everyone.max() > card.everyone.sum() else "linear"},
         "shapes": lines,
         "showlegend": False,
         "barmode": "overlay",
     }
-    show(go.Figure({"data": [faint, solid], "layout": style(escape(column.name.replace("_", " ")), 190, **more)}), f"histogram-{card.name}")
+    show(
+        go.Figure({"data": [faint, solid], "layout": style(escape(column.name.removeprefix(f"{card.signal}_").replace("_", " ")), 190, **more)}),
+        f"histogram-{card.name}",
+    )
 
 
 def _range(binned: Binned) -> list[float]:

@@ -46,7 +46,7 @@ def _texts(key: str, view: str, rows: tuple[int, ...], _data: Dataset) -> list[s
 def _with_text(now: Shown, table: pl.DataFrame, column: str) -> pl.DataFrame:
     data = state.scores().dataset
     rows = tuple(table[column].to_list())
-    texts = _texts(data.key, str(now.task.parameters.get("of", "text")), rows, data)
+    texts = _texts(data.key, groups.compared(now.task), rows, data)
     return table.with_columns(pl.Series("text", texts, pl.String))
 
 
@@ -112,7 +112,7 @@ def kept_rows(now: Shown) -> int | None:
         width="small",
     )
     weakest = st.column_config.NumberColumn(
-        "least alike" if covers else "weakest link",
+        "least alike" if covers else "weakest",
         help="The least of their similarities to it" if covers else "The least of the links that hold the group together",
         format="%.2f",
         width="small",
