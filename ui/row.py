@@ -43,16 +43,19 @@ def chosen_row() -> int:
     if not rows:
         empty("This dataset has no rows", "Open another on the page Open.")
         st.stop()
-    if not str(st.session_state.get("row") or st.query_params.get("row") or ""):
-        st.session_state["row"] = ids[0]
-    asked = str(st.session_state.get("row") or st.query_params.get("row"))
+    given, seen = st.query_params.get("row"), st.session_state.get("row-seen")
+    if given and given != seen:  # a link, also one on this page; a widget bound to the address would miss that
+        st.session_state["row-id"] = given
+    st.session_state.setdefault("row-id", seen if seen and find_row(measured, seen) is not None else ids[0])
+    asked = str(st.session_state["row-id"])
+    st.session_state["row-seen"] = st.query_params["row"] = asked
     position = find_row(measured, asked)
 
     def go_to(other: int) -> None:
-        st.session_state["row"] = ids[other % rows]
+        st.session_state["row-id"] = ids[other % rows]
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Row id", key="row", bind="query-params", width=240, help="The address of this page names it, so that it can be shared")
+        st.text_input("Row id", key="row-id", width=240, help="The address of this page names it, so that it can be shared")
         if position is not None:
             st.button("Previous", icon=":material/chevron_left:", on_click=go_to, args=(position - 1,), shortcut="K")
             st.button("Next", icon=":material/chevron_right:", icon_position="right", on_click=go_to, args=(position + 1,), shortcut="J")
