@@ -15,7 +15,7 @@ from PIL import Image
 
 from curate.region import Region
 from ui.charts import CATEGORIES, DROPPED, KEPT
-from ui.map.colour import OTHER, Groups, Scale, _group, _scale, kept_or_dropped, rgb
+from ui.map.colour import OTHER, Groups, Scale, _group, _scale, kept_or_dropped, merge_near, rgb
 from ui.map.figure import SVG, WEBGL, Hover, Scene, draw
 from ui.map.hover import MOST, spread, texts
 from ui.map.names import LETTER, LINE, place_names
@@ -65,6 +65,18 @@ def test_groups_hold_every_row_the_largest_first_in_ten_colours(values: list[str
     if groups.rest:
         assert groups.colours[-1] == CATEGORIES[OTHER]
         assert groups.names[-1] == f"{len(set(values)) - 9} smaller"
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 99))
+def test_clusters_that_lie_together_share_a_colour(clusters: int, most: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    places, sizes = random.random((clusters, 2)), random.integers(1, 900, clusters).astype(np.float64)
+    area = merge_near(places, sizes, most)
+    assert set(area) == set(range(min(clusters, most)))
+    assert (np.diff([sizes[area == i].sum() for i in range(min(clusters, most))]) <= 0).all()
+    far = np.concatenate([places, places + 1_000])
+    assert len(set(merge_near(far, np.tile(sizes, 2), 2))) == 2
+    assert set(merge_near(far, np.tile(sizes, 2), 2)[:clusters]).isdisjoint(merge_near(far, np.tile(sizes, 2), 2)[clusters:])
 
 
 def test_booleans_are_said_in_words() -> None:

@@ -17,7 +17,7 @@ from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, SCALE
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Colouring", "Groups", "Scale", "choices", "colour", "declared", "kept_or_dropped", "matches", "rgb"]
+__all__ = ["Colouring", "Groups", "Scale", "choices", "colour", "declared", "kept_or_dropped", "matches", "merge_near", "rgb"]
 
 Bools = npt.NDArray[np.bool_]
 ROLES = ("source", "label", "license", "split", "synthetic", "rating", "votes", "confidence")
@@ -92,13 +92,47 @@ def colour(scores: Scores, choice: str) -> Colouring:
     import polars as pl
 
     if choice == "cluster":
-        number = scores.frame["cluster_number"]
-        return _group(scores.frame["cluster_name"].zip_with(number >= 0, pl.Series([None], dtype=pl.String).new_from_index(0, len(number))))
+        return _by_cluster(scores.frame)
     column = scores.frame[choice] if choice in scores.frame.columns else scores.dataset.views([choice]).collect()[choice]
     if column.dtype.is_numeric():
         said = declared(choice)
         return _scale(column.cast(pl.Float64).fill_null(np.nan).to_numpy(), said is not None and said.log)
     return _group(column)
+
+
+def _by_cluster(frame: pl.DataFrame) -> Groups:
+    """A colour a cluster; where the palette is too small, a colour for those that lie together on the map, under the name of the largest."""
+    import polars as pl
+
+    x, y = (pl.col(f"projection_{axis}").median() for axis in "xy")
+    found = frame.filter(pl.col("cluster_number") >= 0).group_by("cluster_number").agg(pl.col("cluster_name").first(), x, y, pl.len())
+    found = found.sort("len", "cluster_number", descending=[True, False])
+    colours = [c for i, c in enumerate(CATEGORIES) if i != OTHER] if len(found) > len(CATEGORIES) else list(CATEGORIES)
+    places = found.select("projection_x", "projection_y").fill_null(0).to_numpy()
+    area = merge_near(places.astype(np.float64), found["len"].to_numpy().astype(np.float64), len(colours))
+    others = np.bincount(area) - 1
+    firsts = [found["cluster_name"][int(np.argmax(area == i))] for i in range(len(others))]
+    names = tuple(f"{first} + {n} near" if n else str(first) for first, n in zip(firsts, others, strict=True))
+    code = frame["cluster_number"].replace_strict(found["cluster_number"], pl.Series(area, dtype=pl.Int8), default=-1, return_dtype=pl.Int8)
+    return Groups(code.to_numpy(), names, tuple(colours[: len(names)]))
+
+
+def merge_near(places: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
+    """At most so many areas of clusters that lie together: by Ward (1963) those two are joined whose rows' spread grows least.
+
+    places: float64 [clusters, 2]. sizes: float64 [clusters], rows. Returns the area of each, int64 [clusters], numbered by size, the largest 0.
+    """
+    area, middle, size = np.arange(len(places)), places.copy(), sizes.astype(np.float64)
+    for _ in range(len(places) - most):
+        apart = ((middle[:, None] - middle) ** 2).sum(2)
+        growth = apart * (size[:, None] * size / np.maximum(size[:, None] + size, 1))
+        growth[~((size[:, None] > 0) & (size > 0)) | np.eye(len(size), dtype=np.bool_)] = np.inf
+        a, b = np.unravel_index(np.argmin(growth), growth.shape)
+        middle[a] = (middle[a] * size[a] + middle[b] * size[b]) / (size[a] + size[b])
+        size[a], size[b] = size[a] + size[b], 0
+        area[area == b] = a
+    rank = np.argsort(np.argsort(-size, kind="stable"))
+    return np.asarray(rank[area], np.int64)
 
 
 def _group(column: pl.Series) -> Groups:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -162,16 +161,27 @@ def _title(scene: Scene, selection: Selection, scores: Scores) -> str:
             return (
                 f"{count(selection.kept)} of {count(selection.rows)} rows kept ({share(selection.kept, selection.rows)}); {_emptiest(scene, selection, scores)}"
             )
-        names: Sequence[str] = scene.colouring.names
-        sizes = np.bincount(scene.colouring.code[scene.solid & (scene.colouring.code >= 0)], minlength=len(names))
-        if not sizes.sum():
-            return f"No row here has a value of {escape(scene.called)}"
-        top = int(np.argmax(sizes[:-1] if scene.colouring.rest else sizes))
-        return f"{count(rows, 'rows')} by {escape(scene.called)}; the largest, {escape(names[top][:40])}, has {share(sizes[top], rows)}"
+        return f"{count(rows, 'rows')} {_largest(scene, scores)}"
     said = scene.colouring.place[scene.solid]
     said = said[~np.isnan(said)]
     middle = f"median {scene.colouring.at(float(np.median(said))):,.4g}" if len(said) else "no row here has a value"
     return f"Where is {escape(scene.called)} high? {count(rows, 'rows')}, {middle}"
+
+
+def _largest(scene: Scene, scores: Scores) -> str:
+    """How rows are grouped, and the largest group with its share."""
+    assert isinstance(scene.colouring, Groups)
+    number: npt.NDArray[np.integer] = scene.colouring.code
+    names = scene.colouring.names[:-1] if scene.colouring.rest else scene.colouring.names
+    said = f"by {escape(scene.called)}"
+    if scene.called == "cluster":
+        number, names = clusters(scores)
+        said = f"in {count(len(names))} clusters"
+    sizes = np.bincount(number[scene.solid & (number >= 0)], minlength=len(names))[: len(names)]
+    if not sizes.any():
+        return f"{said}; none has a value"
+    top = int(np.argmax(sizes))
+    return f"{said}; the largest, {escape(names[top][:40])}, has {share(sizes[top], int(scene.solid.sum()))}"
 
 
 def _emptiest(scene: Scene, selection: Selection, scores: Scores) -> str:
