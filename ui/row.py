@@ -108,20 +108,20 @@ def _place(name: str, column: str, position: int, _scores: Scores, _binned: Binn
 def places(position: int) -> None:
     """A small histogram of every number known of the row, with the row's place marked."""
     measured = state.scores()
-    columns = [c for group in numeric_columns(measured).values() for c in group]
+    columns = [(_label(signal, c, len(group)), c) for signal, group in numeric_columns(measured).items() for c in group]
     if not columns:
         return
     down = -(-len(columns) // ACROSS)
     data: list[dict[str, Any]] = []
     more: dict[str, Any] = {"annotations": [], "shapes": [], "showlegend": False}
-    for i, column in enumerate(columns):
+    for i, (label, column) in enumerate(columns):
         binned = _binned(version(measured), column, measured)
         here = _place(version(measured), column.name, position, measured, binned)
         at = (i % ACROSS / ACROSS, 1 - (i // ACROSS + 1) / down)
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))
-        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · above {here.below:.0%}"
-        name = [escape(line) for line in wrap(column.name.replace("_", " "), 18)[:2]]
+        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {here.below:.0%}' if here.below else 'lowest'}"
+        name = [escape(line) for line in wrap(label, 18)[:2]]
         more["annotations"].append(_note("<br>".join([*name, value]), at, down))
         if here.bin is not None:
             more["shapes"].append(_mark(i, here.bin))
@@ -130,6 +130,11 @@ def places(position: int) -> None:
         help=HELP,
     )
     show(go.Figure({"data": data, "layout": style("", 130 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
+
+
+def _label(signal: str, column: Column, together: int) -> str:
+    """A column's name in words; of the many of one signal without its name."""
+    return (column.name.removeprefix(f"{signal}_") if together > ACROSS else column.name).replace("_", " ")
 
 
 def _axis(i: int) -> str:
@@ -201,7 +206,7 @@ def alike(position: int) -> None:
     )
     near = found.get(str(kind)) or next(iter(found.values()))
     rows, similarity = np.array([r for r, _ in near], np.int32), np.array([s for _, s in near])
-    left, right = beside("alike", 2, 3)
+    left, right = beside("alike", 1, 1)
     with left:
         other = row_list(rows, f"alike-{position}-{kind}", page=20, height=420, beside={"similarity": similarity})
     with right:

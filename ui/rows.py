@@ -151,9 +151,10 @@ def _part_html(name: str, first: str | None, second: str | None) -> str:
     first, second = (first or "")[:SHOWN], (second or "")[:SHOWN]
     if not first and not second:
         return ""
-    alike = "alike" if first == second else "differs"
-    title = f'<div class="name whole">{name}, {alike}</div>'
-    return title + "".join(line_html(line) for line in folded(side_by_side(difference(first, second))))
+    if first == second:
+        return f'<div class="name whole">{name}, the same in both</div><div class="whole">{visible(first)}</div>'
+    lines = folded(side_by_side(difference(first, second)))
+    return f'<div class="name whole">{name}</div>{"".join(line_html(line) for line in lines)}'
 
 
 def why_dropped(position: int) -> None:
