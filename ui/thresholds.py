@@ -1,4 +1,4 @@
-"""The thresholds page: the funnel, and a card for each score with its histogram and its limit."""
+"""The thresholds page: a card for each score with its histogram and its limit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from curate.selection import Selection, score_values, threshold_mask
 from curate.signal import Column, discover
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
-from ui.frame import in_words
 from ui.widgets import count, key_of, share
 
-__all__ = ["cards", "chosen", "funnel", "reset"]
+__all__ = ["cards", "chosen", "reset"]
 
 CSS = Path(__file__).with_suffix(".css")
 AT_FIRST = 12  # cards; more on demand, so that a page is quick
@@ -54,38 +53,6 @@ class Card:
 def reset() -> None:
     """Take off every threshold at once; undo brings them back."""
     state.change(state.recipe().model_copy(update={"thresholds": {}}))
-
-
-def funnel(selection: Selection) -> None:
-    """Rows in, what each threshold drops of those that come to it, what is left; beside it the rows that it alone drops."""
-    steps, alone, thresholds = selection.funnel, crossfilter.dropped_alone(selection), state.recipe().thresholds
-    words = {"review": "by hand", "budget": "budget"}
-    names = ["all rows", *(escape(words.get(n) or in_words(n, thresholds[n])) for n, _, _ in steps)]
-    left = [selection.rows, *(rest for _, _, rest in steps)]
-    gone = [0, *(dropped for _, dropped, _ in steps)]
-    place = list(range(len(names)))
-    bars = {"type": "bar", "orientation": "h", "y": place, "width": 0.62}
-    kept = {**bars, "x": left, "name": "left after it", "marker": {"color": KEPT}, "hovertemplate": "%{x:,} rows left<extra></extra>"}
-    lost = {**bars, "x": gone, "name": "dropped by it", "marker": {"color": DROPPED}, "hovertemplate": "%{x:,} rows dropped<extra></extra>"}
-    numbers = [[count(selection.rows), "", ""], *([count(rest), f"−{d:,}", f"{alone[n]:,}"] for n, d, rest in steps)]
-    notes = [
-        {"x": 1, "xref": "paper", "xanchor": "right", "xshift": shift, "y": y, "text": text, "showarrow": False, "font": {"size": 12}}
-        for y, texts in zip(place, numbers, strict=True)
-        for shift, text in zip((76, 152, 228), texts, strict=True)
-    ]
-    notes += [
-        {**notes[0], "y": 1, "yref": "paper", "yanchor": "bottom", "xshift": s, "text": t} for s, t in ((76, "left"), (152, "dropped"), (228, "by it alone"))
-    ]
-    more = {
-        "barmode": "stack",
-        "margin": {"l": 0, "r": 232, "t": 44, "b": 0},
-        "xaxis": {"visible": False, "range": [0, max(1, selection.rows)]},
-        "yaxis": {"tickvals": place, "ticktext": names, "autorange": "reversed", "showgrid": False},
-        "annotations": notes,
-    }
-    title = f"{count(selection.kept)} of {count(selection.rows)} rows are kept ({share(selection.kept, selection.rows)})"
-    figure = go.Figure({"data": [kept, lost], "layout": style(title, 74 + 30 * len(names), **more)})
-    show(figure, "funnel")
 
 
 @st.cache_resource(max_entries=400, show_spinner=False)
@@ -158,6 +125,8 @@ def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Colu
 
 def _card(card: Card, selection: Selection, measured: Scores) -> None:
     _histogram(card)
+    if card.signal:
+        st.caption(card.column.about)
     name, threshold = card.name, card.threshold
     keep = threshold.keep if threshold else "off"
     key = key_of(f"keep-{name}", keep)
@@ -180,7 +149,7 @@ def _card(card: Card, selection: Selection, measured: Scores) -> None:
             missing = key_of(f"missing-{name}", drop)
             st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", drop, missing, on_change=_set_missing, args=(name, missing))
         beyond = int(selection.drops[name].sum())
-        st.caption(f"{count(beyond, 'rows')} lie beyond it ({share(beyond, selection.rows)}).")
+        st.caption(f"{count(beyond, 'rows')} lie beyond ({share(beyond, selection.rows)}).")
     elif card.binned.missing:
         st.caption(f"{count(card.binned.missing, 'rows')} have no score.")
     _proposal(card, measured)
@@ -273,16 +242,15 @@ def _histogram(card: Card) -> None:
         for value in (limit if isinstance(limit, tuple) else (limit,))
     ]
     more = {
-        "xaxis": {"title": {"text": escape(column.unit), "standoff": 4}, "type": "log" if binned.log else "linear", "range": _range(binned)},
+        "xaxis": {"type": "log" if binned.log else "linear", "range": _range(binned), **({"dtick": 1} if binned.log and high[-1] > 200 * low[0] else {})},
         "yaxis": {"tickformat": "~s", "nticks": 4, "type": "log" if 2 * card.everyone.max() > card.everyone.sum() else "linear"},
         "shapes": lines,
         "showlegend": False,
         "barmode": "overlay",
     }
-    show(
-        go.Figure({"data": [faint, solid], "layout": style(escape(column.name.removeprefix(f"{card.signal}_").replace("_", " ")), 190, **more)}),
-        f"histogram-{card.name}",
-    )
+    name = escape(column.name.removeprefix(f"{card.signal}_").replace("_", " "))
+    title = f"{name}  <span style='font-size:12px;font-weight:400'>{escape(column.unit)}</span>"
+    show(go.Figure({"data": [faint, solid], "layout": style(title, 170, **more)}), f"histogram-{card.name}")
 
 
 def _range(binned: Binned) -> list[float]:
