@@ -1,8 +1,17 @@
-"""The published quantities of text quality, and the language.
+"""Whether a text looks like prose that somebody wrote: the quantities by which Gopher, C4 and FineWeb chose web pages, and its language.
 
-Sources: Gopher (Rae et al. 2021, appendix A.1: quality and repetition), C4 (Raffel et al. 2020), FineWeb (Penedo et al. 2024); limits are those the papers
-give. Language: langid.py's model as py3langid ships it, on the first 1,000 characters. Misses: truth, taste, and languages written without spaces, whose
-"words" are whole clauses. The limits were made for web pages: short answers and code break many of them and are none the worse.
+| quantity | kept, by | source |
+|---|---|---|
+| words; mean word length | 50 to 100,000; 3 to 10 | Gopher: Rae et al. 2021, Scaling Language Models, appendix A.1.1 |
+| hashes, ellipses per word | at most .1 each | Gopher |
+| bullet lines, ellipsis lines; alphabetic words; stop words | at most .9, .3; at least .8; 2 of its 8 | Gopher |
+| duplicate lines, paragraphs; their characters | at most .3; .2 | Gopher, table A1 |
+| top 2, 3, 4-gram; duplicated 5- to 10-grams | at most .20, .18, .16; .15, .14 … .10 | Gopher, table A1 |
+| curly brace, lorem ipsum, javascript | none | C4: Raffel et al. 2020, Exploring the Limits of Transfer Learning, § 2.2 |
+| lines that end in punctuation; short lines | at least .12; at most .67 | FineWeb: Penedo et al. 2024, § 3.6 (duplicate lines' characters: .1) |
+
+The limits are for web pages in English: on short answers, code or other languages read the distribution first. The other columns have no published limit.
+Language is py3langid's of the first LANGUAGE_CHARACTERS characters; its confidence is low for a few words and for code. It misses whether what is said is true.
 """
 
 from __future__ import annotations
@@ -15,7 +24,9 @@ from curate.signal import Column, Signal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HEAD = 1000  # characters that tell the language
+__all__ = ["SIGNAL"]
+
+LANGUAGE_CHARACTERS = 300  # py3langid takes half of the whole time at this length
 
 
 @functools.cache
@@ -26,74 +37,77 @@ def _identifier() -> Any:
 
 
 def compute(batch: pa.RecordBatch, *, of: str = "text") -> pa.RecordBatch:
-    """Measure each text; null where it is null or blank."""
+    """Every quantity of each text; null in all columns where the text is null or blank."""
     import pyarrow as pa
 
-    from curate.quality import quantities
+    from curate.quality import quality
 
-    del of
-    found: list[dict[str, Any]] = []
+    types = {"Float32": pa.float32(), "Int32": pa.int32(), "Boolean": pa.bool_(), "String": pa.string()}
+    rows = []
     for text in batch.column("of").to_pylist():
-        if text is None or not text.strip():
-            found.append({})
-            continue
-        language, confidence = _identifier().classify(text[:HEAD])
-        found.append({**quantities(text), "language": language, "language_confidence": float(confidence)})
-    kinds = {"Int32": pa.int32(), "Float32": pa.float32(), "Boolean": pa.bool_(), "String": pa.large_string()}
-    short = [(c.name, c.name.removeprefix("text_quality_"), kinds[c.dtype]) for c in SIGNAL.columns]
-    casts = {pa.int32(): int, pa.bool_(): bool}
-    columns = {}
-    for name, key, kind in short:
-        cast = casts.get(kind, lambda value: value)
-        columns[name] = pa.array([cast(row[key]) if row else None for row in found], kind)
-    return pa.record_batch(columns)
+        found: dict[str, Any] = quality(text or "") or {}
+        if found:
+            found["language"], found["language_confidence"] = _identifier().classify(text[:LANGUAGE_CHARACTERS])
+        rows.append(found)
+    names = {column.name: column.name.removeprefix("text_quality_") for column in SIGNAL.columns}
+    return pa.record_batch({c.name: pa.array([row.get(names[c.name]) for row in rows], types[c.dtype]) for c in SIGNAL.columns})
 
 
-def _column(name: str, about: str, keep: Literal["below", "above"] | None = None, limit: float | None = None, **more: Any) -> Column:
-    settings: dict[str, Any] = {"dtype": "Float32", "unit": "share", "low": 0, "high": 1, **more}
-    return Column(f"text_quality_{name}", about=about, keep=keep, limit=limit, **settings)
+def _share(name: str, about: str, keep: Literal["below", "above"] | None = None, limit: float | None = None, unit: str = "share") -> Column:
+    return Column(f"text_quality_{name}", "Float32", unit, about, keep, limit, low=0, high=1 if unit == "share" else None)
 
 
-_COUNT: dict[str, Any] = {"dtype": "Int32", "high": None}
-_FLAG: dict[str, Any] = {"dtype": "Boolean", "unit": "yes or no", "low": None, "high": None}
-_REPEATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
-_TOP = {2: 0.20, 3: 0.18, 4: 0.16}
+def _count(name: str, about: str, keep: Literal["below", "above"] | None = None, limit: float | None = None) -> Column:
+    return Column(f"text_quality_{name}", "Int32", name.replace("_", " "), about, keep, limit, low=0, log=name != "stop_words")
+
+
+def _flag(name: str, about: str) -> Column:
+    return Column(f"text_quality_{name}", "Boolean", "yes or no", about, "below", 0)
+
+
+COLUMNS = (
+    _count("words", "Words, parted by white space; Gopher keeps 50 to 100,000.", "above", 50),
+    _count("characters", "Characters, white space included."),
+    _share("mean_word_length", "Mean length of a word; Gopher keeps 3 to 10.", "below", 10, unit="characters"),
+    _share("hashes_per_word", "Number signs per word; Gopher keeps up to 0.1.", "below", 0.1, unit="per word"),
+    _share("ellipses_per_word", "Ellipses (… or three full stops) per word; Gopher keeps up to 0.1.", "below", 0.1, unit="per word"),
+    _share("alphabetic_words", "Words with at least one letter; Gopher keeps from 0.8.", "above", 0.8),
+    _count("stop_words", "How many of the, be, to, of, and, that, have, with occur; Gopher keeps from 2.", "above", 2),
+    _share("bullet_lines", "Lines that start with a bullet; Gopher keeps up to 0.9.", "below", 0.9),
+    _share("ellipsis_lines", "Lines that end with an ellipsis; Gopher keeps up to 0.3.", "below", 0.3),
+    _share("punctuated_lines", "Lines that end a sentence or a quotation; FineWeb keeps from 0.12.", "above", 0.12),
+    _share("short_lines", "Lines of less than 30 characters; FineWeb keeps up to 0.67.", "below", 0.67),
+    _share("duplicate_lines", "Lines that stood before; Gopher keeps up to 0.3.", "below", 0.3),
+    _share("duplicate_line_characters", "Characters in lines that stood before; Gopher keeps up to 0.2, FineWeb up to 0.1.", "below", 0.2),
+    _share("duplicate_paragraphs", "Paragraphs that stood before; Gopher keeps up to 0.3.", "below", 0.3),
+    _share("duplicate_paragraph_characters", "Characters in paragraphs that stood before; Gopher keeps up to 0.2.", "below", 0.2),
+    *(
+        _share(f"top_{n}gram", f"Characters in the most frequent {n} words in a row; 0 where none occur twice; Gopher keeps up to {limit}.", "below", limit)
+        for n, limit in ((2, 0.2), (3, 0.18), (4, 0.16))
+    ),
+    *(
+        _share(f"duplicated_{n}grams", f"Characters in {n} words in a row that occur twice or more; Gopher keeps up to {limit}.", "below", limit)
+        for n, limit in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.1))
+    ),
+    _flag("curly_brace", "Has a curly brace, as code does; C4 drops it."),
+    _flag("lorem_ipsum", "Has the placeholder text lorem ipsum; C4 drops it."),
+    _flag("javascript", "Has the word javascript; C4 drops the line."),
+    _share("upper_case", "Capitals among the letters."),
+    _share("digits", "Digits among the characters."),
+    _share("non_ascii", "Characters beyond ASCII."),
+    _share("urls", "Characters in URLs."),
+    Column("text_quality_language", "String", "ISO 639 code", "The most likely language; zxx where it is none."),
+    _share("language_confidence", "Probability of that language."),
+)
 
 SIGNAL = Signal(
     name="text_quality",
     version=1,
-    about="Lengths, symbols, repetition and language of a text.",
-    source="Gopher, C4 and FineWeb; language by py3langid",
+    about="Lengths, symbols, repetition and language, as Gopher, C4 and FineWeb measure web pages.",
+    source="Rae et al. 2021 (Gopher), Raffel et al. 2020 (C4), Penedo et al. 2024 (FineWeb); language by py3langid",
     inputs=("of",),
-    columns=(
-        _column("words", "Words between white space. Gopher keeps 50 to 100,000.", "above", 50, unit="words", log=True, **_COUNT),
-        _column("characters", "Characters.", unit="characters", log=True, **_COUNT),
-        _column("mean_word_length", "Mean length of a word. Gopher keeps 3 to 10.", "below", 10, unit="characters", high=None),
-        _column("symbol_ratio", "Hashes and ellipses to words. Gopher.", "below", 0.1, unit="ratio", high=None),
-        _column("bullet_lines", "Lines that begin with a bullet. Gopher.", "below", 0.9),
-        _column("ellipsis_lines", "Lines that end with an ellipsis. Gopher.", "below", 0.3),
-        _column("alphabetic_words", "Words with at least one letter. Gopher.", "above", 0.8),
-        _column("stop_words", "Different words of the, be, to, of, and, that, have, with. Gopher.", "above", 2, unit="words", **_COUNT),
-        _column("punctuated_lines", "Lines that end with punctuation. FineWeb.", "above", 0.12),
-        _column("short_lines", "Lines of at most 30 characters. FineWeb.", "below", 0.67),
-        _column("duplicate_lines", "Lines that repeat an earlier one. Gopher.", "below", 0.30),
-        _column("duplicate_line_characters", "Characters in lines that repeat an earlier one. FineWeb has .1, Gopher .2.", "below", 0.20),
-        _column("duplicate_paragraphs", "Paragraphs that repeat an earlier one. Gopher.", "below", 0.30),
-        _column("duplicate_paragraph_characters", "Characters in paragraphs that repeat an earlier one. Gopher.", "below", 0.20),
-        *(_column(f"top_{n}gram", f"Characters in the most frequent sequence of {n} words. Gopher.", "below", limit) for n, limit in _TOP.items()),
-        *(_column(f"duplicate_{n}grams", f"Characters in repeated sequences of {n} words. Gopher.", "below", limit) for n, limit in _REPEATED.items()),
-        _column("upper_case", "Upper-case letters among all characters."),
-        _column("digits", "Digits among all characters."),
-        _column("non_ascii", "Characters outside ASCII."),
-        _column("urls", "Characters inside URLs."),
-        _column("curly_brackets", "Whether there is a curly bracket. C4 drops such pages, for they are often code.", **_FLAG),
-        _column("lorem_ipsum", "Whether it says lorem ipsum. C4.", **_FLAG),
-        _column("javascript", "Whether it says JavaScript. C4 drops such lines.", **_FLAG),
-        _column("language", "Likeliest language.", dtype="String", unit="ISO 639-1 code", low=None, high=None),
-        _column("language_confidence", "Probability of that language. FineWeb keeps English above .65.", "above", 0.65),
-    ),
+    columns=COLUMNS,
     scope="row",
     compute=compute,
-    batch=4096,
-    cost=1_500,
+    cost=6_000,
 )
