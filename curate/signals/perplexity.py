@@ -65,7 +65,7 @@ def compute(batch: pa.RecordBatch, *, model: str = "smollm2-135m", max_tokens: i
         raise InputError("signals.perplexity.precision", f"there is no {precision!r}", "Give auto or fp32")
     rows = _read(batch, language, max_tokens)
     perplexity = _perplexities([p for row in rows for p in (row.given, row.alone, row.text) if p], language, precision == "auto" and fast_dtype().itemsize == 2)
-    given, alone, text = ([perplexity.get(p) for p in pieces] for pieces in zip(*((row.given, row.alone, row.text) for row in rows), strict=True))
+    given, alone, text = ([perplexity.get(getattr(row, piece)) for row in rows] for piece in ("given", "alone", "text"))
     found: dict[str, list[float | int | bool | None]] = {
         "response": given,
         "response_alone": alone,
