@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 # The app with a small demo. Fast when nothing changed.
 app: .venv/ready
-	$(BIN)/curate demo --rows 500
+	$(BIN)/curate demo --rows 300
 
 # What CI runs: rules, types, tests, browser tests.
 test: check

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from curate.planted import generate
 from small import write
 
 from curate.errors import InputError
 from curate.jobs import Job, cancel, dismiss, jobs, output, start
+from curate.planted import generate
 from curate.workspace import Workspace
 
 

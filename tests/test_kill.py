@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from curate.planted import generate
 
+from curate.planted import generate
 from curate.reviews import read_log
 
 REVIEWER = """
@@ -41,7 +40,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(recipe: Path, workspace: Path, out: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "curate", "run", str(recipe), "--workspace", str(workspace), "--out", str(out), "--json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    with (out.parent / f"{out.name}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
 @pytest.mark.timeout(600)
@@ -67,7 +67,7 @@ def test_a_kill_at_any_instant_of_a_run(recipe: Path, tmp_path: Path) -> None:
                 assert any(manifest.glob("*.json")), f"{manifest} is half"
         if i % 10 == 9:
             last = _run(recipe, folder, tmp_path / f"last-{i}")
-            assert last.wait() == 0, last.stderr.read().decode() if last.stderr else ""
+            assert last.wait() == 0, (tmp_path / f"last-{i}.log").read_text()
             assert (tmp_path / f"last-{i}" / "selected.parquet").read_bytes() == expected
             assert pl.read_parquet(tmp_path / f"last-{i}" / "decisions.parquet").height == 4_000
 
@@ -76,12 +76,12 @@ def test_no_acknowledged_decision_is_lost(tmp_path: Path) -> None:
     chance = random.Random(1)
     for i in range(10):
         log = tmp_path / f"{i}.jsonl"
-        reviewer = subprocess.Popen([sys.executable, "-c", REVIEWER, str(log)], stdout=subprocess.PIPE)
-        assert reviewer.stdout is not None
-        reviewer.stdout.readline()
-        time.sleep(chance.uniform(0, 0.15))
-        reviewer.kill()
-        told = [0, *(json.loads(line) for line in reviewer.stdout.read().split())]
+        with subprocess.Popen([sys.executable, "-c", REVIEWER, str(log)], stdout=subprocess.PIPE) as reviewer:
+            assert reviewer.stdout is not None
+            reviewer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.15))
+            reviewer.kill()
+            told = [0, *(int(line) for line in reviewer.stdout.read().split())]
         kept = [int(r.rows[0]) for r in read_log(log)]
         assert set(told) <= set(kept)
         assert kept == list(range(len(kept)))
