@@ -81,9 +81,11 @@ def facts(position: int) -> None:
     """The row's columns and scores that are neither its text nor numbers."""
     measured = state.scores()
     texts = {c for role in TEXTS for c in measured.dataset.roles.get(role, ())}
-    own = read([position]).drop("row_id", *texts, strict=False)
-    row = own.select(~pl.selectors.numeric()).row(0, named=True)
+    own = read([position])
+    row = {n: value for n, value in own.row(0, named=True).items() if n not in {"row_id", *texts} and not own[n].dtype.is_numeric()}
     row |= {n.replace("_", " "): measured.frame[n][position] for n, kind in measured.frame.schema.items() if not kind.is_numeric() and n != "row_id"}
+    if not row:
+        return
     table = pl.DataFrame({"column": list(row), "value": [_said(value) for value in row.values()]}, schema={"column": pl.String, "value": pl.String})
     st.dataframe(table, hide_index=True, placeholder="", key="facts")
 
@@ -121,7 +123,7 @@ def places(position: int) -> None:
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))
         value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {here.below:.0%}' if here.below else 'lowest'}"
-        name = [escape(line) for line in wrap(label, 18)[:2]]
+        name = [escape(line) for line in wrap(label, 18)[:3]]
         more["annotations"].append(_note("<br>".join([*name, value]), at, down))
         if here.bin is not None:
             more["shapes"].append(_mark(i, here.bin))
@@ -129,7 +131,7 @@ def places(position: int) -> None:
         "Its place among all rows",
         help=HELP,
     )
-    show(go.Figure({"data": data, "layout": style("", 130 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
+    show(go.Figure({"data": data, "layout": style("", 136 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
 
 
 def _label(signal: str, column: Column, together: int) -> str:
@@ -153,7 +155,7 @@ def _panel(i: int, binned: Binned, at: tuple[float, float], down: int, more: dic
         "zeroline": False,
         "fixedrange": True,
     }
-    more[f"yaxis{_axis(i)}"] = {"domain": [at[1] + 0.08 * high, at[1] + 0.55 * high], "anchor": f"x{_axis(i)}", "visible": False, "fixedrange": True}
+    more[f"yaxis{_axis(i)}"] = {"domain": [at[1] + 0.08 * high, at[1] + 0.52 * high], "anchor": f"x{_axis(i)}", "visible": False, "fixedrange": True}
 
 
 def _bars(i: int, binned: Binned, mine: int | None) -> dict[str, Any]:
@@ -199,7 +201,8 @@ def alike(position: int) -> None:
     st.subheader("Rows like it")
     found = _like(position)
     if not found:
-        st.text("None is known. Duplicates and neighbours are found once their signals are measured.")
+        known = state.scores().links or "neighbour" in state.scores().measured
+        st.text("No other row is like it." if known else "None is known yet. Duplicates and neighbours are found once their signals are measured.")
         return
     kind = st.segmented_control(
         "Kind", list(found), format_func=lambda k: f"{k} · {count(len(found[k]))}", default=next(iter(found)), required=True, key="kind"

@@ -117,7 +117,7 @@ def _column(name: str, dtype: pl.DataType) -> Any:
     if dtype.is_numeric():
         scored = next((c for s in discover().values() for c in s.columns if c.name == name), None)
         share = scored is not None and scored.high == 1.0 and dtype.is_float()
-        return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width="small")
+        return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width=110)
     return st.column_config.TextColumn(label, width=190) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")
 
 
