@@ -27,6 +27,9 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
 
+SEMANTIC = {"all-minilm-l6-v2": 0.85, "wordllama": 0.85}
+"""Proposed cosines by model. On 600 rows of `curate.planted`, seed 3, in the mean of both: 94 % of the paraphrases lie above, 99.96 % of other pairs below."""
+
 MOST_LIMITS = 63  # of the cover rule's one pass
 
 
@@ -67,8 +70,11 @@ def proposal(task: Task) -> tuple[float, str]:
     if task.signal.name == "exact_duplicate":
         return 1.0, "the rows are equal but for case, compatibility forms and white space."
     if task.signal.name == "near_duplicate":
-        return 0.8, "Lee et al. 2022, Deduplicating Training Data Makes Language Models Better."
-    return 0.95, "A cosine means something else for each model, and for this one nothing is measured: read some pairs first."
+        return max(0.8, floor(task)), "Lee et al. 2022, Deduplicating Training Data Makes Language Models Better."
+    model = next((t.parameters["model"] for t in task.needs if "model" in t.parameters), None)
+    if model in SEMANTIC:
+        return max(SEMANTIC[model], floor(task)), f"with {model}, 9 in 10 planted paraphrases lie above it and 999 in 1,000 other pairs below."
+    return max(0.95, floor(task)), "a cautious guess: a cosine means something else for each model, and nothing is measured for this one."
 
 
 def in_hand(selection: Selection, name: str) -> Bools:

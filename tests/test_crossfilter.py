@@ -1,5 +1,7 @@
 """Binned columns and their histograms against counting row by row."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from curate.crossfilter import BINS, MISSING, Binned, bin_values, dropped_alone, histograms, starting_limits
+from curate.crossfilter import BINS, MISSING, Binned, bin_values, dropped_alone, histograms, numeric_columns, starting_limits
 from curate.kernels.crossfilter import crossfilter
 from curate.selection import Selection
 from curate.signal import Column
+from curate.workspace import Workspace
+from tests import small
 
 Floats = npt.NDArray[np.float64]
 NUMBER = st.one_of(st.floats(-1e9, 1e9), st.just(float("nan")), st.just(float("inf")), st.integers(-5, 5).map(float))
@@ -112,3 +116,11 @@ def test_rows_that_one_threshold_alone_drops(rows: int) -> None:
     for name in drops:
         without = Selection({n: d for n, d in drops.items() if n != name}, {}, None, rows)
         assert alone[name] == without.kept - kept
+
+
+def test_numeric_columns_by_signal_then_the_datasets_own(tmp_path: Path) -> None:
+    scores = small.measured(small.write(tmp_path), Workspace.at(tmp_path / "workspace"))
+    found = numeric_columns(scores)
+    assert [c.name for c in found["exact_duplicate"]] == ["exact_duplicate_count"]
+    assert [c.name for c in found["near_duplicate"]] == ["near_duplicate_similarity"], "flags are no numbers"
+    assert [c.name for c in found[""]] == ["confidence"], "nor are texts and nested columns"

@@ -1,5 +1,6 @@
 """Curves and tables of duplicates against the rules applied limit by limit."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -7,16 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.groups import Hand, Outcome, curve, curve_limits, likeness, members, outcome, table
+from curate.groups import (
+    Hand,
+    Outcome,
+    compared,
+    curve,
+    curve_limits,
+    floor,
+    hand,
+    in_hand,
+    likeness,
+    members,
+    outcome,
+    pinned_rows,
+    proposal,
+    table,
+)
 from curate.links import Links, Rule, link
 from curate.recipe import LinkThreshold
+from curate.reviews import Review
+from curate.scores import Scores
+from curate.selection import select
 from curate.signal import Pairs
+from curate.workspace import Workspace
+from tests import small
 from tests.pairs import components, make_pairs, matrix, some_pairs
 
 RULES: tuple[Rule, ...] = ("cover", "group")
 
 
-def in_hand(links: Links, random: Random, pinned: int = 0) -> Hand:
+def some_in_hand(links: Links, random: Random, pinned: int = 0) -> Hand:
     """Two rows in three, in any order, the first ones pinned."""
     rows = list(range(links.rows))
     random.shuffle(rows)
@@ -30,7 +51,7 @@ def in_hand(links: Links, random: Random, pinned: int = 0) -> Hand:
 @given(pairs=some_pairs(), random=st.randoms(use_true_random=False), pinned=st.integers(0, 4))
 def test_the_curve_counts_what_the_rule_drops_at_each_limit(rule: Rule, pairs: Pairs, random: Random, pinned: int) -> None:
     links = link("x", pairs)
-    hand = in_hand(links, random, pinned)
+    hand = some_in_hand(links, random, pinned)
     limits = curve_limits(0.5)
     one_by_one = [int(outcome(links, hand, LinkThreshold(limit=float(t), rule=rule)).drops.sum()) for t in limits]
     assert curve(links, hand, rule, limits).tolist() == one_by_one
@@ -38,10 +59,10 @@ def test_the_curve_counts_what_the_rule_drops_at_each_limit(rule: Rule, pairs: P
 
 def test_limits_of_a_curve_are_the_hundredths_that_a_recipe_names() -> None:
     assert len(curve_limits(0.5)) == 51
-    for floor in (0.0, 0.3, 0.5, 0.73, 1.0):
-        limits = curve_limits(floor)
+    for least in (0.0, 0.3, 0.5, 0.73, 1.0):
+        limits = curve_limits(least)
         assert len(limits) <= 63
-        assert limits[0] >= np.float32(floor)
+        assert limits[0] >= np.float32(least)
         assert limits[-1] == 1
     assert all(t == np.float32(h / 100) for t, h in zip(curve_limits(0.5), range(50, 101), strict=True))
 
@@ -49,7 +70,7 @@ def test_limits_of_a_curve_are_the_hundredths_that_a_recipe_names() -> None:
 @given(some_pairs(), st.randoms(use_true_random=False), st.integers(0, 4), st.integers(50, 100))
 def test_the_cover_table_names_each_dropped_row_once(pairs: Pairs, random: Random, pinned: int, hundredths: int) -> None:
     links = link("x", pairs)
-    found = outcome(links, in_hand(links, random, pinned), LinkThreshold(limit=hundredths / 100, rule="cover"))
+    found = outcome(links, some_in_hand(links, random, pinned), LinkThreshold(limit=hundredths / 100, rule="cover"))
     shown = table(links, found)
     assert shown["size"].sum() == found.drops.sum()
     alike = matrix(pairs)
@@ -65,7 +86,7 @@ def test_the_cover_table_names_each_dropped_row_once(pairs: Pairs, random: Rando
 @given(some_pairs(), st.randoms(use_true_random=False), st.integers(0, 4), st.integers(50, 100))
 def test_the_group_table_is_the_components_of_the_rows_in_hand(pairs: Pairs, random: Random, pinned: int, hundredths: int) -> None:
     links = link("x", pairs)
-    hand = in_hand(links, random, pinned)
+    hand = some_in_hand(links, random, pinned)
     found = outcome(links, hand, LinkThreshold(limit=hundredths / 100, rule="group"))
     component = np.where(hand.inside, components(pairs, hundredths / 100), -1)
     sizes = np.bincount(component[hand.inside])
@@ -111,3 +132,50 @@ def test_no_rows_in_hand() -> None:
         assert table(links, none).is_empty()
         assert not curve(links, nobody, rule, curve_limits(0.5)).any()
     assert found.drops.sum() == 3
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Scores:
+    folder = tmp_path_factory.mktemp("groups")
+    return small.measured(small.write(folder), Workspace.at(folder / "workspace"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("keeper", ["first", "longest", "best:confidence"])
+@pytest.mark.parametrize("pinned", [(), (31, 6), (0, 30)])
+def test_the_page_shows_what_the_selection_does(scores: Scores, rule: Rule, keeper: str, pinned: tuple[int, ...]) -> None:
+    marked = (Review("keep", "s", rows=tuple(scores.frame["row_id"].gather(list(pinned)))), Review("drop", "s", rows=tuple(scores.frame["row_id"].gather([9]))))
+    before = {"confidence": {"keep": "above", "limit": 0.04}, "near_duplicate": {"limit": 0.7, "rule": rule, "keeper": keeper}}
+    recipe = small.recipe(file_of(scores), thresholds={**before, "exact_duplicate": {"limit": 1.0}})
+    selection = select(scores, recipe, marked)
+    for name, threshold in recipe.thresholds.items():
+        if isinstance(threshold, LinkThreshold):
+            rows = hand(scores, threshold.keeper, in_hand(selection, name), pinned_rows(scores, marked))
+            found = outcome(scores.links[name], rows, threshold)
+            assert (found.gives_way == selection.gives_way[name]).all()
+            assert (found.drops == selection.drops[name]).all()
+            counted = curve(scores.links[name], rows, threshold.rule, np.array([threshold.limit], np.float32))
+            assert counted.tolist() == [selection.drops[name].sum()]
+
+
+def test_a_threshold_that_is_off_is_shown_as_it_would_be_if_added(scores: Scores) -> None:
+    path = file_of(scores)
+    off = select(scores, small.recipe(path, thresholds={"exact_duplicate": {"limit": 1.0}}, budget={"rows": 33}))
+    on = select(scores, small.recipe(path, thresholds={"exact_duplicate": {"limit": 1.0}, "near_duplicate": {"limit": 0.8}}, budget={"rows": 33}))
+    rows = hand(scores, "longest", in_hand(off, "near_duplicate"), pinned_rows(scores, ()))
+    found = outcome(scores.links["near_duplicate"], rows, LinkThreshold(limit=0.8))
+    assert (found.gives_way == on.gives_way["near_duplicate"]).all()
+    assert found.drops.sum() == 5
+
+
+def test_proposed_limits_lie_in_reach(scores: Scores) -> None:
+    for task in scores.tasks:
+        limit, why = proposal(task)
+        assert floor(task) <= limit <= 1
+        assert why
+        assert compared(task) == "text"
+
+
+def file_of(scores: Scores) -> Path:
+    """The file that the scores were measured on."""
+    return Path(scores.dataset.sources[0][0])
