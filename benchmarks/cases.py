@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from curate.load import load
 
 from curate.dataset import Dataset
 from curate.export import export
+from curate.load import load
 from curate.measure import measure
 from curate.planted import generate
 from curate.recipe import parse_recipe

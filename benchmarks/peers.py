@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from cases import Case, Work, loaded
 
-ROUNDS = 3
+from benchmarks.cases import Case, Work, loaded, rows_file
+from curate import models
+
+ROUNDS = 2
 
 
 def _texts(rows: int, folder: Path) -> list[str]:
@@ -83,7 +85,7 @@ def _docstrings(folder: Path, rows: int) -> list[tuple[str, str]]:
     return list(zip(table["prompt"].to_list(), table["response"].to_list(), strict=True))
 
 
-def _turns(slow: Callable[[], None], quick: Callable[[], None]) -> tuple[float, float]:
+def _turns(slow: Callable[[], object], quick: Callable[[], object]) -> tuple[float, float]:
     """Median seconds of both, taken in turns."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
@@ -101,10 +103,9 @@ def case_embedding(rows: int, folder: Path) -> Work:
     texts = [response for _, response in _docstrings(folder, 512)]
 
     def work() -> dict[str, Any]:
-        from curate import models
         from curate.signal import discover
 
-        model = models.sentence_transformer("all-minilm-l6-v2")
+        model = models.embedding_model("all-minilm-l6-v2")
         batch = pa.record_batch({"of": pa.array(texts, pa.large_string())})
         compute = discover()["embedding"].compute
         plain = model.encode(texts, normalize_embeddings=True)
@@ -122,24 +123,50 @@ def case_embedding(rows: int, folder: Path) -> Work:
     return work
 
 
+def _plain_losses(texts: list[str], name: str) -> list[float]:
+    """A plain transformers loop: fp32, padded batches of 16 in file order, at most 512 tokens. Mean loss of each text in nats per token."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = models._language_folder(name)
+    words = AutoTokenizer.from_pretrained(folder)
+    words.pad_token = words.pad_token or words.eos_token
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    found: list[float] = []
+    with torch.inference_mode():
+        for i in range(0, len(texts), 16):
+            part = words(texts[i : i + 16], return_tensors="pt", padding=True, truncation=True, max_length=512)
+            logits, mask = model(**part).logits.float(), part["attention_mask"][:, 1:]
+            loss = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), part["input_ids"][:, 1:], reduction="none") * mask
+            found += (loss.sum(1) / mask.sum(1)).tolist()
+    return found
+
+
 def case_perplexity(rows: int, folder: Path) -> Work:
-    """A plain transformers loop in fp32, padded batches of 16 in file order, against the losses of the signal `perplexity`, on docstrings."""
+    """A plain transformers loop against the signal `perplexity`'s losses of the same whole texts, on docstrings."""
     if rows > 10_000:
         return lambda: {"skipped": "measured once"}
-    pairs = _docstrings(folder, 128)
+    texts = [f"{prompt}\n{response}" for prompt, response in _docstrings(folder, 96)]
 
     def work() -> dict[str, Any]:
-        from perplexity_loop import compare
+        from curate.signal import discover
 
-        return compare(pairs, _turns)
+        compute, none = discover()["perplexity"].compute, pa.nulls(len(texts), pa.large_string())
+        whole = pa.array(texts, pa.large_string())
+        batch = pa.record_batch({"prompt": whole, "context": none, "response": none, "text": whole})
+        tokens = sum(min(len(t.ids), 512) for t in models.tokenizer("smollm2-135m").encode_batch(texts))
+        plain = np.exp(_plain_losses(texts, "smollm2-135m"))
+        found = np.array(compute(batch)["perplexity_text"].to_pylist())
+        slow, quick = _turns(lambda: _plain_losses(texts, "smollm2-135m"), lambda: compute(batch))
+        off = np.abs(found / plain - 1)
+        same = {"median_off": float(np.median(off)), "largest_off": float(off.max())}
+        return {"texts": len(texts), "tokens": tokens, "plain_tokens_s": tokens / slow, "tokens_s": tokens / quick, "times": slow / quick, **same}
 
     return work
 
 
 def case_recipe(rows: int, folder: Path) -> Work:
     """`curate run` from nothing to the export: load, exact and near duplicates, text quality, tokens."""
-    from cases import rows_file
-
     from curate.export import run
     from curate.recipe import parse_recipe
     from curate.workspace import Workspace

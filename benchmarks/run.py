@@ -1,7 +1,7 @@
 """Measure Curate beside its peers, each case in a process of its own: wall seconds, CPU-seconds (children included), peak memory.
 
-    python benchmarks/run.py                            every case at 10^4, 10^5 and 10^6 generated rows
-    python benchmarks/run.py --rows 10000 --only load   one case at one size
+    python -m benchmarks.run                            every case at 10^4, 10^5 and 10^6 generated rows
+    python -m benchmarks.run --rows 10000 --only load   one case at one size
 
 Writes one JSON file a case and size into benchmarks/results. The machine is noisy: read ratios and medians.
 """
@@ -21,9 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES, Case
-from peers import PEERS
+from benchmarks.cases import CASES, Case
+from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
 ALL: Mapping[str, Case] = {**CASES, **PEERS}
@@ -68,7 +67,7 @@ def main() -> None:
         return
     for rows in args.rows:
         for name in args.only:
-            command = [sys.executable, __file__, "--here", "--only", name, "--rows", str(rows), "--folder", str(args.folder)]
+            command = [sys.executable, "-m", "benchmarks.run", "--here", "--only", name, "--rows", str(rows), "--folder", str(args.folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"{name} at {rows:,} rows failed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", flush=True)

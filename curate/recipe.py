@@ -193,7 +193,8 @@ def _read(kind: type[_P], given: Any, where: str, place: tuple[str, ...]) -> _P:
 
 
 def _explain(error: ValidationError, where: str, before: tuple[str, ...]) -> tuple[str, str, str]:
-    first = error.errors()[0]
+    found = error.errors()
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt key also reads as a missing one
     loc = (*before, *first["loc"])
     path = ".".join(str(p) for p in loc)
     place = f"{where}, {path}" if path else where

@@ -15,7 +15,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --enable-unsafe-swiftshader"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --enable-unsafe-swiftshader"
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MAC = ("/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 PAGES = {
@@ -54,8 +57,8 @@ def server(workspace: Path, file: Path | None = None) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
-    log = (workspace.parent / f"server-{port}.log").open("wb")
-    process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
+    with (workspace.parent / f"server-{port}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.time() + 60

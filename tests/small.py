@@ -43,7 +43,7 @@ QUICK: dict[str, dict[str, Any]] = {"exact_duplicate": {}, "near_duplicate": {}}
 
 def rows() -> list[dict[str, Any]]:
     """30 unlike rows; rows 30-34 repeat 0-4 exactly; rows 35-39 repeat 5-9 with one word more at the end."""
-    found = []
+    found: list[dict[str, Any]] = []
     for i in range(30):
         said = " ".join(WORDS[(i * 7 + j * (i + 1)) % len(WORDS)] + str((i * j) % 11) for j in range(30))
         found.append({"prompt": f"Question {i}?", "response": said, "source": "ab"[i % 2], "confidence": i / 30, "tags": {"n": [i, i + 1]}})

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from browser import PAGES, browser, metric, server, settled
 from playwright.sync_api import Browser, Page, expect
 
 from curate.demo import build_demo
+from tests.browser import PAGES, browser, metric, server, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -44,7 +44,10 @@ def measured(served: str, chrome: Browser, demo: Path) -> str:
     page.goto(served)
     settled(page, "Overview")
     page.wait_for_function(
-        "(() => { const f = document.querySelector('.st-key-frame'); return f && !f.innerText.includes('Measuring') && !f.innerText.includes('not counted'); })()",
+        """() => {
+            const frame = document.querySelector('.st-key-frame');
+            return frame && !frame.innerText.includes('Measuring') && !frame.innerText.includes('not counted');
+        }""",
         timeout=600_000,
     )
     scores = demo.parent / "workspace" / "scores"

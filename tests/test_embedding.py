@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from docstrings import docstrings
 
 from curate.errors import InputError
 from curate.models import embedding_model
 from curate.signals.embedding import SIGNAL
+from tests.docstrings import docstrings
 
 
 def _embed(texts: list[str | None], **parameters: Any) -> tuple[npt.NDArray[np.float32], list[bool | None]]:

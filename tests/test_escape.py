@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from browser import browser, server, settled
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page
@@ -18,6 +17,7 @@ from curate.load import load
 from curate.measure import measure
 from curate.task import plan
 from curate.workspace import Workspace
+from tests.browser import browser, server, settled
 from ui.escape import line_html, visible
 
 EVIL = "evil.invalid"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from small import QUICK, rows, write
 
 from curate.errors import InputError
 from curate.export import run
 from curate.recipe import load_recipe, parse_recipe
 from curate.reviews import Review, append
 from curate.workspace import Workspace
+from tests.small import QUICK, rows, write
 
 
 def _recipe(folder: Path, **parts: Any) -> Path:
@@ -51,24 +52,25 @@ def test_run_prints_one_object_and_writes_four_files(tmp_path: Path) -> None:
         (("run", "broken.yaml"), "broken.yaml, line 1: is not YAML"),
         (("run", "nofile.yaml"), "nofile.jsonl"),
         (("demo", "--rows", "0"), "is not at least 1"),
-        (("app", "--port", "1"), "cannot be listened on"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_two(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
     (tmp_path / "broken.yaml").write_text("dataset: {path: x", encoding="utf-8")
     (tmp_path / "nofile.yaml").write_text("dataset: {path: nofile.jsonl}", encoding="utf-8")
-    if "--port" in args:
-        import socket
-
-        taken = socket.socket()
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        args = ("app", "--port", str(taken.getsockname()[1]))
     done = _curate(*args, folder=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = _curate("app", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be listened on" in done.stderr
 
 
 def test_original_columns_survive_with_type_and_value(tmp_path: Path, workspace: Workspace) -> None:

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from small import write
 
 from curate.errors import InputError
 from curate.jobs import Job, cancel, dismiss, jobs, output, start
 from curate.planted import generate
 from curate.workspace import Workspace
+from tests.small import write
 
 
 def _wait(workspace: Workspace, job: Job, seconds: float = 60) -> Job:

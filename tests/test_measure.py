@@ -9,16 +9,16 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from curate.load import load
-from small import QUICK, measured, write
 
 import curate.measure
 import curate.task
 from curate.errors import SignalError
+from curate.load import load
 from curate.measure import measure
 from curate.signal import Column, Signal, discover
 from curate.task import plan
 from curate.workspace import Workspace
+from tests.small import QUICK, measured, write
 
 
 def _length(batch: pa.RecordBatch, *, bad: str = "") -> pa.RecordBatch:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_language_model
 
 from curate import models, weights
 from curate.errors import InputError
+from tests.tiny import tiny_language_model
 
 
 @pytest.fixture

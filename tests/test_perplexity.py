@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from docstrings import docstrings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_language_model
 
 from curate.errors import InputError
 from curate.language_model import token_losses
 from curate.models import LanguageModel, language_model
 from curate.signals.perplexity import FEW, SIGNAL
+from tests.docstrings import docstrings
+from tests.tiny import tiny_language_model
 
 Row = tuple[str | None, str | None, str | None]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small import measured, recipe, write
 
 from curate.errors import InputError
 from curate.recipe import ScoreThreshold
@@ -17,6 +16,7 @@ from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import select, selection_frame, threshold_mask
 from curate.workspace import Workspace
+from tests.small import measured, recipe, write
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_language_model
 from transformers import AutoTokenizer
 
 from curate.signals.tokens import SIGNAL
+from tests.tiny import tiny_language_model
 
 
 def _count(texts: list[str | None], model: str = "smollm2-135m") -> list[int | None]:

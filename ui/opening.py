@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
-from curate.load import list_datasets
 
 from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.jobs import Job, jobs, output, start
+from curate.load import list_datasets
 from curate.recipe import Recipe, load_recipe
 from curate.workspace import Workspace, write_file
 from ui import measuring, state

@@ -21,7 +21,7 @@ def facts() -> None:
     shown = st.columns(4)
     shown[0].metric("Rows", count(data.rows), help="Rows read; lines set aside are not among them")
     shown[1].metric("Tokens", count(int(tokens.sum())) if tokens is not None else "not counted yet")
-    middle = f"{float(measured.frame['tokens_text'].drop_nulls().median() or 0):,.0f}" if tokens is not None and data.rows else "–"
+    middle = f"{sorted(tokens.tolist())[data.rows // 2]:,}" if tokens is not None and data.rows else "–"
     shown[2].metric("Tokens a row, median", middle)
     shown[3].metric("Lines set aside", count(data.rejected), help="Lines that could not be read; they are in rejected.jsonl beside the dataset")
 
@@ -39,11 +39,12 @@ def counts_chart(kind: str, name: str, noun: str) -> bool:
     counted = _counted(f"{measured.dataset.key} {sorted(measured.measured)} {measured.dataset.roles}", kind, name)
     if counted is None or not counted.top:
         return False
+    if counted.distinct == 1:
+        st.text(f"All rows have the {noun} {counted.top[0][0][:60]}.")
+        return True
     (top, rows), others = counted.top[0], counted.distinct - len(counted.top)
     title = f"{count(counted.distinct)} {noun}s; {escape(top[:30])} has {share(rows, measured.dataset.rows)} of the rows"
-    if counted.distinct == 1:
-        title = f"One {noun}: {escape(top[:40])}"
-    bars = [*counted.top, (f"{count(others)} others", counted.rest)] if others else list(counted.top)
+    bars = [*counted.top, (f"{count(others)} other{'s' * (others > 1)}", counted.rest)] if others else list(counted.top)
     figure = go.Figure()
     figure.add_bar(
         y=[escape(v if len(v) <= 28 else v[:27] + "…") for v, _ in bars],

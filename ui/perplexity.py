@@ -32,7 +32,8 @@ CALLED = {
     "perplexity_ifd": "IFD: given the prompt ÷ alone",
     "perplexity_text": "whole text",
 }
-SOURCES, CELLS, TAIL, LINE = 10, 80, 20, 26
+SOURCES, TAIL, LINE = 10, 20, 26
+CELLS = 24, 80  # the fewest and the most across; as many as the root of the rows
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 GREYS = [[0, "rgba(154,165,177,.2)"], [1, "rgba(154,165,177,.8)"]]
 
@@ -91,7 +92,7 @@ def facts() -> None:
     said = [f"Measured by `{model}`: exp of the mean negative log-likelihood in nats per token."]
     said += [] if has_responses() else ["No row has a response, so only the whole text is measured."]
     said += [f"{count(nothing, 'rows')} have no text and no value."] if nothing else []
-    said += [f"{count(cut, 'rows')} are longer than the model reads and are measured in part."] if cut else []
+    said += [f"{count(cut, 'rows')} are longer than what is read of one, and are measured in part."] if cut else []
     st.caption(" ".join(said))
 
 
@@ -120,6 +121,16 @@ def _rows() -> tuple[Bools, Bools]:
     return (np.ones_like(keep), keep) if seen is None else (seen, keep & seen)
 
 
+def _say(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _log_axis(title: str, low: float, high: float, wide: bool) -> dict[str, Any]:
+    """A logarithmic axis with ticks at 1, 2 and 5 of each power of ten where there is room for them."""
+    ends = [float(np.log10(low)), float(np.log10(high))]
+    return {"title": title, "type": "log", "range": ends, "dtick": "D2" if ends[1] - ends[0] < (5 if wide else 2.5) else 1, "tickformat": ",~g"}
+
+
 def _at(spread: Spread, rows: Ints, part: float) -> float:
     """The value that a part of some rows lies below. rows: by value."""
     return float(spread.values[rows[round(part * (len(rows) - 1))]])
@@ -130,7 +141,7 @@ def distribution(name: str, limit: ScoreThreshold) -> None:
     spread, (seen, kept) = _spread_of(name), _rows()
     low, high = spread.binned.edges[:-1], spread.binned.edges[1:]
     everyone, stay = (np.bincount(spread.binned.codes[rows], minlength=MISSING + 1)[: len(low)] for rows in (seen, kept))
-    said = [f"{a:,.3g} to {b:,.3g}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, stay, everyone, strict=True)]
+    said = [f"{a:,.4g} to {b:,.3g}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, stay, everyone, strict=True)]
     bars = {"type": "bar", "x": (low + high) / 2, "width": high - low}  # Plotly places both ends on the logarithmic axis
     data: list[dict[str, Any]] = [
         {**bars, "y": everyone, "name": "all rows", "marker": {"color": DROPPED, "line": {"width": 0}}, "opacity": 0.45, "hoverinfo": "skip"},
@@ -144,20 +155,21 @@ def distribution(name: str, limit: ScoreThreshold) -> None:
         },
     ]
     limits = limit.limit if isinstance(limit.limit, tuple) else (limit.limit,)
+    right = limits[0] ** 2 > low[0] * high[-1]  # of the axis' middle: then the legend goes to the left
     line = {"type": "line", "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}
-    note = {"y": 1, "yref": "paper", "showarrow": False, "xanchor": "left", "yanchor": "top", "xshift": 5, "font": {"color": HAND}}
-    axis = {"title": CALLED[name] if name == "perplexity_ifd" else f"perplexity of the {CALLED[name]}", "type": "log", "dtick": "D2", "tickformat": ",~g"}
+    note = {"y": 1, "yref": "paper", "showarrow": False, "xanchor": "right" if right else "left", "yanchor": "top", "font": {"color": HAND}}
+    axis = _log_axis(CALLED[name] if name == "perplexity_ifd" else f"perplexity of the {CALLED[name]}", float(low[0]), float(high[-1]), wide=True)
     more: dict[str, Any] = {
         "barmode": "overlay",
-        "xaxis": axis | {"range": [float(np.log10(v)) for v in spread.binned.edges[[0, -1]]], "anchor": "y2" if spread.sources else "y"},
+        "xaxis": axis | {"anchor": "y2" if spread.sources else "y"},
         "yaxis": {"title": "rows", "tickformat": ","},
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0 if right else 1, "xanchor": "left" if right else "right", "y": 1, "yanchor": "top"},
         "shapes": [{**line, "x0": v, "x1": v} for v in limits],
-        "annotations": [{**note, "x": float(np.log10(max(v, 1e-9))), "text": f"{v:,.4g}"} for v in limits],
+        "annotations": [{**note, "x": float(np.log10(max(v, 1e-9))), "xshift": -5 if right else 5, "text": f"{v:,.4g}"} for v in limits],
     }
     if spread.sources:
         more["yaxis"]["domain"], more["yaxis2"] = _by_source(data, spread, seen, kept)
-    title = f"Half of the rows lie below {_at(spread, spread.rising, 0.5):,.3g}, 1 in 100 above {_at(spread, spread.rising, 0.99):,.3g}"
+    title = f"Half of the rows lie below {_at(spread, spread.rising, 0.5):,.4g}, 1 in 100 above {_at(spread, spread.rising, 0.99):,.3g}"
     show(go.Figure({"data": data, "layout": style(title, 330 + LINE * len(spread.sources), **more)}), "perplexity-distribution")
 
 
@@ -186,7 +198,7 @@ def _by_source(data: list[dict[str, Any]], spread: Spread, seen: Bools, kept: Bo
 
 
 def _said(source: str, quantiles: list[float], rows: int) -> str:
-    low, near, middle, far, high = (f"{q:,.3g}" for q in quantiles)
+    low, near, middle, far, high = (f"{q:,.4g}" for q in quantiles)
     return f"{escape(source[:40])}: {rows:,} rows<br>median {middle}, half within {near} to {far},<br>nine in ten within {low} to {high}"
 
 
@@ -196,9 +208,10 @@ def _cells(key: str, _scores: Scores) -> tuple[Ints, Floats, Floats]:
     del key
     pair = [score_values(_scores, n) for n in ("perplexity_response_alone", "perplexity_response")]
     known = ~np.isnan(pair[0] + pair[1])
-    edges = [np.geomspace(*_ends(v[known]), CELLS + 1) for v in pair]
-    column, line = (np.clip(np.searchsorted(e, v) - 1, 0, CELLS - 1) for e, v in zip(edges, pair, strict=True))
-    return np.where(known, line * CELLS + column, CELLS * CELLS).astype(np.int32), edges[0], edges[1]
+    cells = int(np.clip(np.sqrt(known.sum()), *CELLS))
+    edges = [np.geomspace(*_ends(v[known]), cells + 1) for v in pair]
+    column, line = (np.clip(np.searchsorted(e, v) - 1, 0, cells - 1) for e, v in zip(edges, pair, strict=True))
+    return np.where(known, line * cells + column, cells * cells).astype(np.int32), edges[0], edges[1]
 
 
 def _ends(values: Floats) -> tuple[float, float]:
@@ -211,9 +224,10 @@ def density() -> None:
     """Perplexity of the response given the prompt against the response alone: below the diagonal the prompt helps."""
     scores, (seen, kept) = state.scores(), _rows()
     cell, across, up = _cells(_key(scores), scores)
+    cells = len(across) - 1
     data: list[dict[str, Any]] = []
     for rows, called, scale in ((seen, "all rows", GREYS), (kept, "kept", SCALE)):
-        counts = np.bincount(cell[rows], minlength=CELLS * CELLS + 1)[:-1].reshape(CELLS, CELLS).astype(np.int32)
+        counts = np.bincount(cell[rows], minlength=cells * cells + 1)[:-1].reshape(cells, cells).astype(np.int32)
         top = max(10, int(counts.max()))
         ticks = {"tickvals": list(range(len(str(top)))), "ticktext": [f"{10**k:,}" for k in range(len(str(top)))]}
         bar = {"title": {"text": "kept rows", "side": "right"}, "thickness": 12, "len": 0.8, "outlinewidth": 0, **ticks}
@@ -227,10 +241,10 @@ def density() -> None:
     end = float(np.log10(ends[1]))
     ifd = _spread_of("perplexity_ifd").values[seen]
     over, known = int((ifd > 1).sum()), int(np.count_nonzero(~np.isnan(ifd)))
-    plain = {"type": "log", "dtick": "D2", "tickformat": ",~g", "showgrid": False, "zeroline": False}
+    plain = {"showgrid": False, "zeroline": False}
     more = {
-        "xaxis": {"title": "perplexity of the response alone", **plain},
-        "yaxis": {"title": "given the prompt", **plain},
+        "xaxis": _log_axis("perplexity of the response alone", across[0], across[-1], wide=False) | plain,
+        "yaxis": _log_axis("given the prompt", up[0], up[-1], wide=False) | plain,
         "annotations": [{"x": end, "y": end, "text": "IFD = 1", "showarrow": False, "xanchor": "right", "yanchor": "bottom"}],
     }
     title = f"In {share(over, known)} of rows the prompt does not help"
@@ -243,7 +257,7 @@ def reading() -> None:
     for side, rows, called in zip(st.columns(2), _rows(), ("all", "kept"), strict=True):
         own = spread.rising[rows[spread.rising]]
         over = int(np.count_nonzero(spread.values[own] > 1))
-        side.metric(f"Median IFD, {called}", f"{_at(spread, own, 0.5):,.3g}" if len(own) else "–")
+        side.metric(f"Median IFD, {called}", f"{_at(spread, own, 0.5):,.4g}" if len(own) else "–")
         side.metric(f"IFD > 1, {called}", count(over), share(over, len(own)), delta_color="off", delta_arrow="off")
     st.caption(
         "IFD, the instruction-following difficulty, is the perplexity of the response given the prompt divided by that of the response alone. Well below 1 the "

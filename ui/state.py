@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from curate.load import list_datasets, open_dataset
 
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.load import list_datasets, open_dataset
 from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, load_recipe, parse_recipe
 from curate.reviews import Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores

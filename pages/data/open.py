@@ -33,8 +33,8 @@ with left:
         st.code(job.message or "The process that read it ended without a word; it may have run out of memory.", language=None, wrap_lines=True)
         if "--bad-lines stop" in " ".join(job.args) and "aside" in job.message:
             st.button("Set bad lines aside and open", on_click=partial(opening.open_path, paths, "aside"), icon=":material/playlist_remove:")
-    elif (job := opening.opening()) is not None:
-        st.info(f"Opening: {count(job.progress.done)} {job.progress.unit} read so far.", icon=":material/progress_activity:")
+    elif (reading := opening.opening()) is not None:
+        st.info(f"Opening: {count(reading.progress.done)} {reading.progress.unit} read so far.", icon=":material/progress_activity:")
 with right:
     st.markdown("**In this workspace**")
     known = opening.known()
