@@ -19,7 +19,7 @@ from ui import state
 from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
-from ui.widgets import count, share
+from ui.widgets import beside, count, share
 
 __all__ = ["control", "density", "distribution", "facts", "has_responses", "reading", "tails"]
 
@@ -141,7 +141,7 @@ def distribution(name: str, limit: ScoreThreshold) -> None:
     spread, (seen, kept) = _spread_of(name), _rows()
     low, high = spread.binned.edges[:-1], spread.binned.edges[1:]
     everyone, stay = (np.bincount(spread.binned.codes[rows], minlength=MISSING + 1)[: len(low)] for rows in (seen, kept))
-    said = [f"{a:,.4g} to {b:,.3g}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, stay, everyone, strict=True)]
+    said = [f"{_say(a)} to {_say(b)}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, stay, everyone, strict=True)]
     bars = {"type": "bar", "x": (low + high) / 2, "width": high - low}  # Plotly places both ends on the logarithmic axis
     data: list[dict[str, Any]] = [
         {**bars, "y": everyone, "name": "all rows", "marker": {"color": DROPPED, "line": {"width": 0}}, "opacity": 0.45, "hoverinfo": "skip"},
@@ -169,7 +169,7 @@ def distribution(name: str, limit: ScoreThreshold) -> None:
     }
     if spread.sources:
         more["yaxis"]["domain"], more["yaxis2"] = _by_source(data, spread, seen, kept)
-    title = f"Half of the rows lie below {_at(spread, spread.rising, 0.5):,.4g}, 1 in 100 above {_at(spread, spread.rising, 0.99):,.3g}"
+    title = f"Median {_say(_at(spread, spread.rising, 0.5))}; 1 row in 100 lies above {_say(_at(spread, spread.rising, 0.99))}"
     show(go.Figure({"data": data, "layout": style(title, 330 + LINE * len(spread.sources), **more)}), "perplexity-distribution")
 
 
@@ -198,7 +198,7 @@ def _by_source(data: list[dict[str, Any]], spread: Spread, seen: Bools, kept: Bo
 
 
 def _said(source: str, quantiles: list[float], rows: int) -> str:
-    low, near, middle, far, high = (f"{q:,.4g}" for q in quantiles)
+    low, near, middle, far, high = map(_say, quantiles)
     return f"{escape(source[:40])}: {rows:,} rows<br>median {middle}, half within {near} to {far},<br>nine in ten within {low} to {high}"
 
 
@@ -247,7 +247,7 @@ def density() -> None:
         "yaxis": _log_axis("given the prompt", up[0], up[-1], wide=False) | plain,
         "annotations": [{"x": end, "y": end, "text": "IFD = 1", "showarrow": False, "xanchor": "right", "yanchor": "bottom"}],
     }
-    title = f"In {share(over, known)} of rows the prompt does not help"
+    title = f"The prompt does not help {share(over, known)} of rows"
     show(go.Figure({"data": data, "layout": style(title, 460, **more)}), "perplexity-density")
 
 
@@ -257,7 +257,7 @@ def reading() -> None:
     for side, rows, called in zip(st.columns(2), _rows(), ("all", "kept"), strict=True):
         own = spread.rising[rows[spread.rising]]
         over = int(np.count_nonzero(spread.values[own] > 1))
-        side.metric(f"Median IFD, {called}", f"{_at(spread, own, 0.5):,.4g}" if len(own) else "–")
+        side.metric(f"Median IFD, {called}", _say(_at(spread, own, 0.5)) if len(own) else "–")
         side.metric(f"IFD > 1, {called}", count(over), share(over, len(own)), delta_color="off", delta_arrow="off")
     st.caption(
         "IFD, the instruction-following difficulty, is the perplexity of the response given the prompt divided by that of the response alone. Well below 1 the "
@@ -270,7 +270,7 @@ def tails(name: str) -> None:
     spread, (seen, _) = _spread_of(name), _rows()
     rows = spread.rising[seen[spread.rising]]
     ends = {"lowest": (rows[:TAIL], "the model expects these"), "highest": (rows[::-1][:TAIL], "the model does not expect these")}
-    for side, (end, (positions, why)) in zip(st.columns(2, gap="large"), ends.items(), strict=True):
+    for side, (end, (positions, why)) in zip(beside("tails", 1, 1), ends.items(), strict=True):
         with side:
             st.subheader(f"The {len(positions)} {end}: {why}")
             if not len(positions):

@@ -1,18 +1,16 @@
-import streamlit as st
-
 from ui.perplexity import control, density, distribution, facts, has_responses, reading, tails
-from ui.widgets import head, need
+from ui.widgets import beside, head, need
 
 head("Perplexity", "Which responses surprise the model, and which are too easy?")
 need("perplexity")
 facts()
-controls, picture = st.columns([1, 3], gap="large")
+controls, picture = beside("perplexity", 1, 3)
 with controls:
     name, limit = control()
 with picture:
     distribution(name, limit)
 if has_responses():
-    left, right = st.columns([3, 2], gap="large")
+    left, right = beside("density", 3, 2)
     with left:
         density()
     with right:

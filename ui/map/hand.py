@@ -13,7 +13,7 @@ from curate.reviews import Action
 from ui import state
 from ui.map.scene import Look, clusters, place
 from ui.rows import row_list, row_text
-from ui.widgets import count, share
+from ui.widgets import beside, count, share
 
 __all__ = ["actions", "drawn", "in_hand", "recall", "remember", "zoom"]
 
@@ -116,7 +116,7 @@ def _mostly(inside: Bools) -> str:
 def _rows(positions: npt.NDArray[np.int32], look: Look) -> None:
     frame = state.scores().frame
     columns = [c for c in dict.fromkeys(("cluster_name", look.by)) if c in frame.columns]
-    left, right = st.columns([3, 2], gap="large")
+    left, right = beside("hand", 3, 2)
     with left:
         chosen = row_list(positions, "map-rows", columns)
     with right:
