@@ -149,7 +149,7 @@ def _card(card: Card, selection: Selection, measured: Scores) -> None:
             missing = key_of(f"missing-{name}", drop)
             st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", drop, missing, on_change=_set_missing, args=(name, missing))
         beyond = int(selection.drops[name].sum())
-        st.caption(f"{count(beyond, 'rows')} lie beyond ({share(beyond, selection.rows)}).")
+        st.caption(f"{count(beyond, 'rows')} go by it ({share(beyond, selection.rows)}).")
     elif card.binned.missing:
         st.caption(f"{count(card.binned.missing, 'rows')} have no score.")
     _proposal(card, measured)

@@ -97,7 +97,7 @@ def kept_rows(now: Shown) -> int | None:
     covers = now.threshold.rule == "cover"
     title.subheader(count(len(table), "kept rows" if covers else "groups"))
     if not len(table):
-        empty("Nothing goes at this limit", why_nothing(now))
+        empty("Nothing to list", why_nothing(now))
         return None
     place, pages = st.container(), -(-len(table) // PAGE)
     page = st.pagination(pages, key=f"page-{_name(limit, by, pages)}") if pages > 1 else 1
