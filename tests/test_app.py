@@ -46,7 +46,8 @@ def measured(served: str, chrome: Browser, demo: Path) -> str:
     page.wait_for_function(
         """() => {
             const frame = document.querySelector('.st-key-frame');
-            return frame && !frame.innerText.includes('Measuring') && !frame.innerText.includes('not counted');
+            const said = frame ? frame.innerText : '';
+            return said.includes('Tokens kept') && !said.includes('Measuring') && !said.includes('not counted');
         }""",
         timeout=600_000,
     )

@@ -19,9 +19,9 @@ from ui import state
 from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
-from ui.widgets import beside, count, share
+from ui.widgets import beside, count, empty, share
 
-__all__ = ["control", "density", "distribution", "facts", "has_responses", "reading", "tails"]
+__all__ = ["control", "density", "distribution", "facts", "has_responses", "need_values", "reading", "tails"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -94,6 +94,13 @@ def facts() -> None:
     said += [f"{count(nothing, 'rows')} have no text and no value."] if nothing else []
     said += [f"{count(cut, 'rows')} are longer than what is read of one, and are measured in part."] if cut else []
     st.caption(" ".join(said))
+
+
+def need_values() -> None:
+    """Stop the page where perplexity was measured and no row has a value."""
+    if not _columns():
+        empty("No row has a perplexity", "It was measured, and no row has a text of two tokens or more.")
+        st.stop()
 
 
 def has_responses() -> bool:
@@ -247,7 +254,7 @@ def density() -> None:
         "yaxis": _log_axis("given the prompt", up[0], up[-1], wide=False) | plain,
         "annotations": [{"x": end, "y": end, "text": "IFD = 1", "showarrow": False, "xanchor": "right", "yanchor": "bottom"}],
     }
-    title = f"The prompt does not help {share(over, known)} of rows"
+    title = f"In {share(over, known)} of rows the prompt does not help"
     show(go.Figure({"data": data, "layout": style(title, 460, **more)}), "perplexity-density")
 
 

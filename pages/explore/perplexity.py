@@ -1,8 +1,9 @@
-from ui.perplexity import control, density, distribution, facts, has_responses, reading, tails
+from ui.perplexity import control, density, distribution, facts, has_responses, need_values, reading, tails
 from ui.widgets import beside, head, need
 
 head("Perplexity", "Which responses surprise the model, and which are too easy?")
 need("perplexity")
+need_values()
 facts()
 controls, picture = beside("perplexity", 1, 3)
 with controls:
