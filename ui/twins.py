@@ -76,20 +76,8 @@ def kept_rows(now: Shown) -> int | None:
     """Kept rows with how many give way to them, or groups with their weakest link; returns the kept row of the one that is chosen."""
     if groups.floor(now.task) == 1 and not now.dropped:
         return None  # the picture says why
-    head = st.container(horizontal=True, vertical_alignment="center")
-    title = head.container(width="stretch")
-    named, about = {"size": "Largest first", "weakest": "Weakest first"}, "Groups with most rows first, or those whose rows are least alike"
-    by = head.segmented_control(
-        "Order",
-        list(named),
-        default="size",
-        required=True,
-        key="sort-groups",
-        format_func=named.__getitem__,
-        help=about,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        title, by = st.container(width="stretch"), _order()
     limit = f"{now.key} {now.threshold.limit} {now.threshold.rule}"
     table, view = _table(f"{limit} {by}", by, now), state.in_view()
     if view is not None:
@@ -103,24 +91,37 @@ def kept_rows(now: Shown) -> int | None:
     page = st.pagination(pages, key=f"page-{_name(limit, by, pages)}") if pages > 1 else 1
     shown = _with_text(now, table.slice(PAGE * (page - 1), PAGE), "kept")
     held = shown["kept"].index_of(st.session_state.get("pair"))
-    size = st.column_config.ProgressColumn(
-        "give way" if covers else "rows",
-        help="Rows that give way to this one" if covers else "Rows of the group, the kept one included",
-        format="localized",
-        min_value=0,
-        max_value=max(table["size"].to_list()),
-        width="small",
-    )
-    weakest = st.column_config.NumberColumn(
-        "least alike" if covers else "weakest",
-        help="The least of their similarities to it" if covers else "The least of the links that hold the group together",
-        format="%.2f",
-        width="small",
-    )
-    columns = {"size": size, "weakest": weakest, "text": st.column_config.TextColumn("kept row", width=TEXT)}
     with place:
-        at = _chosen(shown, f"groups-{_name(limit, by, page, held)}", held or 0, columns, 420)
+        at = _chosen(shown, f"groups-{_name(limit, by, page, held)}", held or 0, _columns(covers, max(table["size"].to_list())), 420)
     return int(shown["kept"][at])
+
+
+def _order() -> str:
+    """Which groups are listed first."""
+    named, about = {"size": "Largest first", "weakest": "Weakest first"}, "Groups with most rows first, or those whose rows are least alike"
+    chosen = st.segmented_control(
+        "Order",
+        list(named),
+        default="size",
+        required=True,
+        key="sort-groups",
+        format_func=named.__getitem__,
+        help=about,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return chosen or "size"
+
+
+def _columns(covers: bool, most: int) -> dict[str, Any]:
+    """How the list of kept rows or of groups looks; most: the size of the largest."""
+    many = ("give way", "Rows that give way to this one") if covers else ("rows", "Rows of the group, the kept one included")
+    least = ("least alike", "The least of their similarities to it") if covers else ("weakest", "The least of the links that hold the group together")
+    return {
+        "size": st.column_config.ProgressColumn(many[0], help=many[1], format="localized", min_value=0, max_value=most, width="small"),
+        "weakest": st.column_config.NumberColumn(least[0], help=least[1], format="%.2f", width="small"),
+        "text": st.column_config.TextColumn("kept row", width=TEXT),
+    }
 
 
 def _mark(action: Action, row: int, chosen: int) -> None:
