@@ -9,7 +9,7 @@ import streamlit as st
 from curate.jobs import Job
 from curate.recipe import LinkThreshold, Threshold
 from curate.selection import row_tokens
-from ui import measuring, state
+from ui import measuring, opening, state
 from ui.widgets import count, share
 
 __all__ = ["frame", "in_words"]
@@ -89,7 +89,7 @@ def _history() -> None:
 
 def _jobs() -> None:
     shown = [j for j in measuring.shown() if j.state != "done"]
-    if not shown:
+    if not shown and opening.opening() is None:
         return
     active = any(j.state == "running" for j in shown)
     st.fragment(_poll, run_every=1.0 if active else None)(measuring.signature())
@@ -97,7 +97,8 @@ def _jobs() -> None:
 
 def _poll(before: str) -> None:
     """What runs, and a whole rerun once something new is there."""
-    if measuring.signature() != before:
+    held = opening.opening()
+    if measuring.signature() != before or (held is not None and held.state == "done"):  # done, but not taken in hand when this run began
         st.rerun(scope="app")
     for job in [j for j in measuring.shown() if j.state != "done"]:
         _one(job)
