@@ -1,12 +1,13 @@
 """Losses of token sequences under a causal language model, as fast as the machine allows.
 
-Sequences are sorted by length and batched by tokens; batches run side by side, one thread each; logits are made a slice at a time and only where a loss is
-wanted. In bfloat16 only the products are: what flows between them stays in float32.
+Sequences of nearly one length go together, so that little is padded; batches run side by side, one thread each; logits are made a slice at a time and only
+where a loss is wanted. A sequence is padded to a length that depends on its own alone: its losses are the same whatever is measured beside it.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["token_losses"]
 
-BUDGET = {"cpu": 2048}  # tokens a batch, padding included
-ACCELERATED = 16_384
+STEP = 8  # sequences are padded to a multiple of it
+BUDGET = 2048  # tokens a batch, padding included
 SLICE = 256  # positions whose logits are held at once, in each thread: 256 × 49,152 words × 4 bytes = 50 MB
 
 
-def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]], fast: Sequence[bool]) -> list[npt.NDArray[np.float32]]:
+def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
     """Negative log-likelihood in nats of each token given those before it: for each sequence float32 [tokens - 1], for its first token is not predicted.
 
-    sequences: token ids. fast: for each sequence whether products may be in bfloat16 (a token's loss then strays by about .03 nats, without a bias).
+    sequences: token ids. Where the model is `fast` a token's loss strays by about .03 nats, without a bias.
     """
-    budget = BUDGET.get(device().type, ACCELERATED)
-    batches = [*_batches(sequences, fast, True, budget), *_batches(sequences, fast, False, budget)]
 
     def work(rows: list[int]) -> list[npt.NDArray[np.float32]]:
-        return _losses(language, [sequences[i] for i in rows], fast[rows[0]])
+        return _losses(language, [sequences[i] for i in rows])
 
+    batches = _batches([len(s) for s in sequences])
     found = [np.empty(0, np.float32)] * len(sequences)
     for rows, losses in zip(batches, spread(work, batches) if device().type == "cpu" else map(work, batches), strict=True):
         for i, loss in zip(rows, losses, strict=True):
@@ -44,39 +44,45 @@ def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]], fa
     return found
 
 
-def _batches(sequences: Sequence[Sequence[int]], fast: Sequence[bool], kind: bool, budget: int) -> list[list[int]]:
-    """Places of the sequences of one kind, the longest first, so many to a batch that padding them takes no more than the budget."""
-    order = sorted((i for i, s in enumerate(sequences) if len(s) > 1 and fast[i] == kind), key=lambda i: -len(sequences[i]))
-    found, at = [], 0
-    while at < len(order):
-        count = max(1, budget // len(sequences[order[at]]))
-        found.append(order[at : at + count])
-        at += count
+def _width(length: int) -> int:
+    return -(-length // STEP) * STEP
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Places of sequences that are padded to one length, BUDGET tokens together at most, the longest first; without those of which nothing is predicted."""
+    order = sorted((i for i, length in enumerate(lengths) if length > 1), key=lambda i: -lengths[i])
+    found = []
+    for width, places in itertools.groupby(order, key=lambda i: _width(lengths[i])):
+        same, count = list(places), max(1, BUDGET // width)
+        found += [same[at : at + count] for at in range(0, len(same), count)]
     return found
 
 
-def _losses(language: LanguageModel, sequences: Sequence[Sequence[int]], fast: bool) -> list[npt.NDArray[np.float32]]:
+def _losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
     import torch
 
-    where = device()
-    lengths = torch.tensor([len(s) for s in sequences], device=where)
-    # padding stands to the right and attention is causal: no mask is needed
-    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(s) for s in sequences], batch_first=True).to(where)
-    wanted = torch.arange(1, ids.shape[1], device=where) < lengths[:, None]
+    where, lengths = device(), [len(s) for s in sequences]
+    ids = torch.zeros(len(sequences), _width(max(lengths)), dtype=torch.long)
+    for row, sequence in zip(ids, sequences, strict=True):
+        row[: len(sequence)] = torch.tensor(sequence)
+    wanted = (torch.arange(1, ids.shape[1]) < torch.tensor(lengths)[:, None]).to(where)
+    ids = ids.to(where)
     with torch.inference_mode():
-        with torch.autocast(where.type, torch.bfloat16, enabled=fast):
+        # padding stands to the right and attention is causal: no mask is needed
+        with torch.autocast(where.type, torch.bfloat16, enabled=language.fast):
             hidden = language.body(input_ids=ids, use_cache=False)[0][:, :-1][wanted]
         parts = zip(torch.split(hidden, SLICE), torch.split(ids[:, 1:][wanted], SLICE), strict=True)
-        loss = torch.cat([_slice_losses(language.head, part, target, fast) for part, target in parts])
-    return np.split(loss.cpu().numpy(), np.cumsum([len(s) - 1 for s in sequences])[:-1])
+        loss = torch.cat([_slice_losses(language, part, target) for part, target in parts])
+    return np.split(loss.cpu().numpy(), np.cumsum([length - 1 for length in lengths])[:-1])
 
 
-def _slice_losses(head: Any, hidden: torch.Tensor, target: torch.Tensor, fast: bool) -> torch.Tensor:
+def _slice_losses(language: LanguageModel, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     import torch
     from torch.nn import functional
 
-    if head is None or not fast:
-        return functional.cross_entropy((hidden if head is None else head(hidden)).float(), target, reduction="none")
+    head = language.head
+    if head is None or not language.fast:
+        return functional.cross_entropy((head(hidden) if head else hidden).float(), target, reduction="none")
     # bfloat16 keeps a logit of 20 to 0.1 only: each is made relative to the target's within the product, so that those that weigh are near 0, where it is fine
     own = (hidden * head.weight[target]).sum(1)
     near = own.bfloat16()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
+from curate.threads import spread
 from curate.weights import REMEDY, WHEELS, cache, first_line, identity, locate
 from curate.workspace import digest, read_json, whole_folder, write_json
 
@@ -38,8 +39,9 @@ def fast_dtype() -> torch.dtype:
 
     path = cache() / f"dtype-{digest([_processor(), str(device()), torch.__version__])}.json"
     if not path.exists():
-        seconds = {str(dtype): min(_product_seconds(dtype) for _ in range(5)) for dtype in (torch.float32, torch.bfloat16)}
-        write_json(path, {"dtype": "bfloat16" if seconds["torch.bfloat16"] < 0.7 * seconds["torch.float32"] else "float32", "seconds": seconds})
+        seconds = list(spread(_product_seconds, [torch.float32, torch.bfloat16] * 5))
+        full, half = min(seconds[::2]), min(seconds[1::2])
+        write_json(path, {"dtype": "bfloat16" if half < 0.7 * full else "float32", "float32 seconds": full, "bfloat16 seconds": half})
     return torch.bfloat16 if read_json(path)["dtype"] == "bfloat16" else torch.float32
 
 
@@ -66,20 +68,24 @@ def _product_seconds(dtype: torch.dtype) -> float:
 
 
 @functools.cache
-def embedding_model(name: str, fast: bool = False) -> Any:
+def embedding_model(name: str, fast: bool) -> Any:
     """A loaded embedding model: a `SentenceTransformer`, or a `model2vec.StaticModel` where its vectors are static. Kept in the process.
 
     fast: linear layers hold bfloat16 weights, for use under autocast. Raises InputError where it cannot be loaded.
     """
-    import torch
-
     if name == "wordllama":
         return _wordllama(WHEELS[name].files)
     model = _load(name, locate, _embedding_model)
-    if fast:
-        for part in model.modules():
-            if isinstance(part, torch.nn.Linear):
-                part.to(torch.bfloat16)
+    return _with_fast_products(model) if fast and hasattr(model, "modules") else model
+
+
+def _with_fast_products(model: Any, but: Any = None) -> Any:
+    """The same model, its linear layers (but one) with bfloat16 weights: under autocast they need no conversion, and all else stays in float32."""
+    import torch
+
+    for part in model.modules():
+        if isinstance(part, torch.nn.Linear) and part is not but:
+            part.to(torch.bfloat16)
     return model
 
 
@@ -119,11 +125,11 @@ def _load(name: str, locate: Callable[[str], Path], load: Callable[[Path], Any])
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A causal language model in float32 on `device()`, in the parts that losses need.
+    """A causal language model on `device()`, in the parts that losses need.
 
     tokenizer: `tokenizers.Tokenizer`. body, head: what gives hidden states [n, t, d], and the linear layer that makes them logits; where a model does more than
     that to its logits (scales or caps them), body gives logits and head is None. start: ids that the tokenizer puts before a text, none for many models.
-    longest: most tokens that the model was made for.
+    longest: most tokens that the model was made for. fast: the body's linear layers hold bfloat16 weights, for use under autocast; all else is float32.
     """
 
     name: str
@@ -132,18 +138,21 @@ class LanguageModel:
     head: Any
     start: tuple[int, ...]
     longest: int
+    fast: bool
 
 
 @functools.cache
-def language_model(name: str) -> LanguageModel:
+def language_model(name: str, fast: bool) -> LanguageModel:
     """A loaded language model with its tokenizer. Kept in the process. Raises InputError where it cannot be loaded."""
     text = tokenizer(name)
     model = _load(name, _language_folder, _language_model)
     first = text.encode("a")
     start = tuple(first.ids[: first.special_tokens_mask.index(0)])
     longest = getattr(model.config, "max_position_embeddings", None) or 1 << 30
-    linear = _head_is_linear(model)
-    return LanguageModel(name, text, model.get_decoder() if linear else model, model.get_output_embeddings() if linear else None, start, longest)
+    linear, head = _head_is_linear(model), model.get_output_embeddings()
+    if fast:
+        _with_fast_products(model, but=head)
+    return LanguageModel(name, text, model.get_decoder() if linear else model, head if linear else None, start, longest, fast)
 
 
 def _head_is_linear(model: Any) -> bool:

@@ -29,7 +29,7 @@ def texts() -> list[str]:
 
 @pytest.fixture(scope="module")
 def encoded(texts: list[str]) -> npt.NDArray[np.float32]:
-    found: npt.NDArray[np.float32] = embedding_model("all-minilm-l6-v2").encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    found: npt.NDArray[np.float32] = embedding_model("all-minilm-l6-v2", False).encode(texts, normalize_embeddings=True, show_progress_bar=False)
     return found
 
 
@@ -63,7 +63,7 @@ def test_a_vector_does_not_depend_on_its_neighbours(texts: list[str]) -> None:
 
 
 def test_static_vectors_are_the_mean_over_the_tokens_of_the_whole_text() -> None:
-    model = embedding_model("wordllama")
+    model = embedding_model("wordllama", False)
     text = "the quick brown fox " * 400
     mean = model.embedding[model.tokenizer.encode(text, add_special_tokens=False).ids].mean(0)
     (found,), (truncated,) = _embed([text], model="wordllama")
@@ -81,7 +81,7 @@ def test_a_model_of_another_make_is_read_by_its_own_rules(tmp_path: Path) -> Non
     torch.manual_seed(3)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     BertModel(BertConfig(vocab_size=30_522, **sizes)).save_pretrained(tmp_path / "bert")
-    embedding_model("all-minilm-l6-v2").tokenizer.save_pretrained(tmp_path / "bert")
+    embedding_model("all-minilm-l6-v2", False).tokenizer.save_pretrained(tmp_path / "bert")
     body = Transformer(str(tmp_path / "bert"), max_seq_length=32)
     made = SentenceTransformer(modules=[body, Pooling(32, "cls"), Dense(32, 8)], prompts={"ask": "query: "}, default_prompt_name="ask")
     made.save(str(tmp_path / "made"))

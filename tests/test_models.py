@@ -26,25 +26,32 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_parts_of_a_language_model(tmp_path: Path) -> None:
-    model = models.language_model(str(tiny_language_model(tmp_path)))
+    model = models.language_model(str(tiny_language_model(tmp_path)), False)
     assert (model.start, model.longest) == ((), 128)
     assert model.head.weight.shape == (320, 32)
     assert not model.body.training
     assert model.tokenizer.encode("the array", add_special_tokens=False).ids
 
 
+def test_a_fast_model_has_products_in_bfloat16_and_the_rest_in_float32(tmp_path: Path) -> None:
+    model = models.language_model(str(tiny_language_model(tmp_path)), True)
+    kinds = {name.rpartition(".")[0].rpartition(".")[2]: weight.dtype for name, weight in model.body.named_parameters()}
+    assert {name for name, kind in kinds.items() if kind == torch.bfloat16} == {f"{part}_proj" for part in ("q", "k", "v", "o", "gate", "up", "down")}
+    assert model.head.weight.dtype == torch.float32
+
+
 def test_a_tokenizer_that_begins_texts(tmp_path: Path) -> None:
-    assert models.language_model(str(tiny_language_model(tmp_path, start=True))).start == (0,)
+    assert models.language_model(str(tiny_language_model(tmp_path, start=True)), False).start == (0,)
 
 
 def test_a_head_that_is_more_than_a_layer_is_kept_whole(tmp_path: Path) -> None:
-    model = models.language_model(str(tiny_language_model(tmp_path, "gemma2")))
+    model = models.language_model(str(tiny_language_model(tmp_path, "gemma2")), False)
     assert model.head is None
 
 
 def test_the_default_models_are_installed() -> None:
-    assert models.embedding_model("all-minilm-l6-v2").get_embedding_dimension() == 384
-    assert models.embedding_model("wordllama").dim == 256
+    assert models.embedding_model("all-minilm-l6-v2", False).get_embedding_dimension() == 384
+    assert models.embedding_model("wordllama", False).dim == 256
     assert models.tokenizer("smollm2-135m").get_vocab_size() == 49_152
 
 
@@ -76,7 +83,7 @@ def test_a_model_that_is_not_there_fails_in_seconds(name: str, what: str) -> Non
     start = time.monotonic()
     for load in (models.embedding_model, models.language_model):
         with pytest.raises(InputError, match=what):
-            load(name)
+            load(name, False)
     assert time.monotonic() - start < 30
 
 
@@ -85,7 +92,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     torch.save({"weights": torch.zeros(2)}, tmp_path / "pytorch_model.bin")
     with pytest.raises(InputError, match="a pickle can run code"):
-        models.language_model(str(tmp_path))
+        models.language_model(str(tmp_path), False)
 
 
 def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
@@ -94,7 +101,7 @@ def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}}))
     (tmp_path / "own.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(InputError, match="cannot be loaded as language model"):
-        models.language_model(str(tmp_path))
+        models.language_model(str(tmp_path), False)
 
 
 def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
@@ -103,21 +110,21 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
     file = tiny_language_model(tmp_path) / "model.safetensors"
     save_file({name: tensor for name, tensor in load_file(file).items() if "layers.1" not in name}, file, {"format": "pt"})
     with pytest.raises(InputError, match="lack 9 weights"):
-        models.language_model(str(tmp_path))
+        models.language_model(str(tmp_path), False)
 
 
 def test_an_embedding_model_is_no_language_model_and_the_other_way_round(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded as"):
-        models.language_model("all-minilm-l6-v2")
+        models.language_model("all-minilm-l6-v2", False)
     with pytest.raises(InputError, match="how its tokens are pooled"):
-        models.embedding_model(str(tiny_language_model(tmp_path)))
+        models.embedding_model(str(tiny_language_model(tmp_path)), False)
 
 
 def test_a_local_folder_of_static_vectors(tmp_path: Path) -> None:
-    models.embedding_model("wordllama").save_pretrained(tmp_path)
-    found = models.embedding_model(str(tmp_path))
+    models.embedding_model("wordllama", False).save_pretrained(tmp_path)
+    found = models.embedding_model(str(tmp_path), True)
     assert found.dim == 256
-    np.testing.assert_allclose(found.encode(["a word"]), models.embedding_model("wordllama").encode(["a word"]), rtol=1e-6)
+    np.testing.assert_allclose(found.encode(["a word"]), models.embedding_model("wordllama", False).encode(["a word"]), rtol=1e-6)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 import torch
@@ -84,21 +85,31 @@ def tiny_capped(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_float32_equals_a_plain_loop_of_the_real_model() -> None:
     rows: list[Row] = [(prompt, None, response[:300]) for prompt, response in docstrings(8)]
-    model = language_model("smollm2-135m")
+    model = language_model("smollm2-135m", False)
     for found, row in zip(_measure(rows, precision="fp32"), rows, strict=True):
         expected = _expected(model, row)
         assert {n: found[n] for n in expected} == pytest.approx(expected, rel=1e-4)
 
 
 def test_bfloat16_is_near_float32() -> None:
-    model = language_model("smollm2-135m")
-    ids = [model.tokenizer.encode(response).ids for _, response in docstrings(30)]
+    exact, fast = (language_model("smollm2-135m", fast) for fast in (False, True))
+    ids = [exact.tokenizer.encode(response).ids for _, response in docstrings(30)]
     ids = [one[:100] for one in ids if len(one) > FEW]
-    fast, exact = (np.exp([loss.mean() for loss in token_losses(model, ids, [kind] * len(ids))]) for kind in (True, False))
-    off = np.abs(fast / exact - 1)
+    off = np.abs(_means(fast, ids) / _means(exact, ids) - 1)
     assert len(ids) > 15
     assert np.median(off) < 0.01
     assert off.max() < 0.05
+
+
+def _means(model: LanguageModel, sequences: list[list[int]]) -> npt.NDArray[np.float64]:
+    return np.exp([loss.mean(dtype=np.float64) for loss in token_losses(model, sequences)])
+
+
+@pytest.mark.parametrize(("fast", "within"), [(False, 1e-5), (True, 5e-3)])
+def test_losses_do_not_depend_on_what_is_measured_beside(fast: bool, within: float) -> None:
+    model = language_model("smollm2-135m", fast)
+    ids = [model.tokenizer.encode(response).ids[:60] for _, response in docstrings(12)]
+    np.testing.assert_allclose(_means(model, ids)[[0, 5]], [_means(model, [ids[0]])[0], _means(model, [*ids[5:], ids[5]])[0]], rtol=within)
 
 
 texts = st.none() | st.text("ab .\n<é", max_size=12) | st.sampled_from(["the array of values", "\nthe\n", "<s>"])
@@ -109,12 +120,12 @@ texts = st.none() | st.text("ab .\n<é", max_size=12) | st.sampled_from(["the ar
 def test_any_rows_equal_a_plain_loop(tiny: str, tiny_start: str, tiny_capped: str, rows: list[Row], kind: str) -> None:
     name = {"tiny": tiny, "tiny_start": tiny_start, "tiny_capped": tiny_capped}[kind]
     for found, row in zip(_measure(rows, model=name, max_tokens=128, precision="fp32"), rows, strict=True):
-        expected = _expected(language_model(name), row)
+        expected = _expected(language_model(name, False), row)
         assert {n: found[n] for n in expected} == {n: v and pytest.approx(v, rel=1e-4) for n, v in expected.items()}
 
 
 def test_a_model_that_knows_nothing_is_as_perplexed_as_it_has_tokens(tmp_path: Path) -> None:
-    model = language_model(str(tiny_language_model(tmp_path)))
+    model = language_model(str(tiny_language_model(tmp_path)), False)
     torch.nn.init.zeros_(model.head.weight)
     (row,) = _measure([("the", "array", "of values")], model=str(tmp_path), max_tokens=64)
     assert [row[n] for n in ("response", "response_alone", "ifd", "text")] == pytest.approx([320, 320, 1, 320])
@@ -141,7 +152,7 @@ def test_a_prompt_alone_and_a_response_alone_read_the_same(tiny: str) -> None:
 
 
 def test_prompt_and_response_share_what_is_read(tiny: str) -> None:
-    model = language_model(tiny)
+    model = language_model(tiny, False)
     long = "abcdefghijklmnop" * 4  # a token each
     cases = [((long, "xyz"), 17 - 4), ((long, long), 8), (("ab", long), 16 - 3), (("ab", "xyz"), None)]
     for (prompt, response), kept in cases:
@@ -158,7 +169,7 @@ def test_prompt_and_response_share_what_is_read(tiny: str) -> None:
 def test_a_text_is_read_from_its_beginning(tiny: str) -> None:
     (row,) = _measure([("abcdefghijklmnop" * 4, None, None)], model=tiny, max_tokens=16, precision="fp32")
     assert row["truncated"]
-    assert row["text"] == pytest.approx(_plain(language_model(tiny), None, "abcdefghijklmnop"), rel=1e-4)
+    assert row["text"] == pytest.approx(_plain(language_model(tiny, False), None, "abcdefghijklmnop"), rel=1e-4)
 
 
 def test_a_huge_text_costs_no_more_than_what_is_read(tiny: str) -> None:

@@ -58,13 +58,14 @@ def compute(batch: pa.RecordBatch, *, model: str = "smollm2-135m", max_tokens: i
 
     from curate.models import fast_dtype, language_model
 
-    language = language_model(model)
+    fast = precision == "auto" and fast_dtype().itemsize == 2
+    language = language_model(model, fast)
     if not 16 <= max_tokens <= language.longest:
         raise InputError("signals.perplexity.max_tokens", f"{max_tokens} is not between 16 and {language.longest}, the most that {model} reads", "Choose it so")
     if precision not in ("auto", "fp32"):
         raise InputError("signals.perplexity.precision", f"there is no {precision!r}", "Give auto or fp32")
     rows = _read(batch, language, max_tokens)
-    perplexity = _perplexities([p for row in rows for p in (row.given, row.alone, row.text) if p], language, precision == "auto" and fast_dtype().itemsize == 2)
+    perplexity = _perplexities([p for row in rows for p in (row.given, row.alone, row.text) if p], language)
     given, alone, text = ([perplexity.get(getattr(row, piece)) for row in rows] for piece in ("given", "alone", "text"))
     found: dict[str, list[float | int | bool | None]] = {
         "response": given,
@@ -101,16 +102,20 @@ def _tokenise(language: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
     return [encoding.ids for encoding in language.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
-def _perplexities(passages: Sequence[_Passage], language: LanguageModel, fast: bool) -> dict[_Passage | None, float]:
+def _perplexities(passages: Sequence[_Passage], language: LanguageModel) -> dict[_Passage | None, float]:
     """Perplexity of each distinct passage of which something is measured; passages with the same tokens share one pass of the model."""
     import numpy as np
 
     from curate.language_model import token_losses
+    from curate.models import language_model
 
     fewest: dict[tuple[int, ...], int] = {}
     for passage in passages:
         fewest[passage.tokens] = min(fewest.get(passage.tokens, 1 << 30), len(passage.tokens) - passage.start)
-    losses = dict(zip(fewest, token_losses(language, list(fewest), [fast and count >= FEW for count in fewest.values()]), strict=True))
+    few, many = ([tokens for tokens, count in fewest.items() if (count < FEW) == is_few] for is_few in (True, False))
+    losses = dict(zip(many, token_losses(language, many), strict=True))
+    if few:
+        losses |= zip(few, token_losses(language_model(language.name, False), few), strict=True)
     return {p: float(np.exp(losses[p.tokens][p.start - 1 :].mean(dtype=np.float64))) for p in passages if len(p.tokens) > p.start}
 
 
