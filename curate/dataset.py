@@ -46,7 +46,7 @@ class Dataset:
         """The original columns with their types, then `row_id` (String, 16 hex digits)."""
         import polars as pl
 
-        return pl.scan_parquet(self.folder / "rows.parquet")
+        return pl.scan_parquet(self.folder / "rows.parquet", glob=False)
 
     def views(self, names: Sequence[str]) -> pl.LazyFrame:
         """Text views (`curate.signal.VIEWS`, String) and role columns (by the role's value) of all rows in file order.

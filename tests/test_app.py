@@ -94,7 +94,7 @@ def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, t
     page.goto("/duplicates")
     settled(page, "Duplicates")
     before = _kept(page)
-    limit = page.locator("[data-testid=stSlider] [role=slider]").first
+    limit = page.locator("[data-testid=stSlider] input[type=range]").first
     limit.focus()
     for _ in range(25):
         page.keyboard.press("ArrowLeft")
@@ -124,7 +124,7 @@ def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:
     page.goto("/duplicates")
     settled(page, "Duplicates")
     before = _kept(page)
-    page.locator("[data-testid=stSlider] [role=slider]").first.focus()
+    page.locator("[data-testid=stSlider] input[type=range]").first.focus()
     for _ in range(30):
         page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")

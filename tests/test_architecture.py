@@ -79,6 +79,11 @@ def test_only_models_loads_models() -> None:
             assert "from_pretrained(" not in path.read_text(encoding="utf-8"), path
 
 
+def test_every_kernel_can_be_compiled_at_set_up() -> None:
+    for path in _sources("curate/kernels"):
+        assert path.name == "__init__.py" or "def warm() -> None:" in path.read_text(encoding="utf-8"), path
+
+
 def test_files_are_split_before_they_grow() -> None:
     for folder in ("curate", "ui", "pages", "tests", "benchmarks"):
         for path in _sources(folder):

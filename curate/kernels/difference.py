@@ -50,3 +50,8 @@ def trace(reach: Ints, d: int, i: int, x: int, in_a: Bools, in_b: Bools) -> None
         if d == 0:
             return
         d, i, x = d - 1, (i if down else i - 1), (start if down else start - 1)
+
+
+def warm() -> None:
+    """Compile every loop of this module, so that the first person does not wait."""
+    common(np.arange(3, dtype=np.int32), np.array([0, 2, 1], np.int32), 8)
