@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 Bools = npt.NDArray[np.bool_]
+OPENED = "opened"  # the session of a recipe that was opened from a file: nobody's to undo
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,16 @@ def open_key(key: str, asked: Recipe | None = None) -> None:
         for name in ("start", "pills"):
             st.session_state.pop(name, None)
     st.session_state["dataset"] = key
-    st.session_state["asked"] = asked
+    data = _loaded()
+    if asked is not None and data is not None:
+        _adopt(asked, workspace().reviews(data.fingerprint))
+
+
+def _adopt(asked: Recipe, log: Path) -> None:
+    """Let an opened recipe hold for every session that begins, once: what was decided after it was first opened stays decided."""
+    given = asked.model_dump(mode="json", exclude_none=True)
+    if not any(r.value == OPENED and r.recipe == given for r in read_log(log)):
+        append(log, Review("recipe", OPENED, value=OPENED, recipe=given))
 
 
 def _key() -> str | None:
@@ -120,10 +130,8 @@ def decided() -> Decided:
 
 
 def _start(data: Dataset) -> Recipe:
-    """The recipe of a session that has decided nothing yet: as asked for, else the last one anybody left, else every signal and no threshold."""
-    asked, left = st.session_state.get("asked"), decided().latest
-    if asked is not None:
-        return parse_recipe(asked.model_dump(mode="json", exclude_none=True), "recipe")
+    """The recipe of a session that has decided nothing yet: the last one that anybody left or opened, else every signal and no threshold."""
+    left = decided().latest
     if left is not None:
         return parse_recipe(dict(left), "the recipe left in the log")
     paths = [path for path, _ in data.sources]
