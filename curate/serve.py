@@ -33,7 +33,7 @@ def serve(workspace: Workspace, file: str | None, port: int) -> int:
     first = "" if file is None else str(Path(file).expanduser().absolute()) if Path(file).expanduser().exists() else file
     environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first}
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
+    command = [sys.executable, "-m", "ui.server", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
     print(f"Curate: http://{HERE}:{port}", flush=True)
     process = subprocess.Popen(command, cwd=face(), env=environment)
     try:

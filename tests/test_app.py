@@ -78,6 +78,7 @@ def test_a_deep_link_to_every_page_of_a_fresh_server(chrome: Browser, measured: 
         page.goto(f"{fresh}/{path}")
         settled(page, PAGES[path])
         expect(page.locator(".st-key-frame")).to_contain_text("demo.jsonl")
+        assert page.locator("[role=dialog]").count() == 0
         page.close()
 
 

@@ -57,9 +57,18 @@ def status(task: Task) -> str:
 
 
 def seconds_of(tasks: Sequence[Task]) -> float:
-    """Rough seconds that measuring would take."""
-    rows = state.scores().dataset.rows
-    return sum((rows - t.rows_done(state.workspace(), rows)) / t.signal.cost for t in tasks if not t.skip)
+    """Rough seconds that measuring would take, what they need and is not measured included."""
+    rows, todo = state.scores().dataset.rows, dict[str, Task]()
+
+    def add(task: Task) -> None:
+        if not task.skip:
+            todo[task.key] = task
+            for need in task.needs:
+                add(need)
+
+    for task in tasks:
+        add(task)
+    return sum((rows - t.rows_done(state.workspace(), rows)) / t.signal.cost for t in todo.values())
 
 
 def measure(signals: Sequence[str]) -> None:
