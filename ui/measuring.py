@@ -95,14 +95,13 @@ def ensure() -> None:
     last = job_of("score")
     if last is not None and last.state in ("running", "cancelled", "failed"):
         return
-    names, spent = [], 0.0
     todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace())]
+    chosen: list[Task] = []
     for task in sorted(todo, key=lambda t: seconds_of([t])):
-        spent += seconds_of([task])
-        if spent <= UNASKED:
-            names.append(task.signal.name)
-    if names:
-        measure(names)
+        if seconds_of([*chosen, task]) <= UNASKED:
+            chosen.append(task)
+    if chosen:
+        measure([t.signal.name for t in chosen])
 
 
 def stop(job: Job) -> None:
