@@ -40,17 +40,19 @@ BF16_ERROR = 0.006  # two roundings of the factors and one of the product, 3 · 
 
 def unit_vectors(column: pa.ChunkedArray) -> tuple[Ints, Floats]:
     """Positions and unit vectors of the rows that have one: int32 [m], float32 [m, d]. Null, zero and infinite vectors have no direction and are left out."""
-    whole = column.combine_chunks()
-    width = getattr(whole.type, "list_size", 0)
-    rows = np.flatnonzero(whole.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
-    if not len(rows) or not width:
-        return np.empty(0, np.int32), np.empty((0, max(width, 1)), np.float32)
-    vectors = whole.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), width)
+    width = getattr(column.type, "list_size", 0)
+    rows = np.concatenate([np.empty(0, np.bool_), *(chunk.is_valid().to_numpy(zero_copy_only=False) for chunk in column.chunks)]).nonzero()[0].astype(np.int32)
+    vectors, at = np.empty((len(rows), max(width, 1)), np.float32), 0
+    for chunk in column.chunks if len(rows) else ():
+        values = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+        vectors[at : at + len(values)] = values
+        at += len(values)
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     there = (length > 0) & np.isfinite(length)
-    if there.all():
-        return rows, vectors / length[:, None]
-    return rows[there], vectors[there] / length[there, None]
+    if not there.all():
+        rows, vectors, length = rows[there], vectors[there], length[there]
+    vectors /= length[:, None]
+    return rows, vectors
 
 
 def recall_at_k(similarity: Floats, truth: Floats) -> float:

@@ -49,7 +49,9 @@ def compute(table: pa.Table, *, floor: float = 0.8) -> tuple[pa.Table, Pairs]:
     position, vectors = unit_vectors(table["embedding_vector"])
     same = first_equal(vectors)
     distinct = np.flatnonzero(same == np.arange(len(same)))
-    a, b, similarity, crowded = alike(vectors[distinct], floor)
+    if len(distinct) < len(same):
+        vectors = vectors[distinct]
+    a, b, similarity, crowded = alike(vectors, floor)
     first = position[distinct]
     twin = np.full(table.num_rows, -1, np.int32)
     twin[position] = position[same]
