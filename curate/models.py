@@ -68,7 +68,7 @@ def _product_seconds(dtype: torch.dtype) -> float:
 
 
 @functools.cache
-def embedding_model(name: str, fast: bool) -> Any:
+def embedding_model(name: str, fast: bool = False) -> Any:
     """A loaded embedding model: a `SentenceTransformer`, or a `model2vec.StaticModel` where its vectors are static. Kept in the process.
 
     fast: linear layers hold bfloat16 weights, for use under autocast. Raises InputError where it cannot be loaded.
@@ -142,7 +142,7 @@ class LanguageModel:
 
 
 @functools.cache
-def language_model(name: str, fast: bool) -> LanguageModel:
+def language_model(name: str, fast: bool = False) -> LanguageModel:
     """A loaded language model with its tokenizer. Kept in the process. Raises InputError where it cannot be loaded."""
     text = tokenizer(name)
     model = _load(name, _language_folder, _language_model)

@@ -105,6 +105,15 @@ def _means(model: LanguageModel, sequences: list[list[int]]) -> npt.NDArray[np.f
     return np.exp([loss.mean(dtype=np.float64) for loss in token_losses(model, sequences)])
 
 
+def test_a_token_that_is_next_to_impossible_has_a_finite_loss(tmp_path: Path) -> None:
+    exact, fast = (language_model(str(tiny_language_model(tmp_path)), fast) for fast in (False, True))
+    for model in (exact, fast):
+        model.head.weight.data *= 300
+    (expected,), (found,) = (token_losses(model, [list(range(8, 40))]) for model in (exact, fast))
+    assert expected.max() > 200
+    np.testing.assert_allclose(found, expected, rtol=0.2, atol=20)
+
+
 @pytest.mark.parametrize(("fast", "within"), [(False, 1e-5), (True, 5e-3)])
 def test_losses_do_not_depend_on_what_is_measured_beside(fast: bool, within: float) -> None:
     model = language_model("smollm2-135m", fast)

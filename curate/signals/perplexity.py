@@ -121,7 +121,7 @@ def _perplexities(passages: Sequence[_Passage], language: LanguageModel) -> dict
 
 SIGNAL = Signal(
     name="perplexity",
-    version=2,
+    version=1,
     about="How much a language model is surprised by the response, with and without its prompt, and by the whole text.",
     source="exp of the mean negative log-likelihood in nats; IFD: Li et al. 2024, From Quantity to Quality",
     inputs=("prompt", "context", "response", "text"),
@@ -145,7 +145,7 @@ SIGNAL = Signal(
     ),
     scope="row",
     compute=compute,
-    batch=96,
+    batch=48,
     model=True,
-    cost=4,
+    cost=2,
 )
