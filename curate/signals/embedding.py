@@ -41,7 +41,8 @@ def compute(batch: pa.RecordBatch, *, of: str = "text", model: str = "all-minilm
     texts = batch.column("of").to_pylist()
     there = np.array([bool(t and t.strip()) for t in texts], np.bool_)
     given = [t for t, is_there in zip(texts, there, strict=True) if is_there]
-    found, cut = _transformed(encoder, given, fast) if callable(encoder.tokenizer) else _static(encoder, given)
+    place = {text: i for i, text in enumerate(dict.fromkeys(given))}  # a text that stands in several rows is embedded once
+    found, cut = (part[[place[t] for t in given]] for part in _embed(encoder, [*place], fast))
     norm = np.linalg.norm(found, axis=1, keepdims=True)
     vectors = np.zeros((len(texts), found.shape[1]), np.float32)
     vectors[there] = np.divide(found, norm, out=np.zeros_like(found), where=norm > 0)
@@ -50,6 +51,10 @@ def compute(batch: pa.RecordBatch, *, of: str = "text", model: str = "all-minilm
     there[there] = norm[:, 0] > 0
     array = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1], mask=pa.array(~there))
     return pa.record_batch({"embedding_vector": array, "embedding_truncated": pa.array(truncated, mask=~there)})
+
+
+def _embed(model: Any, texts: list[str], fast: bool) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    return _transformed(model, texts, fast) if callable(model.tokenizer) else _static(model, texts)
 
 
 def _static(model: Any, texts: list[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
