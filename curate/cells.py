@@ -59,18 +59,18 @@ def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype |
     import torch
 
     target = torch.from_numpy(centre).to(dtype or torch.float32).T
+    near, cosine = np.empty((len(vectors), best), np.int32), np.empty((len(vectors), best), np.float32)
 
-    def find(first: int) -> tuple[Ints, Floats]:
+    def find(first: int) -> None:  # keeps nothing of its own: a small result pins the large block beside it in a thread's heap
         score = (torch.from_numpy(vectors[first : first + BLOCK]).to(target.dtype) @ target).float()
         top = score.max(1, keepdim=True) if best == 1 else score.topk(best, 1)
-        return top.values.numpy(), top.indices.numpy().astype(np.int32)
+        near[first : first + BLOCK], cosine[first : first + BLOCK] = top.indices.numpy(), top.values.numpy()
 
-    found, blocks = [], range(0, len(vectors), BLOCK)
-    for block in spread(find, blocks):
-        found.append(block)
+    blocks = range(0, len(vectors), BLOCK)
+    for done, _ in enumerate(spread(find, blocks), 1):
         if tell:
-            tell(len(found) / len(blocks))
-    return np.concatenate([f[1] for f in found]), np.concatenate([f[0] for f in found])
+            tell(done / len(blocks))
+    return near, cosine
 
 
 def improve(sample: Floats, centre: Floats, rounds: int, dtype: torch.dtype | None = None) -> Floats:
