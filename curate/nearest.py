@@ -196,6 +196,7 @@ def exact_alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.
     search = _search(len(vectors), floor, rows.dtype, earlier=True)
 
     def look(first: int) -> list[tuple[Ints, Ints, Floats]]:
+        """The pairs of some rows with those before them."""
         query, found = every[first : first + QUERIES], []
         for start in range(0, first + len(query), MEMBERS):
             if (search.taken[query] < search.most).any():
