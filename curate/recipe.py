@@ -263,6 +263,13 @@ def resolve(path: str, folder: Path) -> str:
     return path if hub else str(seen)
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML folds the line separators of Unicode (U+0085, U+2028) into spaces unless the text stands in double quotes."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'))
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; reading it back gives the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(recipe.model_dump(mode="json", exclude_none=True), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

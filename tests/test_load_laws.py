@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -195,28 +194,38 @@ def test_two_loads_at_once_give_one_dataset(workspace: Workspace, tmp_path: Path
     assert [p.name for p in (workspace.root / "datasets").iterdir()] == [found[0].key]
 
 
-def test_a_kill_at_any_instant_leaves_nothing_half_done(workspace: Workspace, tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(jsonl([{"a": i, "b": "word " * 40} for i in range(40_000)]))
-    code = f"""
+KILLED_AT = """
+import os, signal, sys
 import duckdb, polars, pyarrow.parquet
 from curate.load import load
 from curate.workspace import Workspace
-print("ready", flush=True)
-load({str(path)!r}, Workspace.at({str(workspace.root)!r}))
+path, root, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
+seen = 0
+def watch(event, args):
+    global seen
+    if event.startswith(("open", "os.", "shutil.")) and any(root in str(arg) for arg in args):
+        seen += 1
+        if seen == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+load(path, Workspace.at(root))
 """
-    chance, killed = random.Random(0), 0
-    for _ in range(8):
-        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(chance.uniform(0, 0.6))
-        child.send_signal(signal.SIGKILL)
-        killed += child.wait() == -signal.SIGKILL
-        child.stdout.close()
-        assert all(d.rows == 40_000 and d.scan().collect().height == 40_000 for d in list_datasets(workspace))
+
+
+def test_a_kill_before_any_touch_of_the_disk_leaves_nothing_half_done(workspace: Workspace, tmp_path: Path) -> None:
+    """Each child kills itself just before its n-th file operation inside the workspace, until one has no n-th: no timer, so no lucky machine."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl([{"a": i, "b": "word " * 40} for i in range(4_000)]))
+    killed = 0
+    for last in range(2, 40):
+        code = subprocess.run([sys.executable, "-c", KILLED_AT, str(path), str(workspace.root), str(last)], check=False).returncode
+        assert all(d.rows == 4_000 and d.scan().collect().height == 4_000 for d in list_datasets(workspace))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        killed += 1
     assert killed
-    assert load(str(path), workspace).rows == 40_000
+    assert load(str(path), workspace).rows == 4_000
     left = [*(workspace.root / "datasets").glob(".*.tmp")]
     for file in [inner for folder in left for inner in (*folder.rglob("*"), folder)]:
         os.utime(file, (0, 0))  # as if they had been killed long ago

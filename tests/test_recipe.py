@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
@@ -78,6 +78,7 @@ single = st.builds(ScoreThreshold, keep=st.sampled_from(["below", "above"]), lim
 double = st.tuples(limits, limits).map(lambda x: ScoreThreshold(keep="between", limit=(min(x), max(x))))
 
 
+@example({}, {}, "a\x85b\u2028c: - #'\n\ufeff")
 @given(st.dictionaries(st.sampled_from(["near_duplicate", "exact_duplicate"]), links), st.dictionaries(st.just("tokens_text"), single | double), st.text())
 def test_writing_and_reading_come_back(by_link: Any, by_score: Any, path: str) -> None:
     import yaml
