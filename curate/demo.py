@@ -31,8 +31,8 @@ Row = dict[str, Any]
 PACKAGES = (
     *("transformers", "torch", "sympy", "plotly", "numba", "scipy", "pandas", "polars", "streamlit", "scikit-learn", "altair", "networkx", "numpy"),
     *("huggingface-hub", "datasets", "narwhals", "pygments", "sentence-transformers", "duckdb", "rich", "pydantic", "mpmath", "pillow", "jinja2"),
-    *("websockets", "fsspec", "protobuf", "anyio", "llvmlite", "watchdog", "click", "requests", "httpx2", "urllib3", "multiprocess", "pynndescent"),
-    *("markdown-it-py", "joblib", "packaging", "pyarrow", "filelock", "tqdm", "pydantic-core", "model2vec", "psutil", "umap-learn", "sortedcontainers"),
+    *("websockets", "fsspec", "protobuf", "anyio", "llvmlite", "watchdog", "click", "requests", "httpx2", "urllib3", "multiprocess"),
+    *("markdown-it-py", "joblib", "packaging", "pyarrow", "filelock", "tqdm", "pydantic-core", "model2vec", "psutil", "sortedcontainers"),
 )
 """Distributions that are read where they are installed, those that take longest first."""
 

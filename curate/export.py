@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Export", "export", "run", "selected_columns"]
 
-PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "umap-learn")
+PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama")
 
 
 @dataclass(frozen=True)

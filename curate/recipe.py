@@ -148,7 +148,26 @@ class Recipe(_Part):
     def _whole(self) -> Self:
         if self.export.weight == "score" and self.rank is None:
             raise ValueError("export.weight: score needs rank.score")
+        if taken := {"review", "rank", "budget"} & {*self.thresholds}:
+            raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """Scores, Links and columns that each part rests on: by threshold, and by "rank" and "budget"."""
+        from curate.rank import columns_of
+
+        found: dict[str, tuple[str, ...]] = {}
+        for name, threshold in self.thresholds.items():
+            keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""
+            found[name] = (name, *([keeper.removeprefix("best:")] if keeper.startswith("best:") else []))
+        if self.rank is not None:
+            found["rank"] = (*columns_of(self.rank.score), *([self.rank.uncertain.column] if self.rank.uncertain else []))
+        if self.budget is not None:
+            group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
+            per = [group] if group and group not in [*Role] else []
+            found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []))
+        return found
 
     def with_threshold(self, name: str, threshold: Threshold | None) -> Recipe:
         """The recipe with one threshold set, or taken off where None."""
@@ -157,7 +176,7 @@ class Recipe(_Part):
 
 
 def parse_recipe(given: Any, where: str) -> Recipe:
-    """Check a recipe and write its defaults out: every signal's parameters, every signal a threshold needs.
+    """Check a recipe and write its defaults out: every signal's parameters, every signal that a threshold, its keeper, the rank or the budget needs.
 
     Raises InputError naming the key and the valid ones.
     """
@@ -174,7 +193,8 @@ def parse_recipe(given: Any, where: str) -> Recipe:
         if name not in known:
             raise InputError(f"{where}, signals.{name}", "no such signal", f"Valid ones are {', '.join(known)}")
     owners = {c.name: s.name for s in known.values() for c in s.columns}
-    needed = dict.fromkeys([*recipe.signals, *(owners.get(t, t) for t in recipe.thresholds if owners.get(t, t) in known)])
+    owners |= {name: name for name, signal in known.items() if signal.links}
+    needed = dict.fromkeys([*recipe.signals, *(owners[c] for columns in recipe.reads.values() for c in columns if c in owners)])
     return recipe.model_copy(update={"signals": {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}})
 
 

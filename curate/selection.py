@@ -24,7 +24,7 @@ from curate.signal import discover
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Selection", "keeper_order", "row_tokens", "score_values", "select", "threshold_mask"]
+__all__ = ["Selection", "keeper_order", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -95,7 +95,7 @@ def _why_absent(scores: Scores, name: str) -> str:
         if name in [task.signal.name, *(c.name for c in task.signal.columns)]:
             return f"was not measured: the signal {task.signal.name} {task.skip}" if task.skip else f"is not measured yet by {task.signal.name}"
     owner = next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
-    return f"is not measured: the signal {owner} is not in the recipe" if owner else "no such score or column"
+    return f"is not measured: the signal {owner} is not in the recipe" if owner else "is no score or column here"
 
 
 def _numeric(scores: Scores) -> list[str]:
@@ -134,6 +134,13 @@ def row_tokens(scores: Scores) -> npt.NDArray[np.int64] | None:
     if "tokens_text" not in scores.frame.columns:
         return None
     return scores.frame["tokens_text"].fill_null(0).to_numpy().astype(np.int64)
+
+
+def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
+    """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "rank" and "budget"."""
+    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns)}
+    lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
+    return {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
 
 
 def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Selection:

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from curate.difference import difference, side_by_side
 from curate.load import load
@@ -18,7 +18,7 @@ from curate.measure import measure
 from curate.task import plan
 from curate.workspace import Workspace
 from tests.browser import browser, server, settled
-from ui.escape import line_html, visible
+from ui.escape import line_html, plain, visible
 
 EVIL = "evil.invalid"
 HOSTILE = [
@@ -61,6 +61,15 @@ def test_escaped_text_has_no_markup_and_says_the_same(text: str) -> None:
         assert shown.text == text
 
 
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"]) | st.sampled_from("![](x)*_`$<>&#:~\\|")) | st.sampled_from(HOSTILE[:6]))
+def test_text_in_markdown_stays_text(text: str) -> None:
+    from markdown_it import MarkdownIt
+
+    shown = Reader(MarkdownIt().renderInline(plain(text)))
+    assert not shown.tags
+    assert shown.text == text
+
+
 def test_what_cannot_be_seen_is_named() -> None:
     assert Reader(visible("a\u202eb\x00c\u200bd")).text == "a⟨U+202E⟩b⟨U+0000⟩c⟨U+200B⟩d"
     assert Reader(visible("line\n\ttab")).text == "line\n\ttab"
@@ -76,16 +85,18 @@ def test_a_difference_is_made_of_two_elements_only(first: str, second: str) -> N
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str, list[str]]]:
     """A page on a server that has the hostile rows open, each twice; its address; the row ids."""
     folder = tmp_path_factory.mktemp("hostile")
-    path = folder / "hostile.jsonl"
-    rows = [{"prompt": text, "response": text + " " + other, "note": text} for text in HOSTILE for other in ("same words here", "other words here")]
+    path = folder / f"![f](http:||{EVIL}|file.png).jsonl".replace("|", "\\")
+    number = f"![n](http://{EVIL}/column.png)"
+    words = ("same words here", "other words here")
+    rows = [{"prompt": text, "response": f"{text} {other}", "note": text, number: len(text)} for text in HOSTILE for other in words]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     work = Workspace.at(folder / "workspace")
     data = load(str(path), work)
     signals: dict[str, dict[str, object]] = {"exact_duplicate": {"of": "prompt"}, "near_duplicate": {}}
     measure(data, plan(data, signals), work, "inline")
     recipe = folder / "hostile.yaml"
-    keep = "thresholds: {exact_duplicate: {limit: 1.0}}"
-    recipe.write_text(f"dataset: {{path: {path}}}\nsignals: {json.dumps(signals)}\n{keep}\n", encoding="utf-8")
+    keep = "thresholds: " + json.dumps({"exact_duplicate": {"limit": 1.0}, number: {"keep": "below", "limit": 90_000}})
+    recipe.write_text(f"dataset: {{path: {json.dumps(str(path))}}}\nsignals: {json.dumps(signals)}\n{keep}\n", encoding="utf-8")
     with server(work.root, recipe) as address, browser() as chrome:
         page = chrome.new_page(viewport={"width": 1440, "height": 1400})
         yield page, address, data.scan().collect()["row_id"].to_list()
@@ -98,8 +109,10 @@ def test_hostile_rows_load_and_run_nothing(hostile: tuple[Page, str, list[str]])
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
-    page.goto(f"{address}/rows")
-    settled(page, "Rows")
+    for name in ("thresholds", "overview", "export", "rows"):
+        page.goto(f"{address}/{name if name != 'overview' else ''}")
+        settled(page, name.capitalize())
+        expect(page.locator(".st-key-frame")).to_contain_text("column.png")
     page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
     for row_id in ids[::2]:
         page.goto(f"{address}/row?row={row_id}")

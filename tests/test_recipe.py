@@ -62,6 +62,14 @@ def test_broken_yaml_is_one_message(tmp_path: Path, text: str) -> None:
         load_recipe(path)
 
 
+def test_all_that_decides_brings_its_signal() -> None:
+    thresholds = {"near_duplicate": {"limit": 0.8, "keeper": "best:text_quality_words"}}
+    deciding = {"rank": {"score": "1 / perplexity_response"}, "budget": {"tokens": 5, "per": "cluster"}}
+    found = parse_recipe({"dataset": {"path": "a"}, "thresholds": thresholds, **deciding}, "r")
+    assert {*found.signals} == {"near_duplicate", "text_quality", "perplexity", "tokens", "cluster"}
+    assert parse_recipe({"dataset": {"path": "a"}, "budget": {"rows": 5, "per": "source"}}, "r").signals == {}
+
+
 def test_paths_are_seen_from_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("dataset: {path: rows.jsonl}\n")
     assert load_recipe(tmp_path / "r.yaml").dataset.path == str(tmp_path / "rows.jsonl")

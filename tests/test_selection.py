@@ -14,7 +14,7 @@ from curate.errors import InputError
 from curate.recipe import ScoreThreshold
 from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import select, selection_frame, threshold_mask
+from curate.selection import select, selection_frame, threshold_mask, unmeasured
 from curate.workspace import Workspace
 from tests.small import measured, recipe, write
 
@@ -92,10 +92,20 @@ def test_the_budget_keeps_the_best(scores: Scores) -> None:
     assert _kept(scores, rank={"score": "confidence"}, budget={"rows": 4}) == [26, 27, 28, 29]
 
 
+def test_what_cannot_be_applied_yet_is_named_with_its_reason(scores: Scores) -> None:
+    near = {"limit": 0.8, "keeper": "best:perplexity_text"}
+    asked = {"near_duplicate": near, "confidence": {"keep": "above", "limit": 0}, "wisdom": {"keep": "below", "limit": 4}}
+    found = unmeasured(scores, recipe(Path("x"), thresholds=asked, rank={"score": "cluster_number * confidence"}, budget={"rows": 3}))
+    assert {*found} == {"near_duplicate", "wisdom", "rank", "budget"}
+    assert "perplexity_text is not measured" in found["near_duplicate"]
+    assert "cluster_number is not measured" in found["rank"] == found["budget"]
+    assert unmeasured(scores, recipe(Path("x"), thresholds={"near_duplicate": {"limit": 0.8}}, rank={"score": "confidence"}, budget={"share": 0.5})) == {}
+
+
 def test_what_is_not_measured_is_said(scores: Scores) -> None:
     with pytest.raises(InputError, match="the signal perplexity is not in the recipe"):
         _kept(scores, thresholds={"perplexity_text": {"keep": "below", "limit": 4}})
-    with pytest.raises(InputError, match="no such score or column"):
+    with pytest.raises(InputError, match="is no score or column here"):
         _kept(scores, thresholds={"wisdom": {"keep": "below", "limit": 4}})
     with pytest.raises(InputError, match="not a number"):
         _kept(scores, thresholds={"source": {"keep": "below", "limit": 4}})

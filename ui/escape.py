@@ -6,9 +6,10 @@ import re
 
 from curate.difference import Line, Piece
 
-__all__ = ["line_html", "visible"]
+__all__ = ["line_html", "plain", "visible"]
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
 MARKUP = re.compile(r"[^\w\s]")
 
 
@@ -16,6 +17,11 @@ def visible(text: str) -> str:
     """Escaped text. Every sign that is no letter, digit or white space becomes a character reference; control and direction characters become their names."""
     named = UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
     return MARKUP.sub(lambda found: f"&#{ord(found[0])};", named)
+
+
+def plain(text: str) -> str:
+    """Text for a place that reads markdown (labels, captions, errors, help), as text: no image is loaded, nothing is a link."""
+    return ASCII_MARKS.sub(lambda found: f"\\{found[0]}", text)
 
 
 def line_html(line: Line) -> str:

@@ -10,6 +10,7 @@ from curate.jobs import Job
 from curate.recipe import LinkThreshold, Threshold
 from curate.selection import row_tokens
 from ui import measuring, opening, state
+from ui.escape import plain
 from ui.widgets import count, share
 
 __all__ = ["frame", "in_words"]
@@ -25,7 +26,7 @@ def frame() -> None:
         if data is None:
             st.metric("Dataset", "none open", width="content")
         else:
-            st.metric("Dataset", data.name, width="content")
+            st.metric("Dataset", plain(data.name), width="content")
             _kept()
             _pills()
         st.space("stretch")
@@ -62,18 +63,20 @@ def _pills() -> None:
         for name, threshold in now.thresholds.items():
             note = pending.get(name)
             st.button(
-                in_words(name, threshold) + (" (waiting)" if note else ""),
+                plain(in_words(name, threshold)) + (" (waiting)" if note else ""),
                 key=f"off-{name}",
                 icon=":material/close:",
                 icon_position="right",
-                help=f"Drops no row yet: {note}" if note else "Take this threshold off",
+                help=f"Drops no row yet: {plain(note)}" if note else "Take this threshold off",
                 on_click=state.set_threshold,
                 args=(name, None),
             )
+        for name in {"rank", "budget"} & {*pending}:
+            st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
         if said := state.decided().marked:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in state.pills():
-            label = f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}"
+            label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")
             key, off = f"pill-{pill.label}", "Show all rows again"
             st.button(label, key, off, state.close_pill, (pill.label,), icon=":material/close:", icon_position="right")
 
@@ -109,7 +112,7 @@ def _one(job: Job) -> None:
     stage = now.stage.replace("_", " ")
     if job.state == "running":
         left = f", {measuring.duration(now.seconds_left)} left" if now.seconds_left else ""
-        with st.popover(f"{job.label}: {stage}{left}", icon=":material/progress_activity:", wrap=False):
+        with st.popover(plain(f"{job.label}: {stage}{left}"), icon=":material/progress_activity:", wrap=False):
             if now.total:
                 st.progress(min(1.0, now.done / now.total), f"{count(now.done)} of {count(now.total)} {now.unit}")
             if now.rate and now.unit == "rows":
@@ -118,6 +121,6 @@ def _one(job: Job) -> None:
                 "Cancel", key=f"cancel-{job.id}", on_click=measuring.stop, args=(job,), help="What is finished stays, and the next start goes on from there"
             )
         return
-    with st.popover(f"{job.label}: {job.state}", icon=":material/error:"):
+    with st.popover(plain(f"{job.label}: {job.state}"), icon=":material/error:"):
         st.text(job.message or f"The process ended at {stage}. What it had finished is kept.")
         st.button("Close", key=f"close-{job.id}", on_click=measuring.forget, args=(job,))

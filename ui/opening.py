@@ -16,6 +16,7 @@ from curate.load import list_datasets
 from curate.recipe import Recipe, load_recipe
 from curate.workspace import Workspace, write_file
 from ui import measuring, state
+from ui.escape import plain
 
 __all__ = ["begin", "failed", "keep_upload", "open_path", "opening"]
 
@@ -60,7 +61,7 @@ def begin() -> None:
             else:
                 open_path(named)
         except CurateError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(plain(str(error)), icon=":material/error:")
     job = opening()
     if job is not None and job.state == "done":
         key = str(json.loads(output(state.workspace(), job))["key"])

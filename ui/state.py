@@ -19,7 +19,7 @@ from curate.load import list_datasets, open_dataset
 from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, load_recipe, parse_recipe
 from curate.reviews import Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores
-from curate.selection import Selection, select
+from curate.selection import Selection, select, unmeasured
 from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
@@ -209,21 +209,16 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 
 
 def waiting() -> dict[str, str]:
-    """Thresholds of the recipe that nothing is measured for yet, with the reason; they drop no row so far."""
-    found, measured = {}, scores()
-    have = {*measured.links, *measured.frame.columns, *(n for n, _ in measured.dataset.columns)}
-    owners = {c.name: t for t in measured.tasks for c in t.signal.columns} | {t.signal.name: t for t in measured.tasks}
-    for name in recipe().thresholds:
-        if name not in have:
-            found[name] = owners[name].skip or "not measured yet" if name in owners else "no such score here"
-    return found
+    """Thresholds of the recipe, rank and budget, that rest on what is not measured yet, with the reason; they drop no row so far."""
+    return unmeasured(scores(), recipe())
 
 
 def selection() -> Selection:
-    """Which rows stay by the thresholds that can be applied, and by the reviews."""
+    """Which rows stay by what can be applied of the recipe, and by the reviews."""
     measured, now, said = scores(), recipe(), decided().marked
-    pending = waiting()
-    now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}})
+    pending = unmeasured(measured, now)
+    bare: dict[str, Any] = {name: None for name in ("rank", "budget") if name in pending}
+    now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
     key = (id(measured), now.model_dump_json(), tuple(r.id for r in said))
     held = st.session_state.get("selection")
     if held is None or held[0] != key:

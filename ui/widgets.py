@@ -12,6 +12,7 @@ from curate.errors import CurateError
 from curate.signal import discover
 from curate.task import plan
 from ui import measuring, opening, state
+from ui.escape import plain
 
 __all__ = ["attempt", "beside", "count", "empty", "head", "key_of", "need", "need_dataset", "share"]
 
@@ -100,7 +101,7 @@ def attempt(work: Callable[[], object]) -> bool:
     try:
         work()
     except CurateError as error:
-        st.error(str(error).replace("[", "\\["), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return False
     return True
 

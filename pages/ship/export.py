@@ -3,6 +3,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui import shipping, state
+from ui.escape import plain
 from ui.widgets import count, empty, head, need_dataset, share
 
 head("Export", "Take the kept rows away, with everything that it takes to get them again.")
@@ -12,7 +13,7 @@ pending = state.waiting()
 name = Path(measured.dataset.name).stem
 
 if pending:
-    st.warning("Some thresholds wait for their signal and would fail the export: " + ", ".join(pending), icon=":material/hourglass:")
+    st.warning("Not measured yet, so the export would fail: " + plain("; ".join(pending.values())), icon=":material/hourglass:")
 
 files, again = st.columns([1, 2], gap="large")
 with files:
