@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.recipe import Rank
 
 __all__ = ["columns_of", "rank_score"]
 
@@ -87,8 +86,11 @@ def _walk(node: ast.expr, value: Callable[[str], Any]) -> Any:
     raise InputError(WHERE, f"{ast.unparse(node)!r} is not allowed", f"Use numbers, columns, + - * / **, parentheses and {', '.join(_CALLS)}")
 
 
-def rank_score(rank: Rank, values: Callable[[str], Floats], rows: int) -> Floats:
-    """The score of every row. values: gives a numeric column by name, NaN where missing. Returns float64 [rows], finite; higher is better."""
+def rank_score(text: str, values: Callable[[str], Floats], rows: int, uncertain: tuple[str, float, float] | None = None) -> Floats:
+    """The score of every row by an expression. values: gives a numeric column by name, NaN where missing.
+
+    uncertain: (column, limit, factor): rows above the limit have their score multiplied. Returns float64 [rows], finite; higher is better.
+    """
 
     def filled(name: str) -> Floats:
         column = values(name)
@@ -96,9 +98,10 @@ def rank_score(rank: Rank, values: Callable[[str], Floats], rows: int) -> Floats
         return np.where(np.isnan(column), np.median(seen) if len(seen) else 0.5, column)
 
     with np.errstate(all="ignore"):
-        score = np.broadcast_to(np.asarray(_walk(_parse(rank.score), filled), np.float64), rows)
-        if rank.uncertain is not None:
-            score = np.where(filled(rank.uncertain.column) > rank.uncertain.above, score * rank.uncertain.factor, score)
+        score = np.broadcast_to(np.asarray(_walk(_parse(text), filled), np.float64), rows)
+        if uncertain is not None:
+            column, above, factor = uncertain
+            score = np.where(filled(column) > above, score * factor, score)
     bad = int((~np.isfinite(score)).sum())
     if bad:
         raise InputError(WHERE, f"gives no finite number for {bad:,} rows", "Guard it with clip or max, as in log(max(x, 1e-6))")

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curate.errors import InputError
+from curate.rank import columns_of
 from curate.roles import Role
 from curate.signal import check_parameters, discover
 
@@ -155,8 +156,6 @@ class Recipe(_Part):
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         """Scores, Links and columns that each part rests on: by threshold, and by "rank" and "budget"."""
-        from curate.rank import columns_of
-
         found: dict[str, tuple[str, ...]] = {}
         for name, threshold in self.thresholds.items():
             keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""

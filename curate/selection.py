@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.rank import rank_score
-from curate.recipe import Budget, LinkThreshold, Recipe, ScoreThreshold
+from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
 from curate.reviews import Review, marks
 from curate.scores import Scores
 from curate.signal import discover
@@ -162,10 +162,15 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             gives_way[name] = scores.links[name].gives_way(threshold.limit, threshold.rule, order)
             drops[name] = (gives_way[name] != np.arange(rows)) & ~pinned
             left &= ~drops[name]
-    score = None if recipe.rank is None else rank_score(recipe.rank, lambda name: score_values(scores, name), rows)
+    score = None if recipe.rank is None else _rank(scores, recipe.rank)
     if recipe.budget is not None:
         drops["budget"] = left & ~_within(scores, recipe.budget, score, left, pinned)
     return Selection(drops, gives_way, score, rows)
+
+
+def _rank(scores: Scores, rank: Rank) -> Floats:
+    more = rank.uncertain
+    return rank_score(rank.score, lambda name: score_values(scores, name), scores.dataset.rows, (more.column, more.above, more.factor) if more else None)
 
 
 def _within(scores: Scores, budget: Budget, score: Floats | None, left: Bools, pinned: Bools) -> Bools:

@@ -8,7 +8,6 @@ import pytest
 
 from curate.errors import InputError
 from curate.rank import columns_of, rank_score
-from curate.recipe import Rank, Uncertain
 
 COLUMNS = {"confidence": np.array([0.2, np.nan, 0.9]), "twin": np.array([0.0, 0.5, 1.0])}
 
@@ -20,16 +19,15 @@ def _values(name: str) -> npt.NDArray[np.float64]:
 
 
 def test_a_missing_value_reads_as_the_median() -> None:
-    assert rank_score(Rank(score="confidence * (1 - twin)"), _values, 3).tolist() == pytest.approx([0.2, 0.55 * 0.5, 0.0])
+    assert rank_score("confidence * (1 - twin)", _values, 3).tolist() == pytest.approx([0.2, 0.55 * 0.5, 0.0])
 
 
 def test_uncertain_rows_get_their_factor() -> None:
-    rank = Rank(score="1", uncertain=Uncertain(column="twin", above=0.4, factor=2))
-    assert rank_score(rank, _values, 3).tolist() == [1, 2, 2]
+    assert rank_score("1", _values, 3, ("twin", 0.4, 2)).tolist() == [1, 2, 2]
 
 
 def test_rank_is_the_place_scaled_to_one() -> None:
-    assert rank_score(Rank(score="rank(twin)"), _values, 3).tolist() == [0, 0.5, 1]
+    assert rank_score("rank(twin)", _values, 3).tolist() == [0, 0.5, 1]
 
 
 def test_columns_are_told() -> None:
@@ -43,14 +41,14 @@ def test_columns_are_told() -> None:
 )  # fmt: skip
 def test_nothing_else_is_allowed(text: str) -> None:
     with pytest.raises(InputError, match=r"rank\.score"):
-        rank_score(Rank(score=text), _values, 3)
+        rank_score(text, _values, 3)
 
 
 def test_a_result_that_is_no_number_is_refused() -> None:
     with pytest.raises(InputError, match="no finite number for 1 rows"):
-        rank_score(Rank(score="log(twin)"), _values, 3)
+        rank_score("log(twin)", _values, 3)
 
 
 def test_an_unknown_column_is_named() -> None:
     with pytest.raises(InputError, match="no such score"):
-        rank_score(Rank(score="teacher"), _values, 3)
+        rank_score("teacher", _values, 3)
