@@ -61,6 +61,7 @@ def edit_to(level: float, kind: str, words: list[str], spare: list[str], rng: Ra
     whole = shingles(" ".join(words))
 
     def edited(count: int) -> list[str]:
+        """The words after this many edits."""
         if kind == "shortened":
             return words[: len(words) - count]
         if kind == "extended":

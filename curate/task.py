@@ -58,6 +58,7 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
     owners = {c.name: s for s in discover().values() for c in s.columns}
 
     def add(name: str) -> Task:
+        """The task of a signal, planned once, after those it needs."""
         if name in tasks:
             return tasks[name]
         signal = discover()[name]

@@ -88,6 +88,7 @@ def test_every_page_is_there_with_nothing_open(chrome: Browser, tmp_path: Path, 
         page = chrome.new_page()
         page.goto(f"{bare}/{path}")
         settled(page, PAGES[path])
+        assert metric(page, "Dataset") == "none open"
         page.close()
 
 
