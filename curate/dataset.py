@@ -105,7 +105,7 @@ class Dataset:
         import polars as pl
 
         names = [name for name in ("prompt", "response", "text") if self.has(name)]
-        blank = self.views(names).select(pl.all().fill_null("").str.strip_chars().str.len_bytes().eq(0).sum()).collect()
+        blank = self.views(names).select(pl.all().fill_null("").str.strip_chars().str.len_bytes().eq(0).sum()).collect(engine="streaming")
         counts = {name: int(blank[name].item()) for name in names}
         found = [f"{counts[name]:,} of {self.rows:,} rows have an empty {name}" for name in names if counts[name]]
         none = [] if self.has("text") else ["No column is known to hold text: give a column the role prompt or response"]

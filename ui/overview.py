@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
+import polars as pl
 import streamlit as st
 
 from curate import overview
+from curate.dataset import Dataset
 from curate.selection import row_tokens
 from ui import measuring, state
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.widgets import count, share
 
-__all__ = ["counts_chart", "facts", "problems", "signals_table"]
+__all__ = ["columns", "counts_chart", "facts", "problems", "signals_table"]
 
 
 def facts() -> None:
@@ -63,10 +65,22 @@ def counts_chart(kind: str, name: str, noun: str) -> bool:
     return True
 
 
+@st.cache_data(show_spinner="Reading the rows once …", max_entries=32)
+def _read(key: str, _data: Dataset) -> tuple[list[str], pl.DataFrame]:
+    del key
+    return _data.problems(), overview.columns(_data)
+
+
+def columns() -> pl.DataFrame:
+    """The dataset's columns with type, role, missing rows and a first value."""
+    data = state.scores().dataset
+    return _read(f"{data.key} {data.roles}", data)[1]
+
+
 def problems() -> list[str]:
     """What was found wrong, one sentence each."""
     measured = state.scores()
-    found = list(measured.dataset.problems())
+    found = [*_read(f"{measured.dataset.key} {measured.dataset.roles}", measured.dataset)[0]]
     if "exact_duplicate_count" in measured.frame.columns:
         copies = int((measured.frame["exact_duplicate_count"].fill_null(1) > 1).sum())
         if copies:

@@ -197,9 +197,16 @@ def scores() -> Scores:
     data = dataset()
     if data is None:
         raise InputError("scores", "no dataset is open", "Open one on the page Open")
-    tasks = plan(data, recipe().signals)
+    signals = recipe().signals
+    tasks = _plan(f"{workspace().root} {data.key} {data.roles} {signals}", data, signals)
     done = ",".join(t.key for t in tasks if t.done(workspace()))
     return _scores(f"{workspace().root} {data.key} {data.fingerprint} {done}", data, tasks)
+
+
+@st.cache_resource(max_entries=16, ttl=30, show_spinner=False)  # a local model's folder may change
+def _plan(name: str, _data: Dataset, _signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:
+    del name
+    return plan(_data, _signals)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

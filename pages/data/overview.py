@@ -1,8 +1,6 @@
 import streamlit as st
 
-from curate import overview
-from ui import state
-from ui.overview import counts_chart, facts, problems, signals_table
+from ui.overview import columns, counts_chart, facts, problems, signals_table
 from ui.widgets import empty, head, need_dataset
 
 head("Overview", "What is in this dataset, and what is already known about it?")
@@ -31,7 +29,7 @@ signals_table()
 
 st.subheader("Columns")
 st.dataframe(
-    overview.columns(state.scores().dataset),
+    columns(),
     hide_index=True,
     column_config={"missing": st.column_config.NumberColumn(format="localized"), "example": st.column_config.TextColumn("first value", width="large")},
 )
