@@ -37,9 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
     run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out")
     score = add("score", "load and measure what a recipe says, and keep it in the workspace")
     score.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     load = add("load", "load a dataset into the workspace and print what it is")
@@ -75,7 +77,7 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
     from curate.workspace import Workspace
 
     out = args.out.absolute() if args.out else None
-    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell)
+    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell, args.key)
     if args.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
 
 
 def _score(args: argparse.Namespace, tell: Any) -> int:
-    from curate.load import load
+    from curate.load import load, open_dataset
     from curate.measure import measure
     from curate.recipe import load_recipe
     from curate.task import plan
@@ -94,7 +96,10 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
 
     recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
     part = recipe.dataset
-    dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    if args.key:
+        dataset = open_dataset(workspace, args.key, part.roles)
+    else:
+        dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
     wanted = {n: recipe.signals.get(n, {}) for n in args.only} if args.only else recipe.signals
     tasks = plan(dataset, {**wanted} if args.only is None else {**recipe.signals, **wanted})
     if args.only:
@@ -104,8 +109,9 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
         if not failed & {t.signal.name for t in _with_needs(task.needs)}:
             try:
                 measure(dataset, [task], workspace, args.engine, tell)
-            except SignalError as error:
-                print(f"curate: {error}", file=sys.stderr)
+            except (SignalError, InputError) as error:
+                said = str(error) if isinstance(error, SignalError) else f"the signal {task.signal.name} failed: {error}"
+                print(f"curate: {said}", file=sys.stderr)
                 failed.add(task.signal.name)
                 continue
         print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured' if task.done(workspace) else 'not measured'}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from curate.errors import InputError
 from curate.roles import Role, Roles, parse_roles
@@ -26,7 +26,8 @@ class Dataset:
     """Loaded rows. Rows keep the order of their files; a row's place from 0 is its *position*, its name for people and files is `row_id`.
 
     key: name of its folder in the workspace. fingerprint: digest of schema and row ids. rows: how many. rejected: lines set aside.
-    columns: (name, Arrow type as text) of the original columns. sources: (path as given, SHA-256) of the input files.
+    columns: (name, Arrow type as text) of the original columns. sources: (path, SHA-256) of the input files. given: the absolute paths and patterns, or the
+    hub name, that a recipe needs to load them again, with `bad_lines`.
     reasons: why a role was recognised. notes: what was found while loading, one sentence each.
     """
 
@@ -41,6 +42,8 @@ class Dataset:
     sources: tuple[tuple[str, str], ...]
     reasons: Mapping[Role, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    bad_lines: Literal["stop", "aside"] = "stop"
 
     def scan(self) -> pl.LazyFrame:
         """The original columns with their types, then `row_id` (String, 16 hex digits)."""

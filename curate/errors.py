@@ -26,6 +26,9 @@ class InputError(CurateError):
         super().__init__(f"{where}: {what}. {remedy}.")
         self.where, self.what, self.remedy = where, what, remedy
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.where, self.what, self.remedy)
+
 
 class BadLinesError(InputError):
     """Some lines of a file cannot be read while the others can: `bad_lines: aside` loads without them."""
@@ -41,6 +44,9 @@ class SignalError(CurateError):
         place = where if row is None else f"{where}, row {row}"
         super().__init__(f"{place}: the signal {signal} failed: {cause}. It has no scores; mend the row or leave the signal out of the recipe.")
         self.signal, self.where, self.row, self.cause = signal, where, row, cause
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, int | None, str]]:
+        return type(self), (self.signal, self.where, self.row, self.cause)
 
 
 class Cancelled(CurateError):

@@ -10,6 +10,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from curate import __version__
 from curate.dataset import Dataset
 from curate.engine import Engine
 from curate.errors import InputError
-from curate.load import load
+from curate.load import load, open_dataset
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, ReviewLog, dump_recipe
 from curate.reviews import fold, read_log
@@ -50,12 +51,15 @@ class Export:
         return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out)}
 
 
-def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: Engine = "pool", tell: Tell | None = None) -> Export:
-    """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None."""
+def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Export:
+    """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None. key: of a dataset loaded before."""
     if out is not None:
         check_out(out)
     part = recipe.dataset
-    dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    if key is not None:
+        dataset = open_dataset(workspace, key, part.roles)
+    else:
+        dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
     scores = read_scores(dataset, recipe, workspace)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
@@ -93,10 +97,11 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
 
 
 def _name(scores: Scores, full: Recipe, selection: Selection, reviews: list[str]) -> str:
-    """Name of a Version: digest of the recipe, the reviews and the row ids that stay, in order."""
+    """Name of a Version: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
     ids = scores.frame["row_id"].gather(selection.order(full.export.order))
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-    return digest([scores.dataset.fingerprint, full.model_dump(mode="json", exclude={"dataset", "reviews"}), reviews, kept])
+    part = full.model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
+    return digest([scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
 
 
 def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -108,7 +113,7 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
 def selected_columns(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame) -> pl.DataFrame:
     """What selected.parquet adds to the original columns, one row a kept row in the order of the export: scores, rank, order, weight.
 
-    A score whose name an original column has is called `<name>_2`: the original stays as it was.
+    A score whose name an original column has is called `<name>_2`, or the next free number: the original stays as it was.
     """
     import polars as pl
 
@@ -119,8 +124,11 @@ def selected_columns(scores: Scores, recipe: Recipe, selection: Selection, decis
         frame = frame.with_columns(pl.Series("order", np.arange(len(order), dtype=np.int64)))
     if recipe.export.weight == "score" and selection.score is not None:
         frame = frame.with_columns(pl.Series("weight", _weights(selection.score[order])))
-    taken = {n for n, _ in scores.dataset.columns}
-    return frame.rename({n: f"{n}_2" for n in frame.columns if n in taken})
+    taken, names = {n for n, _ in scores.dataset.columns}, {}
+    for name in frame.columns:
+        names[name] = next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in taken)
+        taken.add(names[name])
+    return frame.rename(names)
 
 
 def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -131,7 +139,7 @@ def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np
 
 
 def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path) -> None:
-    """Stream the kept rows, batch by batch, so that memory stays bounded in file order; another order holds the rows once."""
+    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once."""
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -146,10 +154,11 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
         schema = _beside(source.schema_arrow.empty_table(), extra.slice(0, 0)).schema
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             position = done = 0
-            for batch in source.iter_batches(65_536):
-                keep = selection.keep[position : position + batch.num_rows]
-                position += batch.num_rows
-                rows = pa.Table.from_batches([batch.filter(pa.array(keep))])
+            for group in range(source.num_row_groups):  # written to be of bounded size (`curate.rows`)
+                table = source.read_row_group(group)
+                keep = selection.keep[position : position + table.num_rows]
+                position += table.num_rows
+                rows = table.filter(pa.array(keep))
                 writer.write_table(_beside(rows, extra.slice(done, rows.num_rows)))
                 done += rows.num_rows
 

@@ -99,7 +99,7 @@ def hand(scores: Scores, keeper: str, inside: Bools, pinned: Bools) -> Hand:
 
 def outcome(links: Links, rows: Hand, threshold: LinkThreshold) -> Outcome:
     """Apply a threshold to the rows in hand; the same as `curate.selection.select` does."""
-    gives_way = links.gives_way(threshold.limit, threshold.rule, rows.order)
+    gives_way = links.gives_way(threshold.limit, threshold.rule, rows.order, int((rows.pinned & rows.inside).sum()))
     return Outcome(rows, threshold, gives_way, (gives_way != np.arange(links.rows)) & ~rows.pinned)
 
 

@@ -60,16 +60,17 @@ class Links:
         graph: tuple[npt.NDArray[np.int64], Ints, Floats] = forest.adjacency(self.rows, pairs.a, pairs.b, pairs.similarity, order)
         return graph
 
-    def gives_way(self, limit: float, rule: Rule, order: Ints) -> Ints:
+    def gives_way(self, limit: float, rule: Rule, order: Ints, pins: int = 0) -> Ints:
         """The row that each row gives way to at a limit; itself where it stays. int32 [rows].
 
-        order: int32, positions of the rows in hand, the keeper's favourite first. Rows that are not in it neither stay nor go: they read themselves.
+        order: int32, positions of the rows in hand, the keeper's favourite first; its first `pins` rows stay in any case, whatever they read here.
+        Rows that are not in it neither stay nor go: they read themselves.
         """
         from curate.kernels import forest
 
         exact = _exact(limit)
         if rule == "cover":
-            found = forest.cover_rule(order, self.pairs.twin, self.graph, exact)
+            found = forest.cover_rule(order, pins, self.pairs.twin, self.graph, exact)
         else:
             place = np.full(self.rows, -1, np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)
@@ -95,8 +96,8 @@ class Links:
         """Rows that the group rule drops at each limit, where all rows are in hand. int64 [limits]."""
         return np.asarray(np.searchsorted(-self.joins, -limits.astype(np.float32), side="right"), np.int64)
 
-    def of_row(self, position: int, limit: float) -> list[tuple[int, float]]:
-        """Rows at least `limit` alike to one row, most alike first, its own class included at 1.0."""
+    def of_row(self, position: int, limit: float, most: int | None = None) -> list[tuple[int, float]]:
+        """Rows at least `limit` alike to one row, most alike first, its own class included at 1.0; the first `most` of them."""
         twin = self.pairs.twin
         if twin[position] < 0:
             return []
@@ -105,8 +106,11 @@ class Links:
         span = slice(start[mine], start[mine + 1])
         near = {int(o): float(s) for o, s in zip(other[span], alike[span], strict=True) if s >= np.float32(limit)}
         members = np.flatnonzero(np.isin(twin, np.array([mine, *near], np.int32)))
-        found = [(int(m), near.get(int(twin[m]), 1.0)) for m in members if m != position]
-        return sorted(found, key=lambda row: (-row[1], row[0]))
+        members = members[members != position]
+        classes, of = np.unique(twin[members], return_inverse=True)
+        close = np.array([near.get(int(c), 1.0) for c in classes])[of]
+        best = np.lexsort((members, -close))[:most]
+        return [(int(m), float(s)) for m, s in zip(members[best], close[best], strict=True)]
 
 
 def link(name: str, pairs: Pairs) -> Links:

@@ -18,7 +18,7 @@ from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.readers.columnar import read_columnar
 from curate.readers.delimited import read_delimited
-from curate.readers.file import InputFile, find_files, is_hub_name
+from curate.readers.file import InputFile, find_files, is_hub_name, resolve
 from curate.readers.jsonl import read_lines
 from curate.readers.reading import Reading, Rejects, Rows
 from curate.roles import Role, parse_roles
@@ -27,13 +27,13 @@ from curate.workspace import Workspace, digest, file_sha256, read_json, whole_fo
 
 __all__ = ["list_datasets", "load", "open_dataset"]
 
-VERSION = 1
+VERSION = 2
 """Part of every key: raise it when the same files would come out otherwise."""
 
 MEMORY = "1GB"
 _SAMPLE = 20, 100  # places spread over the rows, rows at each
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int, str], None]
 
 
 def load(
@@ -47,7 +47,7 @@ def load(
     """Load files, folders, globs or a hub name into the workspace and open them; what has been loaded before is only opened.
 
     roles: as a recipe writes them; recognised where None. bad_lines: raise BadLinesError at lines that cannot be read, or set them aside in rejected.jsonl.
-    progress: is given a stage, how much of it is done and how much there is, in bytes; it may raise Cancelled. Raises InputError where files cannot be used.
+    progress: is given a stage, how much of it is done, how much there is, and "bytes"; it may raise Cancelled. Raises InputError where files cannot be used.
     """
     given = [paths] if isinstance(paths, str) else [*paths]
     if not given:
@@ -64,10 +64,20 @@ def load(
         name += f" and {len(given) - 1} more" if len(given) > 1 else ""
         if not (workspace.dataset(key) / "dataset.json").is_file():
             with _writing(workspace), whole_folder(workspace.dataset(key)) as folder:
-                _make(Dataset(folder, key, name, "", 0, 0, (), {}, sources), files, bad_lines, meter)
+                _make(Dataset(folder, key, name, "", 0, 0, (), {}, sources, bad_lines=bad_lines), files, meter)
                 if changed := [f.shown for f, then in zip(files, before, strict=True) if f.path.stat().st_mtime_ns != then.st_mtime_ns]:
                     raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
-    return replace(open_dataset(workspace, key, roles), name=name, sources=sources)
+    _note(workspace, key, {"name": name, "sources": [list(s) for s in sources], "given": [resolve(path, Path()) for path in given]})
+    return open_dataset(workspace, key, roles)
+
+
+def _note(workspace: Workspace, key: str, seen: Mapping[str, Any]) -> None:
+    """Note where the rows were last loaded from."""
+    path = workspace.dataset(key) / "dataset.json"
+    held = read_json(path)
+    if any(held.get(name) != value for name, value in seen.items()):
+        with _writing(workspace):
+            write_json(path, {**held, **seen})
 
 
 def open_dataset(workspace: Workspace, key: str, roles: Mapping[Any, str | Sequence[str]] | None = None) -> Dataset:
@@ -78,10 +88,12 @@ def open_dataset(workspace: Workspace, key: str, roles: Mapping[Any, str | Seque
     found = read_json(folder / "dataset.json")
     columns = tuple((name, kind) for name, kind in found["columns"])
     recognised = parse_roles({role: columns for role, (columns, _) in found["roles"].items()}, [name for name, _ in columns])
-    facts = {k: found[k] for k in ("key", "name", "fingerprint", "rows", "rejected")}
+    facts: dict[str, Any] = {k: found[k] for k in ("key", "name", "fingerprint", "rows", "rejected", "bad_lines")}
     sources = tuple((path, sha) for path, sha in found["sources"])
     reasons = {Role(role): why for role, (_, why) in found["roles"].items()}
-    dataset = Dataset(folder, **facts, columns=columns, roles=recognised, sources=sources, reasons=reasons, notes=tuple(found["notes"]))
+    given = tuple(found.get("given") or [path for path, _ in sources])  # a kill before the note leaves the files
+    more: dict[str, Any] = {"columns": columns, "roles": recognised, "sources": sources, "reasons": reasons, "notes": tuple(found["notes"]), "given": given}
+    dataset = Dataset(folder, **facts, **more)
     return dataset if roles is None else dataset.with_roles(roles)
 
 
@@ -101,7 +113,7 @@ class _Meter:
 
     def __call__(self, file: InputFile, done: int) -> None:
         if self.progress is not None:
-            self.progress(self.stage, sum(self.sizes[: file.number]) + done, sum(self.sizes))
+            self.progress(self.stage, sum(self.sizes[: file.number]) + done, sum(self.sizes), "bytes")
 
 
 def _find(given: Sequence[str], workspace: Workspace, stack: ExitStack) -> list[InputFile]:
@@ -138,14 +150,14 @@ def _writing(workspace: Workspace) -> Iterator[None]:
         raise InputError(str(workspace.root), f"cannot be written ({error.strerror or error})", "Make room, or choose another --workspace") from error
 
 
-def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop", "aside"], meter: _Meter) -> None:
+def _make(draft: Dataset, files: Sequence[InputFile], meter: _Meter) -> None:
     """Fill the folder of a dataset; dataset.json comes last."""
     import duckdb
 
     from curate.recognition import recognise
 
     scratch = draft.folder / "scratch"
-    rejects = Rejects(draft.folder / "rejected.jsonl", bad_lines)
+    rejects = Rejects(draft.folder / "rejected.jsonl", draft.bad_lines)
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(scratch)}) as con:
         meter.stage = "read"
         rows = _reader(files[0].format)(files, Reading(con, rejects, meter))
@@ -160,7 +172,7 @@ def _make(draft: Dataset, files: Sequence[InputFile], bad_lines: Literal["stop",
     aside = [f"{rejects.count:,} bad line{'s were' if rejects.count > 1 else ' was'} set aside in rejected.jsonl"] if rejects.count else []
     done = replace(draft, fingerprint=written.fingerprint, rows=written.rows, rejected=rejects.count, columns=written.columns)
     roles = recognise(done.rows_at(_spread(done.rows)).drop("row_id"))
-    facts = {k: v for k, v in vars(done).items() if k in ("key", "name", "fingerprint", "rows", "rejected", "columns", "sources")}
+    facts = {k: v for k, v in vars(done).items() if k in ("key", "name", "fingerprint", "rows", "rejected", "columns", "sources", "bad_lines")}
     write_json(draft.folder / "dataset.json", {**facts, "roles": roles, "notes": [*aside, *empty, *rows.notes], "loaded": time.time()})
 
 
@@ -177,8 +189,8 @@ def _spread(rows: int) -> list[int]:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what loads left that were killed more than a day ago; a younger one may still be running."""
-    for folder in (workspace.root / "datasets").glob(".*.tmp"):
+    """Remove what was left half written by work that was killed more than a day ago; a younger one may still be running."""
+    for folder in [folder for place in ("datasets", "scores", "versions") for folder in (workspace.root / place).glob(".*.tmp")]:
         with suppress(FileNotFoundError):  # another load may end just now
             if max(p.stat().st_mtime for p in [folder, *folder.glob("*")]) < time.time() - 86_400:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -39,11 +39,15 @@ def measure(dataset: Dataset, tasks: Sequence[Task], workspace: Workspace, engin
     """Measure what is not yet kept, in order. Raises SignalError naming the signal, the dataset and the row; what was finished stays."""
     for task in tasks:
         if task.skip or task.done(workspace):
+            shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)  # a kill may have left them
             continue
         start, cpu = time.time(), time.process_time()
         if tell:
             tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
-        table, links = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
+        try:
+            table, links = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
+        except _Elsewhere:
+            continue
         with whole_folder(task.folder(workspace)) as folder:
             table.write_parquet(folder / "scores.parquet")
             if links:
@@ -95,13 +99,21 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
         for found in run_batches(work, missing(), where):
             start = todo.pop(0)
             frame = _check(found, signal, min(signal.batch, dataset.rows - start))
+            if task.done(workspace):
+                raise _Elsewhere
             write_file(parts / f"part-{start:012}.parquet", frame.write_parquet)
             if tell:
                 tell(signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
     except _BatchError as error:
         raise SignalError(signal.name, dataset.name, todo[0] + error.row, error.cause) from None
-    files = sorted(parts.glob("part-*.parquet"))
-    return (pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(signal)), None
+    files = [parts / f"part-{start:012}.parquet" for start in range(0, dataset.rows, signal.batch)]
+    try:
+        whole = pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(signal)
+    except FileNotFoundError:
+        if task.done(workspace):
+            raise _Elsewhere from None
+        raise
+    return _check(whole.to_arrow(compat_level=pl.CompatLevel.oldest()), signal, dataset.rows) if files else whole, None
 
 
 def _empty(signal: Signal) -> pl.DataFrame:
@@ -109,6 +121,10 @@ def _empty(signal: Signal) -> pl.DataFrame:
 
     kinds = {c.name: pl.Array(pl.Float32, 1) if c.dtype.startswith("Array") else getattr(pl, c.dtype) for c in signal.columns}
     return pl.DataFrame(schema=kinds)
+
+
+class _Elsewhere(Exception):
+    """Another process finished the same task meanwhile."""
 
 
 class _BatchError(Exception):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from curate.errors import InputError
 from curate.rank import columns_of
+from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
 
@@ -273,13 +274,6 @@ def load_recipe(path: Path) -> Recipe:
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
     return recipe.model_copy(update=changed)
-
-
-def resolve(path: str, folder: Path) -> str:
-    """A path seen from a folder, as absolute text; a hub name (`owner/name`, nothing there on disk) stays as it is."""
-    seen = (folder / Path(path).expanduser()).absolute()
-    hub = path.count("/") == 1 and not path.startswith((".", "/", "~")) and not seen.exists() and not Path(path).suffix
-    return path if hub else str(seen)
 
 
 class _Dumper(yaml.SafeDumper):

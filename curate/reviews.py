@@ -73,11 +73,18 @@ def append(path: Path, review: Review) -> int:
             size = file.seek(0, os.SEEK_END)
             if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
                 line = b"\n" + line  # the line before was torn by a kill
-            file.write(line)
-            os.fsync(file.fileno())
+            try:
+                left = memoryview(line)
+                while left:  # a full disk takes a part and says so only at the next write
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+            file.seek(0)
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
     except OSError as error:
         raise InputError(str(path), f"the decision could not be kept ({error.strerror})", "Make room on the disk or check that it can be written") from error
-    return path.read_bytes().count(b"\n")
 
 
 def read_log(path: Path, lines: int | None = None) -> tuple[Review, ...]:

@@ -31,7 +31,7 @@ _PAGE_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Written:
-    """fingerprint: digest of the columns and of the ids in order. columns: (name, Arrow type as text) of the original ones. empty: those always null."""
+    """fingerprint: digest of columns, content and ids, in order. columns: (name, Arrow type as text) of the original ones. empty: those always null."""
 
     rows: int
     fingerprint: str
@@ -55,12 +55,15 @@ def write_rows(rows: Rows, path: Path, where: str, con: duckdb.DuckDBPyConnectio
     filled = np.zeros(len(names), bool)
     with pq.ParquetWriter(path, schema, compression="lz4", data_page_size=_PAGE_BYTES, dictionary_pagesize_limit=_PAGE_BYTES) as out:
         for group in _groups(rows):
-            row_id = _given(group, where) if own else _made(group, names, con)
+            brought = _given(group, where) if own else None
+            made = _made(group.select(names), names, con) if names or brought is None else brought
+            row_id = made if brought is None else brought
             table = pa.table([*(group.column(name) for name in names), row_id], schema=schema)
             out.write_table(table, row_group_size=len(table))
             count += len(table)
             filled |= np.array([group.column(name).null_count < len(group) for name in names], bool)
-            ids.update("".join(row_id.to_pylist()).encode())
+            for hashed in [made, row_id] if own else [made]:  # ids that came along may stand on texts that were edited since
+                ids.update("".join(hashed.to_pylist()).encode())
     different = con.execute("select count(distinct row_id) from read_parquet($1)", [str(path)]).fetchall()[0][0]
     if different != count:
         raise _not_ids(where)

@@ -159,7 +159,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             if name not in scores.links:
                 raise InputError(f"thresholds.{name}", _why_absent(scores, name), "Measure it first, or take the threshold out")
             order = keeper_order(scores, threshold.keeper, left, pinned)
-            gives_way[name] = scores.links[name].gives_way(threshold.limit, threshold.rule, order)
+            gives_way[name] = scores.links[name].gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
             drops[name] = (gives_way[name] != np.arange(rows)) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else _rank(scores, recipe.rank)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from curate.errors import InputError
+from curate.readers.file import resolve
 from curate.workspace import Workspace
 
 __all__ = ["serve"]
@@ -30,8 +31,8 @@ def serve(workspace: Workspace, file: str | None, port: int) -> int:
             probe.bind((HERE, port))
         except OSError as error:
             raise InputError(f"{HERE}:{port}", f"cannot be listened on ({error.strerror})", "Choose another with --port") from error
-    first = "" if file is None else str(Path(file).expanduser().absolute()) if Path(file).expanduser().exists() else file
-    environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first}
+    first = "" if file is None else resolve(file, Path())
+    environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first, "CURATE_FROM": str(Path().absolute())}
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
     command = [sys.executable, "-m", "ui.server", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
     print(f"Curate: http://{HERE}:{port}", flush=True)

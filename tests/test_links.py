@@ -78,6 +78,19 @@ def test_the_cover_rule_keeps_its_two_laws(big: Links, order: Ints, limit: float
 
 
 @pytest.mark.parametrize("limit", LIMITS)
+def test_pinned_rows_stay_and_others_give_way_to_them(big: Links, order: Ints, limit: float) -> None:
+    to = big.gives_way(limit, "cover", order, 40)
+    alike = matrix(big.pairs) >= np.float32(limit)
+    pinned = np.isin(np.arange(big.rows), order[:40])
+    stays = np.isin(np.arange(big.rows), order) & (big.pairs.twin >= 0) & ((to == np.arange(big.rows)) | pinned)
+    free = np.flatnonzero(stays & ~pinned)
+    assert not (alike[np.ix_(free, np.flatnonzero(stays))] & (free[:, None] != np.flatnonzero(stays))).any(), "no free row stays beside one that is alike"
+    gone = np.flatnonzero((to != np.arange(big.rows)) & ~pinned)
+    assert alike[gone, to[gone]].all()
+    assert stays[to[gone]].all()
+
+
+@pytest.mark.parametrize("limit", LIMITS)
 def test_the_group_rule_keeps_the_favourite_of_each_component(big: Links, order: Ints, limit: float) -> None:
     to = big.gives_way(limit, "group", order)
     component = components(big.pairs, limit)

@@ -161,23 +161,23 @@ def test_progress_is_told_and_may_cancel(workspace: Workspace, tmp_path: Path) -
     (tmp_path / "a.jsonl").write_bytes(jsonl([{"a": i} for i in range(1000)]))
     size = (tmp_path / "a.jsonl").stat().st_size
 
-    def stop(stage: str, done: int, total: int) -> None:
+    def stop(stage: str, done: int, total: int, unit: str) -> None:
         if stage == "write":
             raise Cancelled
 
     with pytest.raises(Cancelled):
         load(str(tmp_path / "a.jsonl"), workspace, progress=stop)
     assert list((workspace.root / "datasets").iterdir()) == []
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, int, int, str]] = []
     load(str(tmp_path / "a.jsonl"), workspace, progress=lambda *step: told.append(step))
-    assert told == [(stage, size, size) for stage in ("hash", "read", "write")]
+    assert told == [(stage, size, size, "bytes") for stage in ("hash", "read", "write")]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(workspace: Workspace, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(jsonl([{"a": i} for i in range(1000)]))
 
-    def touch(stage: str, done: int, total: int) -> None:
+    def touch(stage: str, done: int, total: int, unit: str) -> None:
         if stage == "write":
             os.utime(path, (0, 0))
 

@@ -11,7 +11,7 @@ from curate.recipe import LinkThreshold, Threshold
 from curate.selection import row_tokens
 from ui import measuring, opening, state
 from ui.escape import plain
-from ui.widgets import count, share
+from ui.widgets import amount, count, share
 
 __all__ = ["frame", "in_words"]
 
@@ -114,7 +114,7 @@ def _one(job: Job) -> None:
         left = f", {measuring.duration(now.seconds_left)} left" if now.seconds_left else ""
         with st.popover(plain(f"{job.label}: {stage}{left}"), icon=":material/progress_activity:", wrap=False):
             if now.total:
-                st.progress(min(1.0, now.done / now.total), f"{count(now.done)} of {count(now.total)} {now.unit}")
+                st.progress(min(1.0, now.done / now.total), amount(now))
             if now.rate and now.unit == "rows":
                 st.text(f"{now.rate:,.1f} rows/s in this step")
             st.button(

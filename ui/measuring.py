@@ -79,11 +79,11 @@ def measure(signals: Sequence[str]) -> None:
         now = now.model_copy(update={"signals": {**now.signals, **missing}})
         state.change(now)
     bare = now.model_copy(update={"thresholds": {}, "rank": None, "budget": None, "reviews": None})
-    text = dump_recipe(bare)
+    text, key = dump_recipe(bare), str(st.session_state["dataset"])
     path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
     if not path.exists():
         write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    start(state.workspace(), ["score", str(path), "--only", *signals], "Measuring", str(st.session_state["dataset"]))
+    start(state.workspace(), ["score", str(path), "--key", key, "--only", *signals], "Measuring", key)
 
 
 def ensure() -> None:

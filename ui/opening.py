@@ -13,6 +13,7 @@ from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.jobs import Job, jobs, output, start
 from curate.load import list_datasets
+from curate.readers.file import resolve
 from curate.recipe import Recipe, load_recipe
 from curate.workspace import Workspace, write_file
 from ui import measuring, state
@@ -21,14 +22,19 @@ from ui.escape import plain
 __all__ = ["begin", "failed", "keep_upload", "open_path", "opening"]
 
 
-def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "stop") -> None:
-    """Start to open files, a folder, a hub name or a recipe (.yaml). Raises InputError where a recipe is wrong."""
+def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "stop", by_hand: bool = True) -> None:
+    """Start to open files, a folder, a hub name or a recipe (.yaml). Relative ones are seen from where `curate app` was called.
+
+    by_hand: a person opens it now, not the command that started the server. Raises InputError where a recipe is wrong.
+    """
     asked: Recipe | None = None
-    if isinstance(paths, str) and Path(paths).suffix in (".yaml", ".yml"):
-        asked = load_recipe(Path(paths))
-        paths, bad_lines = asked.dataset.path, asked.dataset.bad_lines
-    job = start(state.workspace(), ["load", *([paths] if isinstance(paths, str) else paths), "--bad-lines", bad_lines], "Opening")
-    st.session_state["opening"] = (job.id, asked, paths)
+    seen = [resolve(path, Path(os.environ.get("CURATE_FROM", "."))) for path in ([paths] if isinstance(paths, str) else paths)]
+    if len(seen) == 1 and Path(seen[0]).suffix in (".yaml", ".yml"):
+        asked = load_recipe(Path(seen[0]))
+        seen = [asked.dataset.path] if isinstance(asked.dataset.path, str) else asked.dataset.path
+        bad_lines = asked.dataset.bad_lines
+    job = start(state.workspace(), ["load", *seen, "--bad-lines", bad_lines], "Opening")
+    st.session_state["opening"] = (job.id, asked, seen, by_hand)
 
 
 def opening() -> Job | None:
@@ -37,7 +43,7 @@ def opening() -> Job | None:
     return next((j for j in jobs(state.workspace()) if held and j.id == held[0]), None)
 
 
-def failed() -> tuple[Job, str | list[str]] | None:
+def failed() -> tuple[Job, list[str]] | None:
     """The opening that failed, with its paths, or None."""
     job = opening()
     return (job, st.session_state["opening"][2]) if job is not None and job.state in ("failed", "stopped", "cancelled") else None
@@ -57,17 +63,17 @@ def begin() -> None:
     if named and "dataset" not in st.session_state and "opening" not in st.session_state and "dataset" not in st.query_params:
         try:
             if "key" in first:
-                state.open_key(first["key"], load_recipe(Path(named)) if named.endswith((".yaml", ".yml")) else None)
+                state.open_key(first["key"], load_recipe(Path(named)) if named.endswith((".yaml", ".yml")) else None, by_hand=False)
             else:
-                open_path(named)
+                open_path(named, by_hand=False)
         except CurateError as error:
             st.error(plain(str(error)), icon=":material/error:")
     job = opening()
     if job is not None and job.state == "done":
         key = str(json.loads(output(state.workspace(), job))["key"])
-        _, asked, paths = st.session_state.pop("opening")
-        state.open_key(key, asked)
-        if named and (paths == named or asked is not None):
+        _, asked, _, by_hand = st.session_state.pop("opening")
+        state.open_key(key, asked, by_hand)
+        if named and not by_hand:
             first["key"] = key
     measuring.ensure()
 

@@ -190,7 +190,7 @@ def _nearest(name: str, _scores: Scores) -> tuple[pl.Series, pl.Series]:
 def _like(position: int) -> Mapping[str, list[tuple[int, float]]]:
     """Rows like this one with their similarity, by kind; kinds without any are left out."""
     measured = state.scores()
-    found = {name.replace("_", " "): links.of_row(position, 0.0)[:MOST] for name, links in measured.links.items()}
+    found = {name.replace("_", " "): links.of_row(position, 0.0, MOST) for name, links in measured.links.items()}
     if "neighbour" in measured.measured:
         found["close in meaning"] = neighbours(*_nearest(version(measured), measured), position)
     return {kind: rows for kind, rows in found.items() if rows}

@@ -13,6 +13,7 @@ import streamlit as st
 
 from curate.dataset import Dataset
 from curate.difference import difference, folded, side_by_side
+from curate.groups import likeness
 from curate.recipe import LinkThreshold, ScoreThreshold
 from curate.roles import Role
 from curate.selection import Selection, score_values
@@ -177,5 +178,5 @@ def why_dropped(position: int) -> None:
 
 
 def _alike(name: str, position: int, keeper: int) -> str:
-    near = dict(state.scores().links[name].of_row(position, 0.0))
-    return f"{near[keeper]:.3f} alike to" if keeper in near else "by way of other rows alike to"
+    found = float(likeness(state.scores().links[name], np.array([position], np.int32), np.array([keeper], np.int32))[0])
+    return "by way of other rows alike to" if np.isnan(found) else f"{found:.3f} alike to"

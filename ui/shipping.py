@@ -51,7 +51,8 @@ def download(measured: Scores, recipe: Recipe, file: str) -> Callable[[], Binary
 
 def write_version() -> None:
     """Write a Version in the background."""
-    start(state.workspace(), ["run", str(save_recipe())], "Writing a Version", str(st.session_state["dataset"]))
+    key = str(st.session_state["dataset"])
+    start(state.workspace(), ["run", str(save_recipe()), "--key", key], "Writing a Version", key)
 
 
 def set_export(**changed: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import streamlit as st
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import list_datasets, open_dataset
-from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, load_recipe, parse_recipe
+from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, parse_recipe
 from curate.reviews import Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores
 from curate.selection import Selection, select, unmeasured
@@ -68,22 +68,32 @@ def _session() -> str:
     return str(st.session_state.setdefault("session", uuid.uuid4().hex[:12]))
 
 
-def open_key(key: str, asked: Recipe | None = None) -> None:
-    """Take a loaded dataset in hand, with the recipe it was asked for with, if any."""
+def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> None:
+    """Take a loaded dataset in hand, with the recipe it was asked for with, if any.
+
+    by_hand: a person opens the recipe now: it holds at once, and undo takes it back. Else the server was started with it: it holds for sessions that begin.
+    """
     if st.session_state.get("dataset") != key:
         for name in ("start", "pills"):
             st.session_state.pop(name, None)
     st.session_state["dataset"] = key
+    _open.clear()  # it may have been loaded from elsewhere
     data = _loaded()
     if asked is not None and data is not None:
-        _adopt(asked, workspace().reviews(data.fingerprint))
+        _adopt(asked, workspace().reviews(data.fingerprint), _session() if by_hand else OPENED)
 
 
-def _adopt(asked: Recipe, log: Path) -> None:
-    """Let an opened recipe hold for every session that begins, once: what was decided after it was first opened stays decided."""
-    given = asked.model_dump(mode="json", exclude_none=True)
-    if not any(r.value == OPENED and r.recipe == given for r in read_log(log)):
-        append(log, Review("recipe", OPENED, value=OPENED, recipe=given))
+def _adopt(asked: Recipe, log: Path, session: str) -> None:
+    """Put an opened recipe, and the reviews it rests on, into the log; what the server was started with only once: what was decided since stays decided."""
+    held = read_log(log)
+    known = {r.id for r in held}
+    if asked.reviews is not None:
+        for review in fold(read_log(Path(asked.reviews.path), asked.reviews.lines)).marked:
+            if review.id not in known:
+                append(log, replace(review, session=OPENED))
+    given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
+    if session != OPENED or not any(r.value == OPENED and r.recipe == given for r in held):
+        append(log, Review("recipe", session, value=OPENED if session == OPENED else None, recipe=given))
 
 
 def _key() -> str | None:
@@ -132,10 +142,13 @@ def decided() -> Decided:
 def _start(data: Dataset) -> Recipe:
     """The recipe of a session that has decided nothing yet: the last one that anybody left or opened, else every signal and no threshold."""
     left = decided().latest
-    if left is not None:
-        return parse_recipe(dict(left), "the recipe left in the log")
-    paths = [path for path, _ in data.sources]
-    return parse_recipe({"dataset": {"path": paths[0] if len(paths) == 1 else paths}, "signals": {name: {} for name in discover()}}, "recipe")
+    return _parsed(left if left is not None else {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}, data)
+
+
+def _parsed(held: Mapping[str, Any], data: Dataset) -> Recipe:
+    """A recipe of the log, for the dataset in hand: the same rows may have been loaded from elsewhere since."""
+    path = data.given[0] if len(data.given) == 1 else list(data.given)
+    return parse_recipe({**held, "dataset": {**held["dataset"], "path": path, "bad_lines": data.bad_lines}}, "the recipe in the log")
 
 
 def recipe() -> Recipe:
@@ -146,8 +159,11 @@ def recipe() -> Recipe:
     if "start" not in st.session_state:
         st.session_state["start"] = _start(data)
     held = decided().recipe
-    start: Recipe = st.session_state["start"]
-    return start if held is None else parse_recipe(dict(held), "the recipe in the log")
+    known = st.session_state.get("parsed")
+    if held is not None and (known is None or known[0] is not held or known[1] is not data):
+        known = st.session_state["parsed"] = (held, data, _parsed(held, data))
+    found: Recipe = st.session_state["start"] if held is None or known is None else known[2]
+    return found
 
 
 def _log(action: Action, **given: Any) -> None:
@@ -199,8 +215,8 @@ def scores() -> Scores:
         raise InputError("scores", "no dataset is open", "Open one on the page Open")
     signals = recipe().signals
     tasks = _plan(f"{workspace().root} {data.key} {data.roles} {signals}", data, signals)
-    done = ",".join(t.key for t in tasks if t.done(workspace()))
-    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {done}", data, tasks)
+    done = [t.key for t in tasks if t.done(workspace())]
+    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {data.roles} {[t.key for t in tasks]} {done}", data, tasks)
 
 
 @st.cache_resource(max_entries=16, ttl=30, show_spinner=False)  # a local model's folder may change
@@ -226,12 +242,11 @@ def selection() -> Selection:
     pending = unmeasured(measured, now)
     bare: dict[str, Any] = {name: None for name in ("rank", "budget") if name in pending}
     now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
-    key = (id(measured), now.model_dump_json(), tuple(r.id for r in said))
+    key = (now.model_dump_json(), tuple(r.id for r in said))
     held = st.session_state.get("selection")
-    if held is None or held[0] != key:
-        held = (key, select(measured, now, said))
-        st.session_state["selection"] = held
-    found: Selection = held[1]
+    if held is None or held[0] is not measured or held[1] != key:
+        held = st.session_state["selection"] = (measured, key, select(measured, now, said))
+    found: Selection = held[2]
     return found
 
 
@@ -270,8 +285,3 @@ def close_pill(label: str) -> None:
 def in_view() -> Bools | None:
     """Rows that all filters admit; None where there is no filter. bool [rows]."""
     return np.logical_and.reduce([p.rows for p in pills()]) if pills() else None
-
-
-def read_recipe(path: str) -> Recipe:
-    """A recipe from a file that the person named."""
-    return load_recipe(Path(path))

@@ -9,17 +9,25 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from curate.errors import CurateError
+from curate.jobs import Progress
 from curate.signal import discover
 from curate.task import plan
 from ui import measuring, opening, state
 from ui.escape import plain
 
-__all__ = ["attempt", "beside", "count", "empty", "head", "key_of", "need", "need_dataset", "share"]
+__all__ = ["amount", "attempt", "beside", "count", "empty", "head", "key_of", "need", "need_dataset", "share"]
 
 
 def count(number: float, noun: str = "") -> str:
     """A whole number with thousands separators: "1,234 rows"."""
     return f"{number:,.0f} {noun}".rstrip()
+
+
+def amount(now: Progress) -> str:
+    """How far a job is: "1,234 of 5,000 rows", "12.0 of 640.2 MB"."""
+    if now.unit == "bytes":
+        return f"{now.done / 1e6:,.1f} of {now.total / 1e6:,.1f} MB"
+    return f"{count(now.done)} of {count(now.total)} {now.unit}"
 
 
 def share(part: float, whole: float) -> str:

@@ -140,18 +140,21 @@ def adjacency(rows: int, a: Ints, b: Ints, similarity: Floats, order: Longs) -> 
 
 
 @nb.njit(cache=True)
-def cover_rule(order: Ints, twin: Ints, graph: tuple[Longs, Ints, Floats], limit: float) -> Ints:
+def cover_rule(order: Ints, pins: int, twin: Ints, graph: tuple[Longs, Ints, Floats], limit: float) -> Ints:
     """The row that each row gives way to when a row goes only if a row that stays is at least `limit` alike; itself where it stays or is not in hand.
 
-    order: int32 [rows in hand], the keeper's order. Whole classes settle at once: what is alike to one member is alike to all. int32 [rows].
+    order: int32 [rows in hand], the keeper's order; its first `pins` rows stay in any case, and others give way to them.
+    Whole classes settle at once: what is alike to one member is alike to all. int32 [rows].
     """
     start, other, alike = graph
     taken = np.full(len(twin), -1, np.int32)
-    for row in order:
+    for i in range(len(order)):
+        row = order[i]
         c = twin[row]
-        if c < 0 or taken[c] >= 0:
+        if c < 0 or (taken[c] >= 0 and i >= pins):
             continue
-        taken[c] = row
+        if taken[c] < 0:
+            taken[c] = row
         for q in range(start[c], start[c + 1]):
             if alike[q] < limit:
                 break
@@ -170,7 +173,9 @@ def warm() -> None:
     a, b, s = np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
     spanning(4, a, b, np.array([0], np.int64))
     line, gap = line_order(4, np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([1, 0.9], np.float32))
-    labels(line, gap, 0.8)
-    runs(line, gap, 0.8, 2)
-    group_rule(line, gap, 0.8, np.arange(4).astype(np.int32))
-    cover_rule(np.arange(4).astype(np.int32), twin, adjacency(4, a, b, s, np.array([0], np.int64)), 0.8)
+    graph, order = adjacency(4, a, b, s, np.array([0], np.int64)), np.arange(4).astype(np.int32)
+    for limit in (0.8, np.float32(0.8)):
+        labels(line, gap, limit)
+        runs(line, gap, limit, 2)
+        group_rule(line, gap, limit, order)
+        cover_rule(order, 0, twin, graph, limit)

@@ -18,7 +18,8 @@ Bools = npt.NDArray[np.bool_]
 def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats) -> Longs:
     """Rows that the cover rule drops at each limit. int64 [limits].
 
-    limits: ascending, at most 63. Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
+    order: pinned rows first. limits: ascending, at most 63.
+    Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
     """
     start, other, alike = graph
     one, everywhere = np.uint64(1), 0
@@ -36,7 +37,7 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
         if gone and not pinned[row]:
             for t in range(len(limits)):
                 dropped[t] += np.int64((gone >> np.uint64(t)) & one)
-        stays, top = whole & ~gone, len(limits)
+        stays, top = whole if pinned[row] else whole & ~gone, len(limits)
         for q in range(start[c], start[c + 1]):
             while top and alike[q] < limits[top - 1]:
                 top -= 1

@@ -36,10 +36,12 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
 
     def batches() -> Iterator[pa.RecordBatch]:
         for file in files:
+            seen, rows, size = 0, _count(file), file.path.stat().st_size
             for batch in _batches(file):
-                reading.tell(file, 0)  # a batch's place in its file is not known; a person may stop here all the same
+                seen += len(batch)
+                reading.tell(file, size * seen // rows if rows else 0)  # of a stream only its end is known; a person may stop here all the same
                 yield _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
-            reading.tell(file, file.path.stat().st_size)
+            reading.tell(file, size)
 
     return Rows(schema, batches, tuple(_notes(files, schemas, schema)))
 
@@ -90,6 +92,13 @@ def _arrow(source: pa.NativeFile) -> pa.RecordBatchFileReader | pa.RecordBatchSt
     is_file = source.read(6) == b"ARROW1"
     source.seek(0)
     return pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+
+
+def _count(file: InputFile) -> int:
+    """Rows of a file, 0 where only reading it would tell."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(file.path).num_rows) if file.format == "parquet" else 0
 
 
 def _batches(file: InputFile) -> Iterator[pa.RecordBatch]:

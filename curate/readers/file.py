@@ -74,9 +74,14 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
     return [replace(file, number=i) for i, file in enumerate(found)]
 
 
-def is_hub_name(given: str) -> bool:
-    """Whether a string names a dataset of the hub (org/name, or org/name:configuration) and no path here."""
-    path = Path(given).expanduser()
+def resolve(given: str, folder: Path) -> str:
+    """A path or pattern seen from a folder, as absolute text; a hub name stays as it is."""
+    return given if is_hub_name(given, folder) else str((folder / Path(given).expanduser()).absolute())
+
+
+def is_hub_name(given: str, folder: Path = Path()) -> bool:
+    """Whether a string names a dataset of the hub (org/name, or org/name:configuration) and no path seen from a folder."""
+    path = folder / Path(given).expanduser()
     looks_like_a_file = {*FORMATS, *_COMPRESSED} & {*path.suffixes} or path.exists() or path.parent.exists()
     return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?", given)) and not looks_like_a_file
 

@@ -1,11 +1,10 @@
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
 from ui import opening, state
 from ui.roles import roles_form
-from ui.widgets import attempt, count, head
+from ui.widgets import amount, attempt, count, head
 
 head("Open", "Which rows do you want to work on, and what is each column for?")
 
@@ -18,10 +17,9 @@ with left:
             help="JSONL, JSON, CSV, TSV, Parquet, Arrow, gzip or zstd of those, a saved Hugging Face dataset, a hub name, or a Curate recipe",
         )
         aside = st.toggle("Set bad lines aside", help="Lines that cannot be read go to rejected.jsonl, counted. Off: opening stops at the first one.")
-        if st.form_submit_button("Open", type="primary", icon=":material/folder_open:") and path.strip():
-            seen = str(Path(path.strip()).expanduser().absolute()) if Path(path.strip()).expanduser().exists() else path.strip()
-            if attempt(partial(opening.open_path, seen, "aside" if aside else "stop")):
-                st.rerun()
+        asked = st.form_submit_button("Open", type="primary", icon=":material/folder_open:") and path.strip()
+    if asked and attempt(partial(opening.open_path, path.strip(), "aside" if aside else "stop")):
+        st.rerun()
     files = st.file_uploader("Or from this computer", accept_multiple_files=True, key="upload", help="Kept in the workspace, in the folder uploads")
     if files and st.button("Open the uploaded files", icon=":material/upload_file:"):
         kept = [str(opening.keep_upload(state.workspace(), f.name, f.getvalue())) for f in files]
@@ -34,7 +32,7 @@ with left:
         if "--bad-lines stop" in " ".join(job.args) and "aside" in job.message:
             st.button("Set bad lines aside and open", on_click=partial(opening.open_path, paths, "aside"), icon=":material/playlist_remove:")
     elif (reading := opening.opening()) is not None:
-        st.info(f"Opening: {count(reading.progress.done)} {reading.progress.unit} read so far.", icon=":material/progress_activity:")
+        st.info(f"Opening: {amount(reading.progress)} {'checked' if reading.progress.stage == 'hash' else 'read'} so far.", icon=":material/progress_activity:")
 with right:
     st.markdown("**In this workspace**")
     known = opening.known()
