@@ -1,11 +1,13 @@
 """The app: `curate app` starts it. Page config, navigation, and the frame round every page."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from ui.frame import frame
 from ui.opening import begin
 
-st.set_page_config(page_title="Curate", page_icon=":material/filter_alt:", layout="wide")
+st.set_page_config(page_title="Curate", page_icon=str(Path(__file__).parent / "ui" / "icon.png"), layout="wide")
 
 page = st.navigation(
     {

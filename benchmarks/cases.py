@@ -26,7 +26,6 @@ Work = Callable[[], dict[str, Any] | None]
 Case = Callable[[int, Path], Work]
 
 STATIC = {"embedding": {"model": "wordllama"}}  # what is affordable at a million rows
-SLOW = {"embedding": 20_000, "perplexity": 500}  # rows measured at most; the rate is what is reported
 
 
 def rows_file(rows: int, folder: Path) -> Path:
@@ -54,10 +53,8 @@ def signal_case(name: str) -> Case:
     """Measure one signal; those it needs are measured before, untimed, with the static embedding."""
 
     def prepare(rows: int, folder: Path) -> Work:
-        if name in SLOW and rows > SLOW[name]:
-            return lambda: {"skipped": f"measured at {SLOW[name]} rows"}
         dataset, workspace = loaded(rows, folder)
-        tasks = {t.signal.name: t for t in plan(dataset, {name: {}} if name == "embedding" else {**STATIC, name: {}})}
+        tasks = {t.signal.name: t for t in plan(dataset, {**STATIC, name: {}})}
         task = tasks[name]
         measure(dataset, task.needs, workspace)
         shutil.rmtree(task.folder(workspace), ignore_errors=True)

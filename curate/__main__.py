@@ -103,7 +103,7 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
     wanted = {n: recipe.signals.get(n, {}) for n in args.only} if args.only else recipe.signals
     tasks = plan(dataset, {**wanted} if args.only is None else {**recipe.signals, **wanted})
     if args.only:
-        tasks = _with_needs([t for t in tasks if t.signal.name in args.only])
+        tasks = _with_needs(sorted((t for t in tasks if t.signal.name in args.only), key=lambda t: sum(1 / n.signal.cost for n in _with_needs([t]))))
     failed: set[str] = set()
     for task in tasks:
         if not failed & {t.signal.name for t in _with_needs(task.needs)}:
@@ -190,8 +190,11 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 _COMMANDS = {"run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
 
 
+STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."
+
+
 def _stop(*_: object) -> None:
-    raise Cancelled("Stopped. What was finished stays in the workspace, and the next start goes on from there.")
+    raise Cancelled(STOPPED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -204,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
-        print(f"curate: {error or 'Stopped.'}", file=sys.stderr)
+        print(f"curate: {str(error) or STOPPED}", file=sys.stderr)
         code = 2
     except BrokenPipeError:
         code = 0

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from curate.workspace import Workspace, read_json, write_json
 __all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "output", "start"]
 
 State = Literal["running", "done", "failed", "cancelled", "stopped"]
+KEPT = 20  # jobs that ended well and are still listed
 POLITE = 5  # niceness, so that the app stays quick while a signal runs
 
 
@@ -87,9 +89,12 @@ class ProgressFile:
 
 def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") -> Job:
     """Start `curate ARGS` in the background; the same work that already runs is not started twice."""
-    running = [j for j in jobs(workspace) if j.state == "running" and j.args == tuple(args)]
+    known = jobs(workspace)
+    running = [j for j in known if j.state == "running" and j.args == tuple(args)]
     if running:
         return running[0]
+    for old in [j for j in known if j.state == "done"][KEPT:]:
+        dismiss(workspace, old)
     name = f"{time.time_ns():020}-{uuid.uuid4().hex[:6]}"
     folder = workspace.job(name)
     folder.mkdir(parents=True)
@@ -140,9 +145,7 @@ def _state(folder: Path, pid: int, born: float) -> State:
         return "cancelled"
     if (folder / "exit.json").exists():
         return "failed" if read_json(folder / "exit.json")["code"] == 2 else "done"
-    if _alive(pid, born):
-        return "running"
-    return "failed" if (folder / "stderr").stat().st_size else "stopped"
+    return "running" if _alive(pid, born) else "stopped"
 
 
 def _message(folder: Path) -> str:
@@ -154,7 +157,11 @@ def _message(folder: Path) -> str:
 def jobs(workspace: Workspace) -> list[Job]:
     """Every job of the workspace that has not been dismissed, the newest first."""
     folders = sorted((workspace.root / "jobs").glob("*/job.json"), reverse=True)
-    return [_read(file.parent) for file in folders]
+    found = []
+    for file in folders:
+        with suppress(InputError, FileNotFoundError):  # dismissed just now
+            found.append(_read(file.parent))
+    return found
 
 
 def output(workspace: Workspace, job: Job) -> str:
@@ -165,8 +172,10 @@ def output(workspace: Workspace, job: Job) -> str:
 def cancel(workspace: Workspace, job: Job) -> None:
     """End a running job and its processes at once."""
     folder = workspace.job(job.id)
+    if not _alive(job.pid, job.born):
+        return
     (folder / "cancelled").touch()
-    if _alive(job.pid, job.born):
+    with suppress(ProcessLookupError):
         os.killpg(job.pid, signal.SIGTERM)
         deadline = time.time() + 1.0
         while _alive(job.pid, job.born) and time.time() < deadline:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from curate.signal import Pairs
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 __all__ = ["Links", "Rule", "link", "read_links", "write_links"]
 
@@ -82,15 +82,6 @@ class Links:
         from curate.kernels import forest
 
         return np.asarray(forest.labels(self.line, self.gap, _exact(limit)), np.int32)
-
-    def groups(self, limit: float) -> pl.DataFrame:
-        """Connected groups of two or more rows at a limit: `start` in the line, `size`, `weakest` link; the largest first."""
-        import polars as pl
-
-        from curate.kernels import forest
-
-        start, size, weakest = forest.runs(self.line, self.gap, _exact(limit), 2)
-        return pl.DataFrame({"start": start, "size": size, "weakest": weakest}).sort(["size", "start"], descending=[True, False])
 
     def removed(self, limits: Floats) -> npt.NDArray[np.int64]:
         """Rows that the group rule drops at each limit, where all rows are in hand. int64 [limits]."""

@@ -218,7 +218,3 @@ def prepare() -> None:
     """Do once, at set-up, what would make the first person wait: convert the default language model, measure `fast_dtype`."""
     tokenizer("smollm2-135m")
     fast_dtype()
-
-
-if __name__ == "__main__":
-    prepare()

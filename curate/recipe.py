@@ -195,7 +195,13 @@ def parse_recipe(given: Any, where: str) -> Recipe:
     owners = {c.name: s.name for s in known.values() for c in s.columns}
     owners |= {name: name for name, signal in known.items() if signal.links}
     needed = dict.fromkeys([*recipe.signals, *(owners[c] for columns in recipe.reads.values() for c in columns if c in owners)])
-    return recipe.model_copy(update={"signals": {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}})
+    signals = {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}
+    for name, threshold in recipe.thresholds.items():
+        floor = signals.get(name, {}).get("floor")
+        if isinstance(threshold, LinkThreshold) and floor is not None and threshold.limit < floor:
+            what = f"the limit {threshold.limit} lies below the floor {floor}, and pairs below it are not known"
+            raise InputError(f"{where}, thresholds.{name}", what, f"Raise the limit, or set signals.{name}.floor to {threshold.limit}")
+    return recipe.model_copy(update={"signals": signals})
 
 
 def _threshold(name: Any, given: Any, where: str) -> Threshold:

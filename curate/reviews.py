@@ -24,7 +24,10 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Action", "Decided", "Review", "append", "fold", "marks", "read_log", "tags"]
+__all__ = ["BROUGHT", "Action", "Decided", "Review", "append", "fold", "marks", "read_log", "tags"]
+
+BROUGHT = "opened"
+"""The session of what an opened file brought with it: no undo takes that back."""
 
 Action = Literal["drop", "keep", "only", "clear", "tag", "recipe", "reset", "undo", "redo"]
 
@@ -50,14 +53,12 @@ class Review:
 
 @dataclass(frozen=True)
 class Decided:
-    """Where a log leads. recipe: the last one of this session that holds, or None. latest: the last one of any session.
+    """Where a log leads. recipe: the last one that holds, or None. marked: entries that mark rows and hold, in order.
 
-    marked: entries that mark rows and hold, in order.
-    undo, redo: the entry that this session's next undo or redo is of, or None.
+    undo, redo: the entry that the next undo or redo is of, or None.
     """
 
     recipe: Mapping[str, Any] | None
-    latest: Mapping[str, Any] | None
     marked: tuple[Review, ...]
     undo: Review | None
     redo: Review | None
@@ -106,37 +107,27 @@ def read_log(path: Path, lines: int | None = None) -> tuple[Review, ...]:
     return tuple(found)
 
 
-def fold(log: Sequence[Review], session: str = "") -> Decided:
-    """What holds after all entries. Marks are shared by all; recipes, undo and redo belong to their session."""
+def fold(log: Sequence[Review]) -> Decided:
+    """What holds after all entries: one history for all who work on the dataset, so that nobody's decision is overwritten unseen."""
     undone: set[str] = set()
     back: list[Review] = []
     ahead: list[Review] = []
     by_id = {r.id: r for r in log}
     for entry in log:
-        mine = entry.session == session
         if entry.action in ("undo", "redo") and entry.of in by_id:
             gone = entry.action == "undo"
             (undone.add if gone else undone.discard)(entry.of)
-            target = by_id[entry.of]
-            if mine:
-                (source, sink) = (back, ahead) if gone else (ahead, back)
-                source[:] = [r for r in source if r.id != entry.of]
-                sink.append(target)
-        elif mine:
+            (source, sink) = (back, ahead) if gone else (ahead, back)
+            source[:] = [r for r in source if r.id != entry.of]
+            sink.append(by_id[entry.of])
+        elif entry.session != BROUGHT:
             back.append(entry)
             ahead.clear()
     holds = [r for r in log if r.id not in undone and r.action not in ("undo", "redo")]
-    recipes = [r for r in holds if r.recipe is not None]
-    own = [r for r in recipes if r.session == session]
+    recipes = [r.recipe for r in holds if r.recipe is not None]
     resets = [i for i, r in enumerate(holds) if r.action == "reset"]
     marked = tuple(r for r in holds[resets[-1] + 1 if resets else 0 :] if r.action not in ("recipe", "reset"))
-    return Decided(
-        recipe=own[-1].recipe if own else None,
-        latest=recipes[-1].recipe if recipes else None,
-        marked=marked,
-        undo=back[-1] if back else None,
-        redo=ahead[-1] if ahead else None,
-    )
+    return Decided(recipes[-1] if recipes else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
 
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:

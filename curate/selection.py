@@ -19,7 +19,7 @@ from curate.rank import rank_score
 from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
 from curate.reviews import Review, marks
 from curate.scores import Scores
-from curate.signal import discover
+from curate.signal import column_of, discover
 
 if TYPE_CHECKING:
     import polars as pl
@@ -123,7 +123,7 @@ def keeper_order(scores: Scores, keeper: str, in_hand: Bools, pinned: Bools) -> 
         worse = -scores.lengths.to_numpy()[rows].astype(np.float64)
     else:
         name = keeper.removeprefix("best:")
-        column = next((c for s in discover().values() for c in s.columns if c.name == name), None)
+        column = column_of(name)
         sign = 1 if column is not None and column.keep == "below" else -1
         worse = np.nan_to_num(sign * score_values(scores, name)[rows], nan=np.inf)
     return rows[np.lexsort((rows, worse, ~pinned[rows]))]

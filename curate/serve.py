@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.readers.file import resolve
+from curate.readers.file import find_files, resolve
+from curate.recipe import load_recipe
 from curate.workspace import Workspace
 
 __all__ = ["serve"]
@@ -23,15 +24,27 @@ def face() -> Path:
     return inside if inside.exists() else Path(__file__).parent.parent
 
 
+def _first(file: str | None) -> str:
+    """What is opened first, as absolute text; "" for nothing. Raises InputError where it is not there."""
+    if file is None:
+        return ""
+    path = resolve(file, Path())
+    if Path(path).suffix in (".yaml", ".yml"):
+        load_recipe(Path(path))
+    elif path != file or Path(file).is_absolute():
+        find_files([path])
+    return path
+
+
 def serve(workspace: Workspace, file: str | None, port: int) -> int:
     """Serve until interrupted; returns the exit code. file: a dataset, a recipe or a hub name to open first. Raises InputError where the port is taken."""
+    first = _first(file)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HERE, port))
         except OSError as error:
             raise InputError(f"{HERE}:{port}", f"cannot be listened on ({error.strerror})", "Choose another with --port") from error
-    first = "" if file is None else resolve(file, Path())
     environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first, "CURATE_FROM": str(Path().absolute())}
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
     command = [sys.executable, "-m", "ui.server", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 
-__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "discover", "parameters", "report", "reporting"]
+__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "parameters", "report", "reporting"]
 
 VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
@@ -145,3 +145,8 @@ def reporting(tell: Callable[[float], None] | None) -> Iterator[None]:
         yield
     finally:
         _report.reset(token)
+
+
+def column_of(name: str) -> Column | None:
+    """What a signal declares of a score column; None where no signal has it."""
+    return next((c for s in discover().values() for c in s.columns if c.name == name), None)

@@ -14,7 +14,7 @@ from curate.roles import Role
 from curate.signal import VIEWS, Signal, check_parameters, discover
 from curate.workspace import Workspace, digest, read_json
 
-__all__ = ["Task", "input_view", "parts_folder", "plan"]
+__all__ = ["Task", "input_view", "parts_folder", "plan", "seconds"]
 
 
 def parts_folder(folder: Path) -> Path:
@@ -52,6 +52,15 @@ class Task:
         folder = parts_folder(self.folder(workspace))
         parts = sum(name.startswith("part-") for name in os.listdir(folder)) if folder.exists() else 0
         return min(rows, parts * self.signal.batch)
+
+
+TYPICAL = 560
+"""Characters of the texts that a model signal's `cost` was measured on."""
+
+
+def seconds(task: Task, rows: int, characters: float) -> float:
+    """Rough seconds to measure some rows, without what the task needs. characters: mean length of a row's text."""
+    return rows / task.signal.cost * (max(characters, 20) / TYPICAL if task.signal.model else 1)
 
 
 def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.reviews import Action, Review, append, fold, marks, read_log, tags
+from curate.reviews import BROUGHT, Action, Review, append, fold, marks, read_log, tags
 
 IDS = pl.Series("row_id", ["a", "b", "c", "d"])
 
@@ -20,11 +20,11 @@ def test_marks_apply_in_order_and_undo_takes_back(tmp_path: Path) -> None:
     first = Review("drop", "s", rows=("a", "b"))
     append(log, first)
     append(log, Review("keep", "s", rows=("b",)))
-    assert marks(fold(read_log(log), "s").marked, IDS).tolist() == [-1, 1, 0, 0]
+    assert marks(fold(read_log(log)).marked, IDS).tolist() == [-1, 1, 0, 0]
     append(log, Review("undo", "s", of=first.id))
-    assert marks(fold(read_log(log), "s").marked, IDS).tolist() == [0, 1, 0, 0]
+    assert marks(fold(read_log(log)).marked, IDS).tolist() == [0, 1, 0, 0]
     append(log, Review("redo", "s", of=first.id))
-    assert marks(fold(read_log(log), "s").marked, IDS).tolist() == [-1, 1, 0, 0]
+    assert marks(fold(read_log(log)).marked, IDS).tolist() == [-1, 1, 0, 0]
 
 
 def test_only_drops_every_other_row() -> None:
@@ -37,28 +37,29 @@ def test_tags_gather_rows() -> None:
 
 def test_a_reset_clears_marks_and_can_be_undone() -> None:
     drop, reset = Review("drop", "s", rows=("a",)), Review("reset", "s", recipe={"dataset": {"path": "x"}})
-    assert not fold([drop, reset], "s").marked
-    assert fold([drop, reset, Review("undo", "s", of=reset.id)], "s").marked == (drop,)
+    assert not fold([drop, reset]).marked
+    assert fold([drop, reset, Review("undo", "s", of=reset.id)]).marked == (drop,)
 
 
-def test_undo_belongs_to_its_session() -> None:
+def test_undo_takes_back_the_last_decision_whoever_made_it() -> None:
     mine, yours = Review("drop", "me", rows=("a",)), Review("drop", "you", rows=("b",))
-    held = fold([mine, yours], "me")
-    assert held.undo == mine
+    held = fold([mine, yours])
+    assert held.undo == yours
     assert held.marked == (mine, yours)
+
+
+def test_what_a_file_brought_is_nobodys_to_undo() -> None:
+    brought, mine = Review("recipe", BROUGHT, recipe={"x": 1}), Review("recipe", "me", recipe={"x": 2})
+    assert fold([brought]).undo is None
+    assert fold([brought, mine]).recipe == {"x": 2}
+    assert fold([brought, mine, Review("undo", "me", of=mine.id)]).recipe == {"x": 1}
 
 
 def test_a_new_decision_ends_redo() -> None:
     first = Review("drop", "s", rows=("a",))
     log = [first, Review("undo", "s", of=first.id)]
-    assert fold(log, "s").redo == first
-    assert fold([*log, Review("drop", "s", rows=("b",))], "s").redo is None
-
-
-def test_a_recipe_of_another_session_is_latest_but_not_mine() -> None:
-    held = fold([Review("recipe", "you", recipe={"x": 1})], "me")
-    assert held.recipe is None
-    assert held.latest == {"x": 1}
+    assert fold(log).redo == first
+    assert fold([*log, Review("drop", "s", rows=("b",))]).redo is None
 
 
 def test_a_torn_line_is_passed_over_and_does_not_harm_the_next(tmp_path: Path) -> None:
@@ -101,9 +102,9 @@ def test_undoing_everything_leaves_nothing(steps: list[tuple[Action, set[str], b
     log: list[Review] = []
     for action, rows, back in steps:
         log.append(Review(action, "s", rows=tuple(sorted(rows))))
-        last = fold(log, "s").undo
+        last = fold(log).undo
         if back and last:
             log.append(Review("undo", "s", of=last.id))
-    while (last := fold(log, "s").undo) is not None:
+    while (last := fold(log).undo) is not None:
         log.append(Review("undo", "s", of=last.id))
-    assert np.all(marks(fold(log, "s").marked, IDS) == 0)
+    assert np.all(marks(fold(log).marked, IDS) == 0)

@@ -84,7 +84,6 @@ def _asked(measured: Scores) -> tuple[str, str, bool, str]:
             help="Rows that hold every word, in any case",
         )
         by = st.selectbox("Order by", [FILE_ORDER, *names], key="rows-by", persist_state="session", width=230, help=about(held) if held else None)
-        ways = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}
         ways, off = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}, by == FILE_ORDER
         down = st.segmented_control(
             "Direction", list(ways), format_func=lambda w: ways[w], default="Up", required=True, key="rows-direction", persist_state="session", disabled=off
@@ -132,7 +131,10 @@ def actions(positions: Ints, chosen: int | None) -> None:
         )
         one = what == "This row"
         taken = np.array([] if chosen is None else [chosen], np.int32) if one else positions
-        decide(taken, "rows", disabled=len(taken) == 0 or (not one and len(taken) == rows))
+        every = not one and len(taken) == rows
+        decide(taken, "rows", disabled=len(taken) == 0 or every)
+        if every:
+            st.text("That is every row. Narrow the list first.")
 
 
 def decide(positions: Ints, key: str, disabled: bool = False) -> None:

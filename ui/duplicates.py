@@ -148,14 +148,13 @@ def _limit(now: Shown) -> None:
     limit = min(max(limit, floor), 1.0)
     slide, typed = key_of(f"slide-{name}", limit), key_of(f"typed-{name}", limit)
     shown = "%.2f" if round(limit, 2) == limit else "%.4g"
-    unit = "cosine of the two embeddings" if name == "semantic_duplicate" else "Jaccard similarity of word 3-grams"
+    given = now.task.parameters
+    unit = f"Jaccard similarity of {given['unit']} {given['ngram']}-grams" if "ngram" in given else "cosine of the two embeddings"
     st.slider("Drop rows at least this alike", floor, 1.0, limit, 0.01, shown, slide, on_change=_set, args=(name, "limit", slide), help=f"Unit: {unit}")
     st.number_input("Limit", floor, 1.0, limit, 0.01, shown, typed, on_change=_set, args=(name, "limit", typed), label_visibility="collapsed")
     proposed, why = groups.proposal(now.task)
-    if limit != proposed or not now.on:
-        st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why)
-    else:
-        st.caption(f"{proposed:.2f} is proposed: {why}")
+    at = limit == proposed and now.on  # the button stays: what comes and goes below a slider takes the focus from it
+    st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why, disabled=at)
 
 
 def _keeper(name: str, keeper: str) -> None:
@@ -221,7 +220,7 @@ def _curve(now: Shown) -> None:
         x=limit,
         y=1,
         yref="paper",
-        text=f"{limit:.4g}: {now.dropped:,} rows",
+        text=f"{_limit_text(limit)}: {now.dropped:,} rows",
         showarrow=False,
         xanchor="right" if right else "left",
         xshift=-6 if right else 6,
@@ -230,14 +229,17 @@ def _curve(now: Shown) -> None:
     layout(figure, f"{_said(now)}; what each limit drops", HEIGHT, hovermode="x")
     figure.update_layout(legend={"orientation": "v", "x": 0.01, "xanchor": "left", "y": 0.02, "yanchor": "bottom"})
     figure.update_xaxes(title="similarity at or above which a row goes", tickformat=".2f", range=[floor, 1.004])
-    figure.update_yaxes(title="rows dropped", tickformat=",", range=_reach(curves["cover"], curves["group"]))
+    figure.update_yaxes(title="rows dropped", **_counts(max(int(curves["cover"].max()), int(curves["group"].max()))))
     show(figure, f"curve-{now.name}")
 
 
-def _reach(*curves: npt.NDArray[Any]) -> list[float]:
-    """The axis of lines: from 0, but where all of them lie far above it, from a little below them."""
-    low, high = float(min(c.min() for c in curves)), float(max(c.max() for c in curves))
-    return [low - 0.15 * (high - low) if 2 * low > high > low else 0, high + 0.08 * (high - low) if high > low else max(1.0, 2 * high)]
+def _limit_text(limit: float) -> str:
+    return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:.4g}"
+
+
+def _counts(most: int) -> dict[str, Any]:
+    """An axis of whole rows from 0."""
+    return {"tickformat": ",", "range": [0, 1.1 * max(most, 1)], **({"dtick": 1} if most < 6 else {})}
 
 
 def _copies(now: Shown) -> None:
@@ -272,7 +274,9 @@ def why_nothing(now: Shown) -> str:
     before = f" {count(gone, 'rows')} went by other decisions before." if gone else ""
     alike = f"No two of the {count(len(came), 'rows')} that come to this threshold are"
     if groups.floor(now.task) == 1:
-        return f"{alike} equal.{before}"
+        twins = now.links.rows - len(np.unique(now.links.pairs.twin[now.links.pairs.twin >= 0])) - int((now.links.pairs.twin < 0).sum())
+        others = f" Of all {count(now.links.rows)}, {count(twins)} have an equal row before them: those went already." if twins and gone else ""
+        return f"{alike} equal.{before}{others}"
     if not len(reached):
         return f"{alike} at least {limits[0]:.2f} alike.{before}"
     return f"{alike} at least {now.threshold.limit:.4g} alike. The first goes at {reached[-1]:.2f}.{before}"

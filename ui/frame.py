@@ -50,7 +50,8 @@ def in_words(name: str, threshold: Threshold) -> str:
     """A threshold in a few words: "perplexity response ≤ 400"."""
     words = name.replace("_", " ")
     if isinstance(threshold, LinkThreshold):
-        return f"{words} ≥ {threshold.limit:.2f}, {threshold.rule}"
+        limit = f"{threshold.limit:.2f}" if round(threshold.limit, 2) == threshold.limit else f"{threshold.limit:.4g}"
+        return f"{words} ≥ {limit}, {threshold.rule}"
     if isinstance(threshold.limit, tuple):
         return f"{words} in {threshold.limit[0]:,.4g}–{threshold.limit[1]:,.4g}"
     return f"{words} {'≤' if threshold.keep == 'below' else '≥'} {threshold.limit:,.4g}"

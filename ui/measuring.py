@@ -8,7 +8,9 @@ import streamlit as st
 
 from curate.jobs import Job, cancel, dismiss, jobs, start
 from curate.recipe import dump_recipe
-from curate.task import Task
+from curate.scores import Scores
+from curate.signal import discover
+from curate.task import Task, seconds
 from curate.workspace import digest, write_file
 from ui import state
 
@@ -53,7 +55,8 @@ def status(task: Task) -> str:
     asked = job.args[job.args.index("--only") + 1 :]
     if job.state == "running":
         return "running" if job.progress.stage == task.signal.name else "waiting" if task.signal.name in asked else "not measured"
-    return "failed" if f"the signal {task.signal.name} failed" in job.message or job.progress.stage == task.signal.name else "not measured"
+    before = job.progress.stage not in discover() and task.signal.name in asked  # it ended before any signal began
+    return "failed" if f"the signal {task.signal.name} failed" in job.message or job.progress.stage == task.signal.name or before else "not measured"
 
 
 def seconds_of(tasks: Sequence[Task]) -> float:
@@ -68,7 +71,14 @@ def seconds_of(tasks: Sequence[Task]) -> float:
 
     for task in tasks:
         add(task)
-    return sum((rows - t.rows_done(state.workspace(), rows)) / t.signal.cost for t in todo.values())
+    length = _mean_length(state.scores().dataset.key, state.scores())
+    return sum(seconds(t, rows - t.rows_done(state.workspace(), rows), length) for t in todo.values())
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _mean_length(key: str, _scores: Scores) -> float:
+    del key
+    return float(_scores.lengths.mean() or 0)  # type: ignore[arg-type]
 
 
 def measure(signals: Sequence[str]) -> None:
@@ -93,7 +103,7 @@ def ensure() -> None:
         return
     st.session_state["ensured"] = key
     last = job_of("score")
-    if last is not None and last.state in ("running", "cancelled", "failed"):
+    if last is not None and last.state != "done":
         return
     todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace())]
     chosen: list[Task] = []
@@ -117,7 +127,9 @@ def forget(job: Job) -> None:
 def shown() -> list[Job]:
     """Jobs that the frame tells of: of the dataset in hand, and loads."""
     key = str(st.session_state.get("dataset"))
-    return [j for j in jobs(state.workspace()) if j.key in ("", key)][:4]
+    found = jobs(state.workspace())
+    opened = next((j for j in found if j.key == ""), None)  # what was opened before that is old news
+    return [j for j in found if j.key == key or j is opened][:4]
 
 
 def signature() -> str:

@@ -11,10 +11,13 @@ from curate import overview
 from curate.dataset import Dataset
 from curate.selection import row_tokens
 from ui import measuring, state
-from ui.charts import DROPPED, KEPT, escape, layout, show
+from ui.charts import KEPT, escape, layout, show
 from ui.widgets import count, share
 
 __all__ = ["columns", "counts_chart", "facts", "problems", "signals_table"]
+
+
+WIDTHS = {"signal": 130, "state": 105, "time": 80, "note": 360, "what it measures": 620}
 
 
 def facts() -> None:
@@ -39,30 +42,39 @@ def _counted(key: str, kind: str, name: str) -> overview.Counts | None:
 def counts_chart(kind: str, name: str, noun: str) -> bool:
     """Rows by value as bars, where there is such a column; returns whether there was."""
     measured = state.scores()
-    counted = _counted(f"{measured.dataset.key} {sorted(measured.measured)} {measured.dataset.roles}", kind, name)
+    counted = _counted(f"{measured.dataset.key} {[t.key for t in measured.measured.values()]} {measured.dataset.roles}", kind, name)
     if counted is None or not counted.top:
         return False
     if counted.distinct == 1:
         st.text(f"All rows have the {noun} {counted.top[0][0][:60]}.")
         return True
     (top, rows), others = counted.top[0], counted.distinct - len(counted.top)
-    title = f"{count(counted.distinct)} {noun}s; {escape(top[:30])} has {share(rows, measured.dataset.rows)} of the rows"
-    bars = [*counted.top, (f"{count(others)} other{'s' * (others > 1)}", counted.rest)] if others else list(counted.top)
-    figure = go.Figure()
+    title = f"{count(counted.distinct)} {noun}s, {share(rows, measured.dataset.rows)} {escape(_short(top))}"
+    bars, figure = counted.top, go.Figure()
     figure.add_bar(
-        y=[escape(v if len(v) <= 28 else v[:27] + "…") for v, _ in bars],
+        y=list(range(len(bars))),
         x=[n for _, n in bars],
         orientation="h",
-        marker_color=[KEPT] * len(counted.top) + [DROPPED],
-        hovertemplate="%{y}: %{x:,} rows<extra></extra>",
+        marker_color=KEPT,
+        customdata=[escape(v[:200]) for v, _ in bars],
+        hovertemplate="%{customdata}: %{x:,} rows<extra></extra>",
         texttemplate="%{x:,}",
         textposition="outside",
         cliponaxis=False,
     )
     layout(figure, title, max(150, 70 + 24 * len(bars)), bargap=0.25, margin={"l": 0, "r": 48, "t": 44, "b": 0})
-    figure.update_layout(xaxis={"title": "rows", "tickformat": ","}, yaxis={"autorange": "reversed", "type": "category"})
+    figure.update_layout(
+        xaxis={"title": "rows", "tickformat": ","},
+        yaxis={"autorange": "reversed", "tickvals": list(range(len(bars))), "ticktext": [escape(_short(v)) for v, _ in bars]},
+    )
     show(figure, f"counts-{name}")
+    if others:
+        st.caption(f"{count(others)} more {noun}{'s' * (others > 1)} with {count(counted.rest, 'rows')} together.")
     return True
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 28 else value[:27] + "…"
 
 
 @st.cache_data(show_spinner="Reading the rows once …", max_entries=32)
@@ -84,7 +96,8 @@ def problems() -> list[str]:
     if "exact_duplicate_count" in measured.frame.columns:
         copies = int((measured.frame["exact_duplicate_count"].fill_null(1) > 1).sum())
         if copies:
-            found.append(f"{count(copies)} rows share their text with another row ({share(copies, measured.dataset.rows)}). See Duplicates.")
+            of = str(measured.measured["exact_duplicate"].parameters["of"])
+            found.append(f"{count(copies)} rows share their {of} with another row ({share(copies, measured.dataset.rows)}). See Duplicates.")
     if "perplexity_truncated" in measured.frame.columns:
         cut = int(measured.frame["perplexity_truncated"].fill_null(False).sum())
         if cut:
@@ -108,7 +121,7 @@ def signals_table() -> None:
         }
         for r in table.iter_rows(named=True)
     ]
-    st.dataframe(rows, hide_index=True, column_config={"what it measures": st.column_config.TextColumn(width="large")})
+    st.dataframe(rows, hide_index=True, column_config={name: st.column_config.TextColumn(width=width) for name, width in WIDTHS.items()})
     todo = [t for t in measured.tasks if states[t.signal.name] in ("not measured", "failed")]
     if todo:
         label = f"Measure {count(len(todo), 'signals')}, about {measuring.duration(measuring.seconds_of(todo))}"

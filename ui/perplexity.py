@@ -14,7 +14,7 @@ from curate.crossfilter import MISSING, Binned, bin_values
 from curate.recipe import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import score_values
-from curate.signal import Column, discover
+from curate.signal import Column, column_of
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
 from ui.limit import limit_control
@@ -53,7 +53,7 @@ class Spread:
 
 
 def _column(name: str) -> Column:
-    found = next((c for s in discover().values() for c in s.columns if c.name == name), Column(name, "Float32", "", ""))
+    found = column_of(name) or Column(name, "Float32", "", "")
     return replace(found, log=True)
 
 

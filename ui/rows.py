@@ -17,7 +17,7 @@ from curate.groups import likeness
 from curate.recipe import LinkThreshold, ScoreThreshold
 from curate.roles import Role
 from curate.selection import Selection, score_values
-from curate.signal import discover
+from curate.signal import column_of
 from ui import state
 from ui.escape import line_html, visible
 from ui.frame import in_words
@@ -116,7 +116,7 @@ def _column(name: str, dtype: pl.DataType) -> Any:
     """A column of scores with its format; of the data's own with none."""
     label, told = name.replace("_", " "), about(name) or None
     if dtype.is_numeric():
-        scored = next((c for s in discover().values() for c in s.columns if c.name == name), None)
+        scored = column_of(name)
         share = scored is not None and scored.high == 1.0 and dtype.is_float()
         return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width=110)
     return st.column_config.TextColumn(label, width=190) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")

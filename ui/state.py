@@ -17,7 +17,7 @@ from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import list_datasets, open_dataset
 from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, parse_recipe
-from curate.reviews import Action, Decided, Review, append, fold, read_log
+from curate.reviews import BROUGHT, Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores
 from curate.selection import Selection, select, unmeasured
 from curate.signal import discover
@@ -47,7 +47,6 @@ __all__ = [
 ]
 
 Bools = npt.NDArray[np.bool_]
-OPENED = "opened"  # the session of a recipe that was opened from a file: nobody's to undo
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,12 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
     by_hand: a person opens the recipe now: it holds at once, and undo takes it back. Else the server was started with it: it holds for sessions that begin.
     """
     if st.session_state.get("dataset") != key:
-        for name in ("start", "pills"):
-            st.session_state.pop(name, None)
+        st.session_state.pop("pills", None)
     st.session_state["dataset"] = key
     _open.clear()  # it may have been loaded from elsewhere
     data = _loaded()
     if asked is not None and data is not None:
-        _adopt(asked, workspace().reviews(data.fingerprint), _session() if by_hand else OPENED)
+        _adopt(asked, workspace().reviews(data.fingerprint), _session() if by_hand else BROUGHT)
 
 
 def _adopt(asked: Recipe, log: Path, session: str) -> None:
@@ -90,10 +88,10 @@ def _adopt(asked: Recipe, log: Path, session: str) -> None:
     if asked.reviews is not None:
         for review in fold(read_log(Path(asked.reviews.path), asked.reviews.lines)).marked:
             if review.id not in known:
-                append(log, replace(review, session=OPENED))
+                append(log, replace(review, session=BROUGHT))
     given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
-    if session != OPENED or not any(r.value == OPENED and r.recipe == given for r in held):
-        append(log, Review("recipe", session, value=OPENED if session == OPENED else None, recipe=given))
+    if session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held):
+        append(log, Review("recipe", session, value=BROUGHT if session == BROUGHT else None, recipe=given))
 
 
 def _key() -> str | None:
@@ -127,22 +125,19 @@ def dataset() -> Dataset | None:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _fold(path: str, size: int, session: str) -> Decided:
+def _fold(path: str, size: int) -> Decided:
     del size  # the log only grows: its size names its content
-    return fold(read_log(Path(path)), session)
+    return fold(read_log(Path(path)))
 
 
 def decided() -> Decided:
-    """Where the log of decisions leads, for this session."""
+    """Where the log of decisions leads."""
     data = _loaded()
     path = workspace().reviews(data.fingerprint if data else "none")
-    return _fold(str(path), path.stat().st_size if path.exists() else 0, _session())
+    return _fold(str(path), path.stat().st_size if path.exists() else 0)
 
 
-def _start(data: Dataset) -> Recipe:
-    """The recipe of a session that has decided nothing yet: the last one that anybody left or opened, else every signal and no threshold."""
-    left = decided().latest
-    return _parsed(left if left is not None else {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}, data)
+EVERYTHING: Mapping[str, Any] = {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}
 
 
 def _parsed(held: Mapping[str, Any], data: Dataset) -> Recipe:
@@ -152,17 +147,15 @@ def _parsed(held: Mapping[str, Any], data: Dataset) -> Recipe:
 
 
 def recipe() -> Recipe:
-    """The recipe in force. Raises InputError where no dataset is open."""
+    """The recipe in force: the last one in the log, else every signal and no threshold. Raises InputError where no dataset is open."""
     data = _loaded()
     if data is None:
         raise InputError("recipe", "no dataset is open", "Open one on the page Open")
-    if "start" not in st.session_state:
-        st.session_state["start"] = _start(data)
-    held = decided().recipe
+    held = decided().recipe or EVERYTHING
     known = st.session_state.get("parsed")
-    if held is not None and (known is None or known[0] is not held or known[1] is not data):
+    if known is None or known[0] is not held or known[1] is not data:
         known = st.session_state["parsed"] = (held, data, _parsed(held, data))
-    found: Recipe = st.session_state["start"] if held is None or known is None else known[2]
+    found: Recipe = known[2]
     return found
 
 
@@ -189,7 +182,7 @@ def mark(action: Action, row_ids: Sequence[str], value: str | None = None) -> No
 
 
 def undo() -> None:
-    """Take back this session's last decision."""
+    """Take back the last decision."""
     last = decided().undo
     if last is not None:
         _log("undo", of=last.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from curate.errors import CurateError
 from curate.jobs import Progress
-from curate.signal import discover
+from curate.signal import column_of
 from curate.task import plan
 from ui import measuring, opening, state
 from ui.escape import plain
@@ -96,7 +96,8 @@ def need(*signals: str) -> None:
         empty(f"Measuring {names}", "It runs in the background; this page fills by itself. You can go on working.")
     elif "failed" in states.values():
         job = measuring.job_of("score")
-        empty(f"Measuring {names} failed", job.message if job else "", "Try again", start, f"need-{signals[0]}")
+        why = (job.message if job else "") or "The process ended without a word; it may have run out of memory. What it had finished is kept."
+        empty(f"Measuring {names} failed", why, "Try again", start, f"need-{signals[0]}")
     else:
         wanted = tasks or plan(state.scores().dataset, {s: {} for s in signals})
         about = f"It takes about {measuring.duration(measuring.seconds_of(wanted))} in the background. You can go on working."
@@ -116,10 +117,5 @@ def attempt(work: Callable[[], object]) -> bool:
 
 def about(column: str) -> str:
     """One sentence on a score column, with its unit; empty where it is no score."""
-    found = next((c for s in discover().values() for c in s.columns if c.name == column), None)
+    found = column_of(column)
     return f"{found.about} Unit: {found.unit}." if found else ""
-
-
-def names_of(signals: Sequence[str]) -> str:
-    """Signals as words."""
-    return ", ".join(s.replace("_", " ") for s in signals)

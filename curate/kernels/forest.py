@@ -79,23 +79,6 @@ def labels(line: Ints, gap: Floats, limit: float) -> Ints:
 
 
 @nb.njit(cache=True)
-def runs(line: Ints, gap: Floats, limit: float, least: int) -> tuple[Ints, Ints, Floats]:
-    """Groups of at least `least` rows: where each starts in the line, how many rows it has, its weakest link. int32, int32, float32 [groups]."""
-    starts, sizes, weakest = np.empty(len(line), np.int32), np.empty(len(line), np.int32), np.empty(len(line), np.float32)
-    count, i = 0, 0
-    while i < len(line):
-        j, low = i, np.float32(1.0)
-        while gap[j] >= limit:
-            low = min(low, gap[j])
-            j += 1
-        if j - i + 1 >= least:
-            starts[count], sizes[count], weakest[count] = i, j - i + 1, low
-            count += 1
-        i = j + 1
-    return starts[:count].copy(), sizes[:count].copy(), weakest[:count].copy()
-
-
-@nb.njit(cache=True)
 def group_rule(line: Ints, gap: Floats, limit: float, place: Ints) -> Ints:
     """The row that each row gives way to when one row of each connected group stays; itself where it stays or is not in hand.
 
@@ -168,14 +151,13 @@ def cover_rule(order: Ints, pins: int, twin: Ints, graph: tuple[Longs, Ints, Flo
 
 
 def warm() -> None:
-    """Compile every loop of this module for the types it is called with, so that the first person does not wait."""
-    twin = np.array([0, 0, 2, 3], np.int32)
-    a, b, s = np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
-    spanning(4, a, b, np.array([0], np.int64))
+    """Compile every loop of this module for the types it is called with, so that the first person does not wait. What is read from disk cannot be written."""
+    a, b, alike, one = np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32), np.array([0], np.int64)
+    spanning(4, a, b, one)
     line, gap = line_order(4, np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([1, 0.9], np.float32))
-    graph, order = adjacency(4, a, b, s, np.array([0], np.int64)), np.arange(4).astype(np.int32)
-    for limit in (0.8, np.float32(0.8)):
-        labels(line, gap, limit)
-        runs(line, gap, limit, 2)
-        group_rule(line, gap, limit, order)
-        cover_rule(order, 0, twin, graph, limit)
+    twin, order = np.array([0, 0, 2, 3], np.int32), np.arange(4).astype(np.int32)
+    for array in (a, b, alike, line, gap, twin):
+        array.flags.writeable = False
+    labels(line, gap, np.float32(0.8))
+    group_rule(line, gap, np.float32(0.8), order)
+    cover_rule(order, 0, twin, adjacency(4, a, b, alike, one), np.float32(0.8))

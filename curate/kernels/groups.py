@@ -70,8 +70,10 @@ def likeness(rows: Ints, others: Ints, twin: Ints, graph: tuple[Longs, Ints, Flo
 
 
 def warm() -> None:
-    """Compile every loop of this module."""
-    twin, a, b, s = np.array([0, 0, 2], np.int32), np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
-    graph, rows = adjacency(3, a, b, s, np.array([0], np.int64)), np.arange(3).astype(np.int32)
+    """Compile every loop of this module. What is read from disk cannot be written."""
+    twin, a, b, alike = np.array([0, 0, 2], np.int32), np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32)
+    for array in (twin, a, b, alike):
+        array.flags.writeable = False
+    graph, rows = adjacency(3, a, b, alike, np.array([0], np.int64)), np.arange(3).astype(np.int32)
     cover_counts(rows, np.zeros(3, np.bool_), twin, graph, np.array([0.5, 0.8], np.float32))
     likeness(rows, rows[::-1].copy(), twin, graph)

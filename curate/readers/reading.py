@@ -76,7 +76,11 @@ class Rejects:
         if self.first is None or self.bad_lines == "aside":
             return
         what = self.first.reason if self.count == 1 else f"{self.first.reason} (the first of {self.count:,} bad lines)"
-        raise BadLinesError(self.first.place, what, "Mend it, or load with bad_lines: aside, which keeps bad lines out, counted, in rejected.jsonl")
+        raise BadLinesError(
+            self.first.place,
+            what,
+            "Mend it, or load with bad_lines: aside (--bad-lines aside for curate load), which keeps bad lines out, counted, in rejected.jsonl",
+        )
 
     def nothing(self, file: InputFile) -> InputError:
         """What to raise where no row is left: names the first bad line, if there is any."""

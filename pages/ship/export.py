@@ -15,6 +15,9 @@ name = Path(measured.dataset.name).stem
 if pending:
     st.warning("Not measured yet, so the export would fail: " + plain("; ".join(pending.values())), icon=":material/hourglass:")
 
+if not selection.kept:
+    st.warning("No row is kept: the files would be empty. Loosen a threshold, or undo.", icon=":material/filter_alt_off:")
+
 files, again = st.columns([1, 2], gap="large")
 with files:
     st.subheader(f"{count(selection.kept)} rows")

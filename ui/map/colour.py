@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from curate.scores import Scores
-from curate.signal import Column, discover
+from curate.signal import Column, column_of
 from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, SCALE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 def declared(name: str) -> Column | None:
     """What a signal declares of a score column; None for columns of the dataset."""
-    return next((c for s in discover().values() for c in s.columns if c.name == name), None)
+    return column_of(name)
 
 
 def choices(scores: Scores) -> dict[str, str]:
