@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["EXACT_PAIRS", "EXACT_ROWS", "alike", "alike_in_cells", "nearest", "nearest_in_cells", "recall_at_k", "unit_vectors"]
 
+Bytes = npt.NDArray[np.int8]
+
+LOWEST = -(2**31)
 EXACT_ROWS = 10_000  # neighbours of more rows are searched in cells
 EXACT_PAIRS = 200_000  # pairs of more rows are searched in cells
 QUERIES = 256
 MEMBERS = 4096
-STEP = 128  # members of a cell are rounded up to it: every new shape of a product costs milliseconds to prepare
-PROBES = 16
+STEP = 64  # members of a cell are rounded up to it: every new shape of a product costs milliseconds to prepare
+PROBES = 24
 ROUNDS = 2
+WIDER = 5  # candidates more than neighbours: the coarse products err by a few places
+PARTS = 8  # of the rows, one at a time on a thread, each through all cells
 PAIR_PROBES = 4
 MOST_PAIRS = 50_000_000  # 600 MB
 CHECK = 8  # an exact check costs as much as this many products a dimension
@@ -103,7 +108,7 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
         for start in range(0, n, MEMBERS):
             product = whole[first : first + QUERIES] @ whole[start : start + MEMBERS].T
             keep_best(Block(product.numpy(), query, every[start : start + MEMBERS]), score, candidate)
-        score_exactly(vectors, candidate, query, rows, similarity)
+        score_exactly(vectors, candidate[first : first + QUERIES], query, rows, similarity)
 
     blocks = range(0, n, QUERIES)
     _follow(spread(look, blocks), len(blocks), 0, 1)
@@ -113,6 +118,99 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
 def _cell_count(rows: int) -> int:
     """Cells of 350 rows at 100,000 and of 1,200 at a million: about as much work to choose cells as to search them."""
     return max(1, int(0.85 * rows**0.5))
+
+
+def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
+    """`nearest` by searching the cells closest to each row, then the neighbours of the neighbours, with vectors rounded to 8 bits until the end.
+
+    Rows are renumbered cell by cell, so that what is read together lies together.
+    """
+    from curate.kernels.nearest import best_first, score_exactly
+
+    n, room = len(vectors), k + WIDER
+    cells = make_cells(vectors, _cell_count(n), PROBES, seed, lambda share: report(0.1 * share))
+    coarse = _coarse(vectors, cells.member)
+    score, near = np.full((n, room), LOWEST, np.int32), np.full((n, room), -1, np.int32)
+    _probe(cells, coarse, score, near)
+    best_first(score, near)
+    parts = [np.arange(i, min(i + MEMBERS, n), dtype=np.int32) for i in range(0, n, MEMBERS)]
+    _descend(coarse, near, score, parts)
+    rows, similarity = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
+
+    def finish(some: Ints) -> None:
+        found = near[some]
+        candidate = np.where(found >= 0, cells.member[found], -1)
+        score_exactly(vectors, candidate, cells.member[some], rows, similarity)
+
+    _follow(spread(finish, parts), len(parts), 0.95, 1)
+    return _finish(rows, similarity)
+
+
+def _coarse(vectors: Floats, member: Ints) -> Bytes:
+    """Rows in the order of `member` in 8 bits, one scale for all: the few largest numbers are cut, as a tenth of a thousandth of them say little."""
+    from curate.kernels.nearest import to_bytes
+
+    sample = np.abs(vectors[:: max(1, len(vectors) // 2000)]).ravel()
+    scale = np.float32(127 / max(float(np.quantile(sample, 0.9999)), 1e-12))
+    out = np.zeros((len(vectors) + STEP, vectors.shape[1]), np.int8)  # products are taken of whole steps
+    list(spread(lambda first: to_bytes(vectors, member[first : first + MEMBERS], scale, out[first : first + MEMBERS]), range(0, len(member), MEMBERS)))
+    return out
+
+
+def _whole_products(query: torch.Tensor, target: torch.Tensor) -> npt.NDArray[np.int32]:
+    """Products of 8-bit rows, int32 [queries, targets]: exact, on any processor."""
+    import torch
+
+    if torch.cpu.get_capabilities().get("avx512_vnni"):
+        return np.asarray(torch._int_mm(query, target.T).numpy())
+    return np.asarray((query.float() @ target.float().T).int().numpy())  # whole numbers below 2²⁴ are exact up to 1,040 dimensions
+
+
+def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
+    """Merge the members of each row's cells into its best candidates, in place: its own cell first, so that little of the others is better."""
+    import torch
+
+    from curate.kernels.nearest import Block, keep_best
+
+    n, rows, start = len(near), torch.from_numpy(coarse), cells.start
+    every, probe = np.arange(n + STEP, dtype=np.int32), cells.probe[cells.member]
+
+    def look(cell: int, query: Ints) -> None:
+        first, last = int(start[cell]), int(start[cell + 1])
+        target = rows[first : first + -(-(last - first) // STEP) * STEP]
+        for i in range(0, len(query), QUERIES):
+            some = query[i : i + QUERIES]
+            padded = rows[torch.from_numpy(np.resize(some, -(-len(some) // STEP) * STEP))]
+            keep_best(Block(_whole_products(padded, target), some, every[first:last]), score, near)
+
+    def own(cell: int) -> None:
+        if start[cell] < start[cell + 1]:
+            look(cell, every[start[cell] : start[cell + 1]])
+
+    def others(part: int) -> None:
+        low, high = n * part // PARTS, n * (part + 1) // PARTS
+        asked = probe[low:high, 1:].ravel()
+        order = np.argsort(asked, kind="stable")
+        query, bound = (low + order // (probe.shape[1] - 1)).astype(np.int32), np.searchsorted(asked[order], np.arange(len(start)))
+        for cell in range(len(start) - 1):
+            if bound[cell] < bound[cell + 1] and start[cell] < start[cell + 1]:
+                look(cell, query[bound[cell] : bound[cell + 1]])
+
+    _follow(spread(own, range(len(start) - 1)), len(start) - 1, 0.1, 0.15)
+    if probe.shape[1] > 1:
+        _follow(spread(others, range(PARTS)), PARTS, 0.15, 0.6)
+
+
+def _descend(coarse: Bytes, near: Ints, score: Ints, parts: list[Ints]) -> None:
+    """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together."""
+    from curate.kernels.nearest import both_ways, join, not_in
+
+    before = np.full((len(near), 2 * near.shape[1]), -2, np.int32)
+    for turn in range(ROUNDS):
+        around = both_ways(near)
+        work = partial(join, coarse, around, not_in(around, before), near, score)
+        _follow(spread(work, parts), len(parts), 0.6 + 0.35 * turn / ROUNDS, 0.6 + 0.35 * (turn + 1) / ROUNDS)
+        before = around
 
 
 class _Packed:
@@ -141,42 +239,6 @@ class _Packed:
             some = query[first : first + QUERIES]
             padded = self.rows[torch.from_numpy(np.resize(self.place[some], QUERIES))]
             yield Block(_as_scores(padded @ target), some, self.cells.member[start:stop])
-
-
-def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
-    """`nearest` by searching the cells closest to each row, then the neighbours of the neighbours."""
-    from curate.kernels.nearest import keep_best, score_exactly
-
-    n = len(vectors)
-    cells = make_cells(vectors, _cell_count(n), PROBES, seed, lambda share: report(0.1 * share))
-    packed = _Packed(vectors, cells)
-    score = np.full((n, k + 1), packed.lowest)
-    rows, similarity, candidate = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32), np.full((n, k + 1), -1, np.int32)
-
-    def probe(task: tuple[int, Ints]) -> None:
-        for block in packed.blocks(*task):
-            keep_best(block, score, candidate)
-
-    for rank in range(PROBES):
-        tasks = list(cells.queries(rank))
-        _follow(spread(probe, tasks), len(tasks), 0.1 + 0.5 * rank / PROBES, 0.1 + 0.5 * (rank + 1) / PROBES)
-    parts = [cells.member[i : i + MEMBERS] for i in range(0, n, MEMBERS)]
-    _follow(spread(lambda some: score_exactly(vectors, candidate, some, rows, similarity), parts), len(parts), 0.6, 0.64)
-    _descend(vectors, rows, similarity, parts)
-    return _finish(rows, similarity)
-
-
-def _descend(vectors: Floats, rows: Ints, similarity: Floats, parts: list[Ints]) -> None:
-    """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together."""
-    from curate.kernels.nearest import both_ways, join, not_in
-
-    before = np.full((len(rows), 2 * rows.shape[1]), -2, np.int32)
-    for turn in range(ROUNDS):
-        near = both_ways(rows)
-        fresh = not_in(near, before)
-        work = partial(join, vectors, near, fresh, rows, similarity)
-        _follow(spread(work, parts), len(parts), 0.64 + 0.36 * turn / ROUNDS, 0.64 + 0.36 * (turn + 1) / ROUNDS)
-        before = near
 
 
 def alike(vectors: Floats, floor: float) -> tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]:

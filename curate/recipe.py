@@ -57,7 +57,8 @@ class DatasetPart(_Part):
 class LinkThreshold(_Part):
     """A limit on Links: rows at least this alike do not stay together.
 
-    limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>". rule: see `curate.links`.
+    limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>": the highest, or the lowest where
+    the score is one to keep below (`curate signals` says so). rule: see `curate.links`.
     """
 
     limit: float = Field(ge=0, le=1)

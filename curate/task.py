@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.roles import Role
@@ -60,7 +62,8 @@ TYPICAL = 560
 
 def seconds(task: Task, rows: int, characters: float) -> float:
     """Rough seconds to measure some rows, without what the task needs. characters: mean length of a row's text."""
-    return rows / task.signal.cost * (max(characters, 20) / TYPICAL if task.signal.model else 1)
+    read = min(max(characters, 20), 4.4 * float(task.parameters.get("max_tokens", np.inf)))
+    return rows / task.signal.cost * (read / TYPICAL if task.signal.model else 1)
 
 
 def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:

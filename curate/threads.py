@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["spread"]
+__all__ = ["cores", "spread"]
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def spread(work: Callable[[Task], Done], tasks: Iterable[Task], products: bool = True) -> Iterator[Done]:
@@ -22,7 +27,7 @@ def spread(work: Callable[[Task], Done], tasks: Iterable[Task], products: bool =
 
     products: whether the work has torch multiply matrices; where it has not, torch need not be imported.
     """
-    pool = ThreadPoolExecutor(os.cpu_count(), initializer=_one_thread if products else None)
+    pool = ThreadPoolExecutor(cores(), initializer=_one_thread if products else None)
     try:
         for future in [pool.submit(work, task) for task in tasks]:
             yield future.result()

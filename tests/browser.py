@@ -62,11 +62,13 @@ def server(workspace: Path, file: Path | None = None) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.time() + 60
-        while time.time() < deadline:
+        while True:
             try:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
                 break
             except OSError:
+                assert process.poll() is None, "the server ended"
+                assert time.time() < deadline, "the server did not answer within a minute"
                 time.sleep(0.1)
         yield address
     finally:

@@ -133,13 +133,17 @@ def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:
     settled(page, "Duplicates")
     after = _kept(page)
     undo = page.locator(".st-key-undo button:visible").last
+    redo = page.locator(".st-key-redo button:visible").last
+    steps = 0
     while _kept(page) != before:
         undo.click()
-        page.wait_for_timeout(1200)
-    redo = page.locator(".st-key-redo button:visible").last
-    while redo.is_enabled():
+        settled(page, "Duplicates")
+        expect(redo).to_be_enabled()
+        steps += 1
+        assert steps < 40, "undo does not lead back"
+    for _ in range(steps):
         redo.click()
-        page.wait_for_timeout(1200)
+        settled(page, "Duplicates")
     assert _kept(page) == after
 
 

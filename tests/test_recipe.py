@@ -62,6 +62,12 @@ def test_broken_yaml_is_one_message(tmp_path: Path, text: str) -> None:
         load_recipe(path)
 
 
+def test_a_limit_below_the_floor_is_refused() -> None:
+    with pytest.raises(InputError, match=r"the limit 0\.4 lies below the floor 0\.5"):
+        parse_recipe({"dataset": {"path": "a"}, "thresholds": {"near_duplicate": {"limit": 0.4}}}, "r")
+    parse_recipe({"dataset": {"path": "a"}, "signals": {"near_duplicate": {"floor": 0.4}}, "thresholds": {"near_duplicate": {"limit": 0.4}}}, "r")
+
+
 def test_all_that_decides_brings_its_signal() -> None:
     thresholds = {"near_duplicate": {"limit": 0.8, "keeper": "best:text_quality_words"}}
     deciding = {"rank": {"score": "1 / perplexity_response"}, "budget": {"tokens": 5, "per": "cluster"}}
@@ -81,7 +87,9 @@ def test_a_hub_name_stays(tmp_path: Path) -> None:
 
 
 limits = st.floats(0, 1, allow_nan=False)
-links = st.builds(LinkThreshold, limit=limits, keeper=st.sampled_from(["first", "longest", "best:tokens_text"]), rule=st.sampled_from(["cover", "group"]))
+links = st.builds(
+    LinkThreshold, limit=st.floats(0.5, 1), keeper=st.sampled_from(["first", "longest", "best:tokens_text"]), rule=st.sampled_from(["cover", "group"])
+)
 single = st.builds(ScoreThreshold, keep=st.sampled_from(["below", "above"]), limit=st.floats(-1e9, 1e9), missing=st.sampled_from(["keep", "drop"]))
 double = st.tuples(limits, limits).map(lambda x: ScoreThreshold(keep="between", limit=(min(x), max(x))))
 

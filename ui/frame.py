@@ -29,10 +29,10 @@ def frame() -> None:
             st.metric("Dataset", plain(data.name), width="content")
             _kept()
             _pills()
-        st.space("stretch")
-        _jobs()
-        if data is not None:
-            _history()
+        with st.container(key="frame-end", horizontal=True, gap="small", width="content", vertical_alignment="center"):
+            _jobs()
+            if data is not None:
+                _history()
 
 
 def _kept() -> None:

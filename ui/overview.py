@@ -26,7 +26,7 @@ def facts() -> None:
     data, tokens = measured.dataset, row_tokens(measured)
     shown = st.columns(4)
     shown[0].metric("Rows", count(data.rows), help="Rows read; lines set aside are not among them")
-    shown[1].metric("Tokens", count(int(tokens.sum())) if tokens is not None else "not counted yet")
+    shown[1].metric("Tokens", count(int(tokens.sum())) if tokens is not None else "–", help=None if tokens is not None else "Not counted yet")
     middle = f"{np.partition(tokens, data.rows // 2)[data.rows // 2]:,}" if tokens is not None and data.rows else "–"
     shown[2].metric("Tokens a row, median", middle)
     shown[3].metric("Lines set aside", count(data.rejected), help="Lines that could not be read; they are in rejected.jsonl beside the dataset")

@@ -31,6 +31,7 @@ __all__ = ["alike", "chosen_row", "decisions", "facts", "places"]
 
 Ints = npt.NDArray[np.int32]
 ACROSS = 4  # panels beside each other
+PLACES = ("projection", "cluster")  # signals whose numbers are names and places: none is more than another
 MOST = 200  # rows that are listed as alike
 HELP = "Above: the share of the rows with a lower value. The height of a bar is the square root of its rows, so that rare values can be seen."
 TEXTS = (Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES)
@@ -110,7 +111,7 @@ def _place(name: str, column: str, position: int, _scores: Scores, _binned: Binn
 def places(position: int) -> None:
     """A small histogram of every number known of the row, with the row's place marked."""
     measured = state.scores()
-    columns = [(_label(signal, c, len(group)), c) for signal, group in numeric_columns(measured).items() for c in group]
+    columns = [(c.name.replace("_", " "), c) for signal, group in numeric_columns(measured).items() for c in group if signal not in PLACES]
     if not columns:
         return
     down = -(-len(columns) // ACROSS)
@@ -132,11 +133,6 @@ def places(position: int) -> None:
         help=HELP,
     )
     show(go.Figure({"data": data, "layout": style("", 136 * down, **{**more, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "bargap": 0.06})}), "places")
-
-
-def _label(signal: str, column: Column, together: int) -> str:
-    """A column's name in words; of the many of one signal without its name."""
-    return (column.name.removeprefix(f"{signal}_") if together > ACROSS else column.name).replace("_", " ")
 
 
 def _axis(i: int) -> str:

@@ -19,8 +19,8 @@ __all__ = ["amount", "attempt", "beside", "count", "empty", "head", "key_of", "n
 
 
 def count(number: float, noun: str = "") -> str:
-    """A whole number with thousands separators: "1,234 rows"."""
-    return f"{number:,.0f} {noun}".rstrip()
+    """A whole number with thousands separators: "1,234 rows", "1 row"."""
+    return f"{number:,.0f} {noun.removesuffix('s') if number == 1 else noun}".rstrip()
 
 
 def amount(now: Progress) -> str:

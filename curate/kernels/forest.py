@@ -156,6 +156,7 @@ def warm() -> None:
     spanning(4, a, b, one)
     line, gap = line_order(4, np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([1, 0.9], np.float32))
     twin, order = np.array([0, 0, 2, 3], np.int32), np.arange(4).astype(np.int32)
+    adjacency(4, a, b, alike, one)  # no pairs at all are read as an array that can be written
     for array in (a, b, alike, line, gap, twin):
         array.flags.writeable = False
     labels(line, gap, np.float32(0.8))

@@ -1,7 +1,7 @@
 """Compiled loops of `curate.nearest`. Each call writes only the rows it was given and releases the GIL: the caller spreads rows over threads, at any number of
 threads with the same result.
 
-A block of scores is float32, or bfloat16 seen as int16: bit patterns of non-negative floats sort like the floats.
+A block of scores is float32, int32 (products of 8-bit rows), or bfloat16 seen as int16: bit patterns of non-negative floats sort like the floats.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Block", "Search", "both_ways", "collect", "join", "keep_best", "not_in", "score_exactly", "warm"]
+__all__ = ["Block", "Search", "best_first", "both_ways", "collect", "join", "keep_best", "not_in", "score_exactly", "to_bytes", "warm"]
 
 Array = Any
 CHUNK = 64  # scores looked at together: their maximum is one vector instruction per 16 or 32
@@ -47,6 +47,35 @@ def dot(a: Array, b: Array) -> Any:
     for i in range(a.shape[0]):
         total += a[i] * b[i]
     return total
+
+
+@nb.njit(cache=True, nogil=True)
+def whole_dot(a: Array, b: Array) -> Any:
+    """Inner product of two vectors of 8-bit whole numbers. The casts keep it in 32 bits, which the compiler makes vectors of."""
+    total = np.int32(0)
+    for i in range(a.shape[0]):
+        total = np.int32(total + np.int32(np.int32(a[i]) * np.int32(b[i])))
+    return total
+
+
+@nb.njit(cache=True, nogil=True)
+def to_bytes(vectors: Array, some: Array, scale: Any, out: Array) -> None:
+    """Some rows times the scale as whole numbers from -127 to 127, into `out` one after another."""
+    for i in range(some.shape[0]):
+        for j in range(vectors.shape[1]):
+            out[i, j] = np.int8(min(max(np.rint(vectors[some[i], j] * scale), np.float32(-127)), np.float32(127)))
+
+
+@nb.njit(cache=True, nogil=True)
+def best_first(score: Array, row: Array) -> None:
+    """Sort each row's candidates, in place: the highest score first, the lower row number first on a tie."""
+    for i in range(score.shape[0]):
+        for m in range(1, score.shape[1]):
+            at, value, name = m, score[i, m], row[i, m]
+            while at > 0 and (value > score[i, at - 1] or (value == score[i, at - 1] and name < row[i, at - 1])):
+                score[i, at], row[i, at] = score[i, at - 1], row[i, at - 1]
+                at -= 1
+            score[i, at], row[i, at] = value, name
 
 
 @nb.njit(cache=True, nogil=True)
@@ -124,12 +153,13 @@ def insert(rows: Array, similarity: Array, row: Any, value: Any) -> None:
 def score_exactly(vectors: Array, candidate: Array, some: Array, rows: Array, similarity: Array) -> None:
     """The most alike of the candidates of some rows by the exact product, most alike first, in place.
 
-    candidate: [n, room], -1 where none; rows, similarity: [n, k], -1 and 0 where there are too few.
+    candidate: [some, room], -1 where none; rows, similarity: [n, k], -1 and 0 where there are too few.
     """
-    for i in some:
+    for at in range(some.shape[0]):
+        i = some[at]
         rows[i] = -1
         similarity[i] = -np.inf
-        for c in candidate[i]:
+        for c in candidate[at]:
             if c >= 0:
                 insert(rows[i], similarity[i], c, dot(vectors[i], vectors[c]))
 
@@ -163,12 +193,12 @@ def not_in(near: Array, before: Array) -> Array:
 
 
 @nb.njit(cache=True, nogil=True)
-def join(vectors: Array, near: Array, fresh: Array, rows: Array, similarity: Array, some: Array) -> None:
+def join(coarse: Array, near: Array, fresh: Array, rows: Array, score: Array, some: Array) -> None:
     """Try the neighbours' neighbours of some rows as their neighbours, where either step is fresh, in place: one round of NN-descent.
 
-    Dong, Moses, Li: Efficient k-nearest neighbor graph construction for generic similarity measures (WWW 2011).
+    coarse: int8 [≥ n, d]. Dong, Moses, Li: Efficient k-nearest neighbor graph construction for generic similarity measures (WWW 2011).
     """
-    seen = np.full(vectors.shape[0], -1, np.int32)
+    seen = np.full(near.shape[0], -1, np.int32)
     for i in some:
         seen[i] = i
         for j in rows[i]:
@@ -180,23 +210,28 @@ def join(vectors: Array, near: Array, fresh: Array, rows: Array, similarity: Arr
                 continue
             if seen[j] != i:
                 seen[j] = i
-                insert(rows[i], similarity[i], j, dot(vectors[i], vectors[j]))
+                insert(rows[i], score[i], j, whole_dot(coarse[i], coarse[j]))
             for t in range(near.shape[1]):
                 c = near[j, t]
                 if c >= 0 and seen[c] != i and (fresh[i, s] or fresh[j, t]):
                     seen[c] = i
-                    insert(rows[i], similarity[i], c, dot(vectors[i], vectors[c]))
+                    insert(rows[i], score[i], c, whole_dot(coarse[i], coarse[c]))
 
 
 def warm() -> None:
-    """Compile every loop for both kinds of score, or load it from the cache."""
+    """Compile every loop for each kind of score, or load it from the cache."""
     vectors, some = np.eye(2, 4, dtype=np.float32), np.arange(2, dtype=np.int32)
     rows, similarity = np.full((2, 1), -1, np.int32), np.zeros((2, 1), np.float32)
-    for dtype in (np.int16, np.float32):
+    coarse = np.zeros((2, 4), np.int8)
+    to_bytes(vectors, some, np.float32(127), coarse)
+    for dtype in (np.int16, np.float32, np.int32):
         score = np.zeros((2, 2), dtype)
         block = Block(score, some, some)
         keep_best(block, score.copy(), np.full((2, 2), -1, np.int32))
-        collect(block, Search(score[0, 0], np.float32(0.5), some.copy(), 1, True), vectors)
-    score_exactly(vectors, rows, some, rows, similarity)
+        if dtype != np.int32:
+            collect(block, Search(score[0, 0], np.float32(0.5), some.copy(), 1, True), vectors)
+    score_exactly(vectors, rows.copy(), some, rows, similarity)
+    best = np.zeros((2, 1), np.int32)
+    best_first(best, rows)
     near = both_ways(rows)
-    join(vectors, near, not_in(near, near), rows, similarity, some)
+    join(coarse, near, not_in(near, near), rows, best, some)

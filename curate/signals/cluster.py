@@ -28,6 +28,7 @@ __all__ = ["SIGNAL", "name_clusters"]
 
 MORE = 3
 ROUNDS = 10
+MOST = 1000  # clusters; merging them costs the cube
 SAMPLE = 20_000  # rows that centres are learnt from, or 256 a cluster
 NAMED_BY = 1000  # rows a cluster that its name is read from, evenly over the file
 READ = 2000  # characters of each
@@ -117,8 +118,8 @@ def compute(table: pa.Table, *, count: int = 0, seed: int = 0) -> pa.Table:
 
     from curate.nearest import unit_vectors
 
-    if count < 0:
-        raise InputError("signals.cluster.count", f"{count} clusters cannot be made", "Give how many, or 0 to choose by the number of rows")
+    if not 0 <= count <= MOST:
+        raise InputError("signals.cluster.count", f"{count} clusters cannot be made", f"Give 1 to {MOST}, or 0 to choose by the number of rows")
     position, vectors = unit_vectors(table["embedding_vector"])
     rows, none = table.num_rows, np.ones(table.num_rows, np.bool_)
     none[position] = False

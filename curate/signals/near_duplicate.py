@@ -7,8 +7,8 @@ Mining of Massive Datasets, ch. 3). A pair at the floor is missed with a chance 
 
 Rows with the same n-grams are one class, so a million copies make no pairs. In a bucket of up to COMPLETE classes all are compared with all; in larger ones
 too, the smaller first, while all buckets together have at most ROOM pairs (one family of 1,300 rows). Beyond that, as where one template has 100,000
-fillings, each class meets ANCHORS of its bucket (the first and the longest) and the WINDOW that stand beside it when sorted by the next band. There groups
-hold together, but some pairs are not known, so the cover rule may keep rows that are alike: `near_duplicate_sampled` is true for these rows.
+fillings, each class meets ANCHORS of its bucket (the first and the longest) and the WINDOW that stand beside it when sorted by the next band. There some
+pairs are not known: a group may come apart at high limits, and the cover rule may keep rows that are alike. `near_duplicate_sampled` is true for these rows.
 """
 
 from __future__ import annotations

@@ -127,8 +127,12 @@ SIGNAL = Signal(
     inputs=("prompt", "context", "response", "text"),
     needs=("text",),
     columns=(
-        Column("perplexity_response", "Float32", "perplexity", "Of the response given the prompt; null where the row has not both.", low=1, log=True),
-        Column("perplexity_response_alone", "Float32", "perplexity", "Of the response without its prompt; null without a response.", low=1, log=True),
+        Column(
+            "perplexity_response", "Float32", "perplexity", "Of the response given the prompt; null where the row has not both.", low=1, log=True, keep="below"
+        ),
+        Column(
+            "perplexity_response_alone", "Float32", "perplexity", "Of the response without its prompt; null without a response.", low=1, log=True, keep="below"
+        ),
         Column(
             "perplexity_ifd",
             "Float32",
@@ -139,7 +143,15 @@ SIGNAL = Signal(
             low=0,
             log=True,
         ),
-        Column("perplexity_text", "Float32", "perplexity", "Of prompt, context and response joined; null with fewer than two tokens.", low=1, log=True),
+        Column(
+            "perplexity_text",
+            "Float32",
+            "perplexity",
+            "Of prompt, context and response joined; null with fewer than two tokens.",
+            low=1,
+            log=True,
+            keep="below",
+        ),
         Column("perplexity_tokens", "Int32", "tokens", "Response tokens that were measured; null without a response.", low=1, log=True),
         Column("perplexity_truncated", "Boolean", "yes or no", "Whether the row is longer than was read."),
     ),

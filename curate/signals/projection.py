@@ -12,7 +12,6 @@ dimensions tears something.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.signal import Column, Signal, report
+from curate.threads import cores
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,7 +109,7 @@ def project(vectors: Floats, graph: Graph, epochs: int, min_dist: float, seed: i
     now, force = _start(vectors, graph, seed), _curve(min_dist)
     after = now.copy()
     parts = [(i, min(i + PART, len(now))) for i in range(0, len(now), PART)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for number in range(epochs):
             epoch = Epoch(number, np.float32(1 - number / epochs), seed)
             list(pool.map(lambda part, now=now, after=after, epoch=epoch: move(now, after, graph, force, part, epoch), parts))
