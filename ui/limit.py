@@ -47,7 +47,7 @@ def _proposal(column: Column, binned: Binned) -> tuple[ScoreThreshold, str]:
     if column.limit is not None and column.keep is not None:
         return ScoreThreshold(keep=column.keep, limit=column.limit), f"The signal proposes to keep rows {column.keep} {_said(column.limit)}."
     limit = binned.said(starting_limits(binned)[1])
-    return ScoreThreshold(keep="below", limit=limit), f"No limit is proposed; above {_said(limit)} lies about 1 row in 100."
+    return ScoreThreshold(keep="below", limit=limit), f"No limit is proposed; {_said(limit)} is where the highest hundredth begins."
 
 
 def _stops(name: str, binned: Binned, limit: float) -> list[float]:
