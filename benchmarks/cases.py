@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from curate.dataset import Dataset
 from curate.export import export
@@ -24,6 +27,7 @@ from curate.workspace import Workspace
 
 Work = Callable[[], dict[str, Any] | None]
 Case = Callable[[int, Path], Work]
+Floats = npt.NDArray[np.float32]
 
 STATIC = {"embedding": {"model": "wordllama"}}  # what is affordable at a million rows
 
@@ -105,9 +109,124 @@ def case_export(rows: int, folder: Path) -> Work:
     return lambda: {"kept": export(scores, recipe, folder / "out").kept}
 
 
+def case_embedding_static(rows: int, folder: Path) -> Work:
+    """Embed with the static model."""
+    dataset, workspace = loaded(rows, folder)
+    task = plan(dataset, STATIC)[0]
+    shutil.rmtree(task.folder(workspace), ignore_errors=True)
+    return lambda: measure(dataset, [task], workspace)
+
+
+def vectors_of(rows: int, folder: Path) -> Floats:
+    """Unit vectors of the generated rows, static, in memory."""
+    from curate.nearest import unit_vectors
+
+    dataset, workspace = loaded(rows, folder)
+    tasks = plan(dataset, STATIC)
+    measure(dataset, tasks, workspace)
+    column = Scores(dataset, workspace, tasks).vectors("embedding", "embedding_vector").to_arrow()
+    return unit_vectors(pa.chunked_array([column]))[1]
+
+
+def recall(vectors: Floats, similarity: Floats, k: int = 15) -> float:
+    """Share of the true neighbours found, on 1,000 rows."""
+    from curate.nearest import recall_at_k
+
+    some = np.random.default_rng(0).permutation(len(vectors))[:1000]
+    truth = vectors[some] @ vectors.T
+    truth[np.arange(len(some)), some] = -2
+    return recall_at_k(similarity[some], -np.sort(-np.partition(truth, -k, axis=1)[:, -k:], axis=1))
+
+
+def case_neighbour(rows: int, folder: Path) -> Work:
+    """15 nearest neighbours of static embeddings in memory."""
+    from curate.nearest import nearest
+
+    vectors = vectors_of(rows, folder)
+    found: dict[str, Any] = {}
+
+    def work() -> dict[str, Any]:
+        found["similarity"] = nearest(vectors, 15)[1]
+        return found
+
+    return _after(work, lambda: {"recall_at_15": round(recall(vectors, found.pop("similarity")), 4)})
+
+
+def _after(work: Work, check: Callable[[], dict[str, Any]]) -> Work:
+    """Work whose result is checked when it is no longer timed."""
+    CHECKS.append(check)
+    return work
+
+
+CHECKS: list[Callable[[], dict[str, Any]]] = []
+
+
+def case_crossfilter(rows: int, folder: Path) -> Work:
+    """All histograms of 15 columns under a filter, 20 times."""
+    from curate.crossfilter import bin_values, histograms
+    from curate.signal import Column
+
+    rng = np.random.default_rng(0)
+    binned = [bin_values(rng.normal(size=rows), Column(f"c{i}", "Float64", "", "")) for i in range(15)]
+    keeps = [rng.random(rows) < share for share in np.linspace(0.05, 0.95, 20)]
+    histograms(binned, keeps[0])
+
+    def work() -> dict[str, Any]:
+        return {"columns": 15, "median_ms": _median_ms([partial(histograms, binned, keep) for keep in keeps])}
+
+    return work
+
+
+def _median_ms(works: Sequence[Callable[[], object]]) -> float:
+    times = []
+    for work in works:
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return round(statistics.median(times), 3)
+
+
+def case_forest(rows: int, folder: Path) -> Work:
+    """Forest and line order of 4.2 random pairs a row, then every label, the curve and the cover rule."""
+    from curate.groups import Hand, curve, curve_limits
+    from curate.links import link
+    from curate.signal import Pairs
+
+    rng = np.random.default_rng(0)
+    ends = np.sort(rng.integers(0, rows, (int(4.2 * rows), 2)).astype(np.int32), axis=1)
+    _, first = np.unique(ends[:, 0].astype(np.int64) << 32 | ends[:, 1], return_index=True)
+    ends = ends[first][ends[first, 0] < ends[first, 1]]
+    alike = (0.5 + 0.5 * rng.random(len(ends)) ** 2).astype(np.float32)
+    pairs = Pairs(np.arange(rows, dtype=np.int32), np.ascontiguousarray(ends[:, 0]), np.ascontiguousarray(ends[:, 1]), alike)
+    order = rng.permutation(rows).astype(np.int32)
+    everyone = Hand(order, np.ones(rows, np.bool_), np.zeros(rows, np.bool_))
+    link("x", Pairs(np.arange(4, dtype=np.int32), pairs.a[:0], pairs.b[:0], pairs.similarity[:0]))
+
+    def work() -> dict[str, Any]:
+        start = time.perf_counter()
+        links = link("x", pairs)
+        build = time.perf_counter() - start
+        links.gives_way(0.9, "cover", order)
+        limits = np.linspace(0.5, 1, 20)
+        return {
+            "pairs": len(alike),
+            "build_s": round(build, 3),
+            "labels_ms": _median_ms([partial(links.labels, float(t)) for t in limits]),
+            "curve_500_ms": _median_ms([partial(links.removed, np.linspace(0.5, 1, 500).astype(np.float32))] * 5),
+            "cover_ms": _median_ms([partial(links.gives_way, float(t), "cover", order) for t in limits]),
+            "cover_curve_ms": _median_ms([partial(curve, links, everyone, "cover", curve_limits(0.5))] * 3),
+        }
+
+    return work
+
+
 CASES: dict[str, Case] = {
     "load": case_load,
-    **{name: signal_case(name) for name in ("tokens", *(n for n in discover() if n not in ("tokens", "perplexity", "embedding")))},
+    **{name: signal_case(name) for name in discover() if name not in ("neighbour", "perplexity", "embedding")},
+    "embedding_static": case_embedding_static,
+    "neighbour": case_neighbour,
+    "crossfilter": case_crossfilter,
+    "forest": case_forest,
     "threshold": case_threshold,
     "export": case_export,
 }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.cases import Case, Work, loaded, rows_file
+from benchmarks.cases import CHECKS, Case, Work, loaded, recall, rows_file, vectors_of
 from curate import models
 
 ROUNDS = 2
@@ -65,6 +65,38 @@ def case_datasketch(rows: int, folder: Path) -> Work:
             pairs += len(lsh.query(hashed))
             lsh.insert(i, hashed)
         return {"candidate_pairs": pairs}
+
+    return work
+
+
+def case_pynndescent(rows: int, folder: Path) -> Work:
+    """pynndescent's defaults on the vectors of the case `neighbour`, compiled before."""
+    if rows > 100_000:
+        return lambda: {"skipped": "too large"}
+    from pynndescent import NNDescent
+
+    vectors = vectors_of(rows, folder)
+    NNDescent(vectors[:3000], metric="cosine", n_neighbors=16)
+    found: list[Any] = []
+
+    def work() -> None:
+        found.append(NNDescent(vectors, metric="cosine", n_neighbors=16, random_state=0).neighbor_graph)
+
+    CHECKS.append(lambda: {"recall_at_15": round(recall(vectors, (1 - found.pop()[1][:, 1:]).astype(np.float32)), 4)})
+    return work
+
+
+def case_umap(rows: int, folder: Path) -> Work:
+    """umap-learn's defaults on the same vectors, from the vectors to the map."""
+    if rows > 100_000:
+        return lambda: {"skipped": "too large"}
+    from umap import UMAP
+
+    vectors = vectors_of(rows, folder)
+    UMAP(metric="cosine").fit_transform(vectors[:2000])
+
+    def work() -> None:
+        UMAP(metric="cosine").fit_transform(vectors)
 
     return work
 
@@ -166,7 +198,7 @@ def case_perplexity(rows: int, folder: Path) -> Work:
 
 
 def case_recipe(rows: int, folder: Path) -> Work:
-    """`curate run` from nothing to the export: load, exact and near duplicates, text quality, tokens."""
+    """`curate run` from nothing to the export: load, exact and near duplicates, tokens."""
     from curate.export import run
     from curate.recipe import parse_recipe
     from curate.workspace import Workspace
@@ -183,6 +215,8 @@ PEERS: dict[str, Case] = {
     "run": case_recipe,
     "rensa": case_rensa,
     "datasketch": case_datasketch,
+    "pynndescent": case_pynndescent,
+    "umap": case_umap,
     "embedding": case_embedding,
     "perplexity": case_perplexity,
 }

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,6 +50,8 @@ def run_here(name: str, rows: int, folder: Path) -> dict[str, Any]:
     found = work() or {}
     seconds = time.perf_counter() - start
     after, peak = usage()
+    for check in CHECKS:
+        found |= check()
     return {"case": name, "rows": rows, "seconds": round(seconds, 4), "cpu_seconds": round(after - cpu, 3), "peak_mb": round(peak), **found}
 
 

@@ -1,0 +1,106 @@
+"""The README's figures, made from benchmarks/results: `python -m benchmarks.report` writes them between the marks in README.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["report"]
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+MARKS = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
+SIZES = (10_000, 100_000, 1_000_000)
+WORK = {
+    "load": "load JSONL",
+    "exact_duplicate": "exact duplicates",
+    "near_duplicate": "near duplicates, every threshold from .5",
+    "rensa": "— rensa, one threshold",
+    "datasketch": "— datasketch, one threshold",
+    "embedding_static": "embedding, wordllama (256-d)",
+    "neighbour": "15 nearest neighbours",
+    "pynndescent": "— pynndescent",
+    "semantic_duplicate": "semantic duplicates, every threshold from the floor",
+    "projection": "projection",
+    "umap": "— umap-learn, its defaults",
+    "cluster": "clusters with names",
+    "text_quality": "text quality and language",
+    "tokens": "tokens",
+    "export": "export",
+    "run": "`curate run` from nothing: load, exact and near duplicates, tokens, export",
+}
+
+Results = Mapping[tuple[str, int], Mapping[str, Any]]
+
+
+def read_results(folder: Path = HERE / "results") -> Results:
+    """Every result by case and rows."""
+    found = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    return {(one["case"], one["rows"]): one for one in found}
+
+
+def growth(results: Results, case: str) -> float | None:
+    """Exponent of CPU-seconds in rows, by least squares on logarithms over the sizes that were measured; None for fewer than two."""
+    points = [(math.log(rows), math.log(max(results[case, rows]["cpu_seconds"], 1e-3))) for rows in SIZES if (case, rows) in results]
+    if len(points) < 2:
+        return None
+    mean = [sum(p[i] for p in points) / len(points) for i in (0, 1)]
+    return sum((x - mean[0]) * (y - mean[1]) for x, y in points) / sum((x - mean[0]) ** 2 for x, _ in points)
+
+
+def _say(value: float) -> str:
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _row(results: Results, case: str) -> str:
+    cells = [f"{_say(one['cpu_seconds'])} s, {one['peak_mb']:,} MB" if (one := results.get((case, rows))) else "" for rows in SIZES]
+    slope = growth(results, case)
+    return f"| {WORK[case]} | {' | '.join(cells)} | {f'{slope:.2f}' if slope is not None else ''} |"
+
+
+def _quick(results: Results) -> list[str]:
+    """Milliseconds of what a person waits for at each move."""
+    names = {"cover_median_ms": "duplicate threshold, cover rule", "group_median_ms": "duplicate threshold, group rule"}
+    found = [(names[k], [results.get(("threshold", rows), {}).get(k) for rows in SIZES]) for k in names]
+    found += [("15 histograms cross-filtered", [results.get(("crossfilter", rows), {}).get("median_ms") for rows in SIZES])]
+    lines = [f"| {name} | {' | '.join('' if v is None else f'{v:,.2g}' if v < 10 else f'{v:,.0f}' for v in values)} |" for name, values in found if any(values)]
+    return ["| milliseconds of engine, median | 10,000 rows | 100,000 | 1,000,000 |", "|---|---|---|---|", *lines]
+
+
+def _beside(results: Results) -> list[str]:
+    lines = []
+    if one := results.get(("embedding", 10_000)):
+        rates = f"{one['rows_s']:.0f} rows/s against {one['default_rows_s']:.0f}: {one['times']:.1f} ×"
+        lines.append(
+            f"- Embeddings of {one['texts']} docstrings, all-MiniLM, beside sentence-transformers' `encode`: {rates}, least cosine {one['min_cosine']:.5f}."
+        )
+    if one := results.get(("perplexity", 10_000)):
+        rates = f"{one['tokens_s']:.0f} tokens/s against {one['plain_tokens_s']:.0f}: {one['times']:.1f} ×"
+        lines.append(
+            f"- Perplexity of {one['texts']} docstrings, beside a plain float32 loop in batches of 16: {rates}, median difference {one['median_off']:.2%}."
+        )
+    return lines
+
+
+def report(results: Results) -> str:
+    """The section of the README between its marks."""
+    machines = sorted({f"{one['machine']['cores']} cores of {one['machine']['processor']}" for one in results.values()})
+    head = f"On {' and '.join(machines)}; generated rows, one process a case, CPU-seconds and peak memory. The files in `benchmarks/results` hold each figure."
+    cases: Sequence[str] = [case for case in WORK if any((case, rows) in results for rows in SIZES)]
+    table = ["| work | 10,000 rows | 100,000 | 1,000,000 | grows as n^ |", "|---|---|---|---|---|", *(_row(results, case) for case in cases)]
+    return "\n".join([head, "", *table, "", *_quick(results), "", *_beside(results)]).strip()
+
+
+def main() -> None:
+    """Write the figures into README.md."""
+    text = README.read_text()
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    README.write_text(f"{before}{MARKS[0]}\n\n{report(read_results())}\n\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""The README's figures are those of the committed results."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.report import MARKS, README, growth, read_results, report
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    said = README.read_text().split(MARKS[0])[1].split(MARKS[1])[0].strip()
+    assert said == report(read_results()), "python -m benchmarks.report writes them anew"
+
+
+def test_growth_is_the_slope_on_logarithms() -> None:
+    assert growth({("load", rows): {"cpu_seconds": rows / 1e5} for rows in (10_000, 100_000, 1_000_000)}, "load") == pytest.approx(1)
+    assert growth({("load", 10_000): {"cpu_seconds": 3}}, "load") is None
