@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from curate.dataset import Dataset
 from curate.scores import Scores
+from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,9 +57,8 @@ def score_counts(scores: Scores, column: str, most: int = 12) -> Counts | None:
 
 
 def _counts(values: pl.Series, most: int) -> Counts:
-    import polars as pl
 
-    text = values.cast(pl.String, strict=False).fill_null("(none)").alias("value")
+    text = as_text(values).fill_null("(none)").alias("value")
     counted = text.to_frame().group_by("value").len("rows").sort(["rows", "value"], descending=[True, False])
     top = tuple((str(value), int(rows)) for value, rows in counted.head(most).iter_rows())
     return Counts(top, len(counted), len(values) - sum(rows for _, rows in top))

@@ -20,6 +20,7 @@ from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
 from curate.reviews import Review, marks
 from curate.scores import Scores
 from curate.signal import column_of, discover
+from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -212,7 +213,7 @@ def _groups(scores: Scores, per: str | None) -> npt.NDArray[np.int64]:
         column = scores.dataset.views([name]).collect()[name]
     else:
         raise InputError("budget.per", f"{per!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in scores.dataset.columns)}")
-    return column.cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+    return as_text(column).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:

@@ -39,7 +39,7 @@ class Column:
     """One score column.
 
     dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), or "Array(Float32)" for a vector of fixed length.
-    unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold, None where none is proposed.
+    unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold; a direction may stand alone.
     low, high: the range a value can take, None where open. log: a histogram is better on a logarithmic axis.
     """
 

@@ -60,8 +60,14 @@ TYPICAL = 560
 """Characters of the texts that a model signal's `cost` was measured on."""
 
 
+STATIC = {"wordllama": 4_000}
+"""Rows a second of models that look words up instead of reading them."""
+
+
 def seconds(task: Task, rows: int, characters: float) -> float:
     """Rough seconds to measure some rows, without what the task needs. characters: mean length of a row's text."""
+    if str(task.parameters.get("model")) in STATIC:
+        return rows / STATIC[str(task.parameters["model"])]
     read = min(max(characters, 20), 4.4 * float(task.parameters.get("max_tokens", np.inf)))
     return rows / task.signal.cost * (read / TYPICAL if task.signal.model else 1)
 

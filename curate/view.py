@@ -10,7 +10,7 @@ from curate.errors import InputError
 from curate.roles import Role, Roles, turn_fields
 from curate.signal import VIEWS
 
-__all__ = ["available", "turns", "view"]
+__all__ = ["as_text", "available", "turns", "view"]
 
 ANSWERING = ("assistant", "gpt", "chatgpt", "bot", "bing", "bard", "model", "ai")
 """Speakers whose last turn is the response, in any case."""
@@ -140,3 +140,12 @@ def _answer(column: str, schema: Schema) -> pl.Expr:
 def _before(column: str, schema: Schema) -> pl.Expr:
     contents = _contents(column, schema)
     return contents.list.head(_last(column, schema).fill_null(contents.list.len())).list.join("\n").pipe(_or_null)
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """A column of any type as text, for counting and grouping; true and false are yes and no. String [rows]."""
+    import polars as pl
+
+    if column.dtype == pl.Boolean:
+        return column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    return column.to_frame("v").select(_as_text(pl.col("v"), column.dtype).alias(column.name)).to_series()

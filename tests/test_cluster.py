@@ -80,6 +80,27 @@ def test_equal_rows_are_one_cluster() -> None:
     assert max(found["cluster_distance"].to_pylist()) < 1e-6
 
 
+def test_topics_join_whole_clusters() -> None:
+    vectors, truth = planted(3000, 32, 30, 0.3)
+    frame = pl.from_arrow(SIGNAL.compute(_table(vectors, text=[f"word{g} topic" for g in truth]), count=30, topics=5))
+    assert isinstance(frame, pl.DataFrame)
+    assert frame["cluster_topic"].n_unique() == 5
+    assert frame.group_by("cluster_number").agg(pl.col("cluster_topic").n_unique())["cluster_topic"].max() == 1
+    assert (np.diff(np.bincount(frame["cluster_topic"].to_numpy())) <= 0).all()
+    alone = SIGNAL.compute(_table(vectors), count=4)
+    assert alone["cluster_topic"].to_pylist() == alone["cluster_number"].to_pylist()
+
+
+def test_close_clusters_share_a_topic() -> None:
+    coarse, topic = planted(2000, 32, 4, 0.05)
+    rng = np.random.default_rng(1)
+    fine = rng.integers(0, 3, 2000)
+    vectors = coarse + 0.4 * np.eye(32, dtype=np.float32)[fine]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = SIGNAL.compute(_table(vectors), count=12, topics=4)
+    assert adjusted_rand_score(topic, found["cluster_topic"].to_pylist()) == 1
+
+
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(InputError, match=r"signals\.cluster\.count"):
         SIGNAL.compute(_table(planted(5, 4)[0]), count=-1)

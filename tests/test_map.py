@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate.region import Region
+from curate.view import as_text
 from ui.charts import CATEGORIES, DROPPED, KEPT
-from ui.map.colour import OTHER, Groups, Scale, _group, _scale, kept_or_dropped, merge_near, rgb
+from ui.map.colour import OTHER, Groups, Scale, _by_topic, _group, _scale, kept_or_dropped, rgb
 from ui.map.figure import SVG, WEBGL, Hover, Scene, draw
 from ui.map.hover import MOST, spread, texts
-from ui.map.names import LETTER, LINE, place_names
+from ui.map.names import LARGER, LETTER, LINE, place_names
 from ui.map.raster import HEIGHT, LEVELS, WIDTH, paint
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -67,16 +68,21 @@ def test_groups_hold_every_row_the_largest_first_in_ten_colours(values: list[str
         assert groups.names[-1] == f"{len(set(values)) - 9} smaller"
 
 
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 99))
-def test_clusters_that_lie_together_share_a_colour(clusters: int, most: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    places, sizes = random.random((clusters, 2)), random.integers(1, 900, clusters).astype(np.float64)
-    area = merge_near(places, sizes, most)
-    assert set(area) == set(range(min(clusters, most)))
-    assert (np.diff([sizes[area == i].sum() for i in range(min(clusters, most))]) <= 0).all()
-    far = np.concatenate([places, places + 1_000])
-    assert len(set(merge_near(far, np.tile(sizes, 2), 2))) == 2
-    assert set(merge_near(far, np.tile(sizes, 2), 2)[:clusters]).isdisjoint(merge_near(far, np.tile(sizes, 2), 2)[clusters:])
+@pytest.mark.parametrize("topics", [1, 9, 10, 14])
+def test_topics_have_a_colour_each_while_there_are_enough(topics: int) -> None:
+    number = [*range(topics), None]
+    names = [None if n is None else f"topic {n}" for n in number]
+    groups = _by_topic(pl.DataFrame({"cluster_topic": pl.Series(number, dtype=pl.Int32), "cluster_topic_name": names}))
+    assert groups.code.tolist() == [*(min(n, 9) for n in range(topics)), -1]
+    assert len(groups.names) == len(set(groups.colours)) == min(topics, 10)
+    assert groups.rest == (topics > 10)
+    assert (CATEGORIES[OTHER] in groups.colours) == (topics >= 10)
+
+
+def test_a_group_may_be_a_list_or_a_struct() -> None:
+    assert as_text(pl.Series("x", [["a", "b"], None])).to_list() == ["a\nb", None]
+    assert _group(pl.Series("x", [{"a": 1}, {"a": 1}, {"a": 2}])).names == ('{"a":1}', '{"a":2}')
+    assert _group(pl.Series("x", [[1, 2], [3], [3]])).names == ("[3]", "[1,2]")
 
 
 def test_booleans_are_said_in_words() -> None:
@@ -196,15 +202,18 @@ def test_no_name_lies_over_another_and_the_largest_is_there(clusters: int, seed:
     middles = random.uniform(0.2, 0.8, (clusters, 2))
     place = (middles[number] + random.normal(0, 0.01, (2_000, 2))).astype(np.float32)
     names = [f"name {i}" for i in range(clusters)]
-    found = place_names((place[:, 0], place[:, 1]), number, names, (0.0, 1.0, 0.0, 1.0), (1000, 500))
-    assert found[0].text == names[int(np.argmax(np.bincount(number, minlength=clusters)))]
+    topic = (number % 3).astype(np.int32)
+    found = place_names((place[:, 0], place[:, 1]), [(topic, ["x", "y", "z"]), (number, names)], (0.0, 1.0, 0.0, 1.0), (1000, 500))
+    assert found[0].text == "xyz"[int(np.argmax(np.bincount(topic)))]
+    assert [n.large for n in found] == sorted((n.text in "xyz" for n in found), reverse=True)
+    size = {True: LARGER, False: 1.0}
     for i, a in enumerate(found):
         for b in found[:i]:
-            apart = abs(a.x - b.x) * 1000 >= (len(a.text) + len(b.text)) * LETTER / 2, abs(a.y - b.y) * 500 >= LINE
-            assert any(apart)
+            wide = (len(a.text) * size[a.large] + len(b.text) * size[b.large]) * LETTER / 2
+            assert abs(a.x - b.x) * 1000 >= wide or abs(a.y - b.y) * 500 >= LINE * (size[a.large] + size[b.large]) / 2
 
 
 def test_a_name_of_a_cluster_in_two_parts_lies_on_one_of_them() -> None:
     x = np.array([0.1] * 6 + [0.9] * 5, np.float32)
-    (name,) = place_names((x, x), np.zeros(11, np.int32), ["a"], (0.0, 1.0, 0.0, 1.0), (1000, 500))
+    (name,) = place_names((x, x), [(np.zeros(11, np.int32), ["a"])], (0.0, 1.0, 0.0, 1.0), (1000, 500))
     assert (name.x, name.y) == pytest.approx((0.1, 0.1))

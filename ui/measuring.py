@@ -10,12 +10,13 @@ from curate.jobs import Job, cancel, dismiss, jobs, start
 from curate.recipe import dump_recipe
 from curate.scores import Scores
 from curate.signal import discover
-from curate.task import Task, seconds
+from curate.task import Task, plan, seconds
 from curate.workspace import digest, write_file
 from ui import state
 
 __all__ = ["duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
 
+STATIC = "wordllama"
 UNASKED = 600.0  # seconds; what is estimated to be done within this is measured without being asked for
 
 
@@ -79,6 +80,23 @@ def seconds_of(tasks: Sequence[Task]) -> float:
 def _mean_length(key: str, _scores: Scores) -> float:
     del key
     return float(_scores.lengths.mean() or 0)  # type: ignore[arg-type]
+
+
+def quicker(tasks: Sequence[Task]) -> float | None:
+    """Rough seconds with the static embedding, where that spares a wait of more than ten minutes for the slow one; else None."""
+    data, signals = state.scores().dataset, state.recipe().signals
+    slow = seconds_of(tasks)
+    if slow < UNASKED or signals.get("embedding", {}).get("model") == STATIC or not any(n.signal.name == "embedding" for t in tasks for n in (t, *t.needs)):
+        return None
+    quick = seconds_of(plan(data, {"embedding": {**signals.get("embedding", {}), "model": STATIC}, **{t.signal.name: t.parameters for t in tasks}}))
+    return quick if quick < slow / 2 else None
+
+
+def use_static(signals: Sequence[str]) -> None:
+    """Embed with the fast static model from now on, and measure; a decision that undo takes back."""
+    now = state.recipe()
+    state.change(now.model_copy(update={"signals": {**now.signals, "embedding": {**now.signals.get("embedding", {}), "model": STATIC}}}))
+    measure(signals)
 
 
 def measure(signals: Sequence[str]) -> None:

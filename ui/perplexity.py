@@ -15,6 +15,7 @@ from curate.recipe import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import Column, column_of
+from curate.view import as_text
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
 from ui.limit import limit_control
@@ -71,7 +72,7 @@ def _spread(key: str, name: str, _scores: Scores) -> Spread:
     binned = bin_values(values, _column(name))
     if not _scores.dataset.has("source"):
         return Spread(values, binned, rising, ())
-    source = _scores.dataset.views(["source"]).collect()["source"].cast(pl.String)
+    source = as_text(_scores.dataset.views(["source"]).collect()["source"])
     sizes = source.gather(rising).drop_nulls().value_counts().sort("count", "source", descending=[True, False])["source"].head(SOURCES)
     rank = source.replace_strict(sizes, pl.Series(range(len(sizes)), dtype=pl.Int8), default=-1, return_dtype=pl.Int8).to_numpy()[rising]
     return Spread(values, binned, rising, tuple((s, rising[rank == i]) for i, s in enumerate(sizes)))

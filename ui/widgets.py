@@ -59,14 +59,19 @@ def key_of(name: str, value: object) -> str:
     return f"{name}-{versions.get(name, 0)}"
 
 
-def empty(title: str, text: str, button: str = "", act: Callable[[], None] | None = None, key: str = "empty") -> None:
-    """A designed empty state: what is not there, why, and the one thing to do next."""
+Way = tuple[str, Callable[[], None]]
+
+
+def empty(title: str, text: str, button: str = "", act: Callable[[], None] | None = None, key: str = "empty", other: Way | None = None) -> None:
+    """A designed empty state: what is not there, why, and the one thing to do next; other: a second way, its label and what it does."""
     with st.container(border=True, horizontal_alignment="center"):
         st.space("small")
         st.markdown(f"**{title}**", width="content")
         st.text(text, width="content")
         if button and act is not None:
             st.button(button, type="primary", on_click=act, key=key)
+        if other is not None:
+            st.button(other[0], on_click=other[1], key=f"{key}-other")
         st.space("small")
 
 
@@ -101,7 +106,9 @@ def need(*signals: str) -> None:
     else:
         wanted = tasks or plan(state.scores().dataset, {s: {} for s in signals})
         about = f"It takes about {measuring.duration(measuring.seconds_of(wanted))} in the background. You can go on working."
-        empty("Not measured yet", about, f"Measure {names}", start, f"need-{signals[0]}")
+        quick = measuring.quicker(wanted)
+        other = None if quick is None else (f"Use the fast embedding, about {measuring.duration(quick)}", partial(measuring.use_static, signals))
+        empty("Not measured yet", about, f"Measure {names}", start, f"need-{signals[0]}", other)
     st.stop()
 
 

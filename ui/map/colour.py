@@ -11,17 +11,18 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from curate.scores import Scores
-from curate.signal import Column, column_of
+from curate.signal import column_of
+from curate.view import as_text
 from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, SCALE
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Colouring", "Groups", "Scale", "choices", "colour", "declared", "kept_or_dropped", "matches", "merge_near", "rgb"]
+__all__ = ["Colouring", "Groups", "Scale", "choices", "colour", "kept_or_dropped", "matches", "rgb"]
 
 Bools = npt.NDArray[np.bool_]
 ROLES = ("source", "label", "license", "split", "synthetic", "rating", "votes", "confidence")
-PLACES = ("row_id", "projection_x", "projection_y", "cluster_number", "cluster_name")
+PLACES = ("row_id", "projection_x", "projection_y", "cluster_number", "cluster_name", "cluster_topic", "cluster_topic_name")
 OTHER = 8  # the grey of the palette
 STEPS = 16  # colours of a scale where the map is a picture
 
@@ -74,11 +75,6 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def declared(name: str) -> Column | None:
-    """What a signal declares of a score column; None for columns of the dataset."""
-    return column_of(name)
-
-
 def choices(scores: Scores) -> dict[str, str]:
     """What the map can be coloured by → how it is called: cluster, kept or dropped, roles, scores."""
     names = [n for n in scores.frame.columns if n not in PLACES]
@@ -88,58 +84,36 @@ def choices(scores: Scores) -> dict[str, str]:
 
 
 def colour(scores: Scores, choice: str) -> Colouring:
-    """The colouring by cluster, a role or a score."""
+    """The colouring by the topics of clusters, a role or a score."""
     import polars as pl
 
     if choice == "cluster":
-        return _by_cluster(scores.frame)
+        return _by_topic(scores.frame)
     column = scores.frame[choice] if choice in scores.frame.columns else scores.dataset.views([choice]).collect()[choice]
     if column.dtype.is_numeric():
-        said = declared(choice)
+        said = column_of(choice)
         return _scale(column.cast(pl.Float64).fill_null(np.nan).to_numpy(), said is not None and said.log)
     return _group(column)
 
 
-def _by_cluster(frame: pl.DataFrame) -> Groups:
-    """A colour a cluster; where the palette is too small, a colour for those that lie together on the map, under the name of the largest."""
+def _by_topic(frame: pl.DataFrame) -> Groups:
+    """A colour a topic; where there are fewer clusters than colours, each is a topic of its own."""
     import polars as pl
 
-    x, y = (pl.col(f"projection_{axis}").median() for axis in "xy")
-    found = frame.filter(pl.col("cluster_number") >= 0).group_by("cluster_number").agg(pl.col("cluster_name").first(), x, y, pl.len())
-    found = found.sort("len", "cluster_number", descending=[True, False])
-    colours = [c for i, c in enumerate(CATEGORIES) if i != OTHER] if len(found) > len(CATEGORIES) else list(CATEGORIES)
-    places = found.select("projection_x", "projection_y").fill_null(0).to_numpy()
-    area = merge_near(places.astype(np.float64), found["len"].to_numpy().astype(np.float64), len(colours))
-    others = np.bincount(area) - 1
-    firsts = [found["cluster_name"][int(np.argmax(area == i))] for i in range(len(others))]
-    names = tuple(f"{first} + {n} near" if n else str(first) for first, n in zip(firsts, others, strict=True))
-    code = frame["cluster_number"].replace_strict(found["cluster_number"], pl.Series(area, dtype=pl.Int8), default=-1, return_dtype=pl.Int8)
-    return Groups(code.to_numpy(), names, tuple(colours[: len(names)]))
-
-
-def merge_near(places: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
-    """At most so many areas of clusters that lie together: by Ward (1963) those two are joined whose rows' spread grows least.
-
-    places: float64 [clusters, 2]. sizes: float64 [clusters], rows. Returns the area of each, int64 [clusters], numbered by size, the largest 0.
-    """
-    area, middle, size = np.arange(len(places)), places.copy(), sizes.astype(np.float64)
-    for _ in range(len(places) - most):
-        apart = ((middle[:, None] - middle) ** 2).sum(2)
-        growth = apart * (size[:, None] * size / np.maximum(size[:, None] + size, 1))
-        growth[~((size[:, None] > 0) & (size > 0)) | np.eye(len(size), dtype=np.bool_)] = np.inf
-        a, b = np.unravel_index(np.argmin(growth), growth.shape)
-        middle[a] = (middle[a] * size[a] + middle[b] * size[b]) / (size[a] + size[b])
-        size[a], size[b] = size[a] + size[b], 0
-        area[area == b] = a
-    rank = np.argsort(np.argsort(-size, kind="stable"))
-    return np.asarray(rank[area], np.int64)
+    found = frame.drop_nulls("cluster_topic").group_by("cluster_topic").agg(pl.col("cluster_topic_name").first()).sort("cluster_topic")
+    rest = len(found) > len(CATEGORIES)
+    colours = [c for i, c in enumerate(CATEGORIES) if i != OTHER or len(found) == len(CATEGORIES)] + ([CATEGORIES[OTHER]] if rest else [])
+    names = found["cluster_topic_name"].to_list()
+    names = [*names[: len(colours) - 1], f"{len(names) - len(colours) + 1:,} smaller"] if rest else names
+    code = frame["cluster_topic"].fill_null(-1).clip(-1, len(names) - 1).cast(pl.Int8)
+    return Groups(code.to_numpy(), tuple(names), tuple(colours[: len(names)]), rest)
 
 
 def _group(column: pl.Series) -> Groups:
     """Groups by value, the largest first; beyond the palette the small ones are one group in its grey."""
     import polars as pl
 
-    text = column.cast(pl.String) if column.dtype != pl.Boolean else column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    text = as_text(column)
     ranked = text.drop_nulls().value_counts().sort("count", text.name, descending=[True, False])[text.name]
     names, colours = ranked.to_list(), list(CATEGORIES)
     rest = len(names) > len(colours)

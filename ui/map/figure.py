@@ -72,7 +72,8 @@ def draw(scene: Scene, title: str, webgl: bool) -> go.Figure:
     ink, halo = ("#ffffff", "#12161c") if scene.dark else ("#1c2430", "#ffffff")
     font = {"size": 12, "color": ink, "weight": 600, "shadow": ", ".join([f"0 0 3px {halo}"] * 3)}
     for name in scene.names:
-        figure.add_annotation(x=name.x, y=name.y, text=escape(name.text), showarrow=False, font=font)
+        size = {"size": 16, "weight": 700} if name.large else {}
+        figure.add_annotation(x=name.x, y=name.y, text=escape(name.text), showarrow=False, font=font | size)
     return _frame(figure, scene, title)
 
 

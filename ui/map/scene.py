@@ -26,6 +26,7 @@ __all__ = ["Look", "chart", "clusters", "content_key", "place"]
 Bools = npt.NDArray[np.bool_]
 Place = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 OTHERS = "other rows"
+LEVELS = (("cluster_topic", "cluster_topic_name"), ("cluster_number", "cluster_name"))
 ACROSS = 860, TALL - 120  # pixels that names are placed for; a wider map only gives them more room
 
 
@@ -64,22 +65,22 @@ def place(scores: Scores) -> tuple[Place, Bounds]:
     return found
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _clusters(key: str, _scores: Scores) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _clusters(key: str, level: tuple[str, str], _scores: Scores) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
     del key
-    if "cluster_number" not in _scores.frame.columns:
+    if level[0] not in _scores.frame.columns:
         return np.full(_scores.dataset.rows, -1, np.int32), ()
-    number = _scores.frame["cluster_number"].fill_null(-1).to_numpy().astype(np.int32)
+    number = _scores.frame[level[0]].fill_null(-1).to_numpy().astype(np.int32)
     names = [""] * (int(number.max(initial=-1)) + 1)
-    for n, name in _scores.frame.select("cluster_number", "cluster_name").unique().drop_nulls().iter_rows():
+    for n, name in _scores.frame.select(level).unique().drop_nulls().iter_rows():
         if n >= 0:
             names[n] = name
     return number, tuple(names)
 
 
-def clusters(scores: Scores) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
-    """Number of each row's cluster, int32 [rows], -1 for none; and the clusters' names by number."""
-    found: tuple[npt.NDArray[np.int32], tuple[str, ...]] = _clusters(_measured(scores), scores)
+def clusters(scores: Scores, level: tuple[str, str] = LEVELS[1]) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+    """Number of each row's cluster, or topic, int32 [rows], -1 for none; and the names by number. level: columns of the number and of the name."""
+    found: tuple[npt.NDArray[np.int32], tuple[str, ...]] = _clusters(_measured(scores), level, scores)
     return found
 
 
@@ -126,8 +127,9 @@ def chart(key: str, outline: Region, _look: Look, _found: Bools | None, _webgl: 
         solid = solid & selection.keep if _look.fade else solid
     names: tuple[Name, ...] = ()
     if _look.names:
-        number, said = clusters(scores)
-        names = place_names(where, np.where(solid, number, np.int32(-1)), said, view, ACROSS)
+        levels = [clusters(scores, level) for level in LEVELS]
+        shown = levels if len(levels[0][1]) < len(levels[1][1]) else levels[1:]
+        names = place_names(where, [(np.where(solid, number, np.int32(-1)), said) for number, said in shown], view, ACROSS)
     reasons = [said for said, there in (("dropped", _look.fade and _look.by != "kept"), ("not in view", seen is not None)) if there]
     quiet = OTHERS if found is not None else " or ".join(reasons)
     called = choices(scores).get(_look.by, _look.by)
