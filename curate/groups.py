@@ -12,7 +12,7 @@ import numpy.typing as npt
 from curate.links import Links, Rule
 from curate.recipe import LinkThreshold
 from curate.reviews import Review, marks
-from curate.selection import Selection, keeper_order
+from curate.selection import Selection, keeper_order, row_tokens
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,23 @@ if TYPE_CHECKING:
     from curate.scores import Scores
     from curate.task import Task
 
-__all__ = ["Hand", "Outcome", "compared", "curve", "curve_limits", "floor", "hand", "in_hand", "members", "outcome", "pinned_rows", "proposal", "table"]
+__all__ = [
+    "Hand",
+    "Outcome",
+    "compared",
+    "curve",
+    "curve_limits",
+    "floor",
+    "hand",
+    "in_hand",
+    "keepers",
+    "members",
+    "outcome",
+    "pinned_rows",
+    "proposal",
+    "table",
+    "what_if",
+]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -101,6 +117,27 @@ def outcome(links: Links, rows: Hand, threshold: LinkThreshold) -> Outcome:
     """Apply a threshold to the rows in hand; the same as `curate.selection.select` does."""
     gives_way = links.gives_way(threshold.limit, threshold.rule, rows.order, int((rows.pinned & rows.inside).sum()))
     return Outcome(rows, threshold, gives_way, (gives_way != np.arange(links.rows)) & ~rows.pinned)
+
+
+def keepers(scores: Scores) -> list[str]:
+    """Keeper policies worth comparing: first, longest, and best by each measured score that says which end is good."""
+    best = [c.name for t in scores.measured.values() for c in t.signal.columns if c.keep is not None]
+    return ["first", "longest", *(f"best:{name}" for name in best)]
+
+
+def what_if(scores: Scores, links: Links, threshold: LinkThreshold, now: Hand, policies: Sequence[str]) -> pl.DataFrame:
+    """What each keeper policy would keep of the rows in hand: `keeper`, `kept` rows, `tokens` of them (null while not counted), `others`: kept rows that do
+    not stay under the threshold's own keeper."""
+    import polars as pl
+
+    tokens = row_tokens(scores)
+    stays = now.inside & ~outcome(links, now, threshold).drops
+    found = []
+    for policy in policies:
+        rows = hand(scores, policy, now.inside, now.pinned)
+        kept = now.inside & ~outcome(links, rows, threshold).drops
+        found.append((policy, int(kept.sum()), None if tokens is None else int(tokens[kept].sum()), int((kept & ~stays).sum())))
+    return pl.DataFrame(found, schema={"keeper": pl.String, "kept": pl.Int64, "tokens": pl.Int64, "others": pl.Int64}, orient="row")
 
 
 def curve_limits(floor: float) -> Floats:

@@ -23,6 +23,7 @@ from curate.groups import (
     pinned_rows,
     proposal,
     table,
+    what_if,
 )
 from curate.links import Links, Rule, link
 from curate.recipe import LinkThreshold
@@ -166,6 +167,19 @@ def test_a_threshold_that_is_off_is_shown_as_it_would_be_if_added(scores: Scores
     found = outcome(scores.links["near_duplicate"], rows, LinkThreshold(limit=0.8))
     assert (found.gives_way == on.gives_way["near_duplicate"]).all()
     assert found.drops.sum() == 5
+
+
+def test_what_each_keeper_would_keep(scores: Scores) -> None:
+    threshold = LinkThreshold(limit=0.8, keeper="longest")
+    everyone = hand(scores, "longest", np.ones(scores.dataset.rows, np.bool_), pinned_rows(scores, ()))
+    policies = ["longest", "first", "best:confidence"]
+    found = what_if(scores, scores.links["near_duplicate"], threshold, everyone, policies)
+    for policy, kept, _, others in found.iter_rows():
+        stays = [select(scores, small.recipe(file_of(scores), thresholds={"near_duplicate": {"limit": 0.8, "keeper": k}})).keep for k in (policy, "longest")]
+        assert kept == stays[0].sum()
+        assert others == (stays[0] & ~stays[1]).sum()
+    assert found["keeper"].to_list() == policies
+    assert found["others"][0] == 0
 
 
 def test_proposed_limits_lie_in_reach(scores: Scores) -> None:

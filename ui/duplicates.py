@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, get_args
 
@@ -12,17 +11,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate import groups
-from curate.crossfilter import numeric_columns
 from curate.groups import Hand, Outcome
 from curate.links import Links, Rule
 from curate.recipe import LinkThreshold
 from curate.scores import Scores
-from curate.task import Task
 from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
+from ui.keepers import keeper_control
+from ui.shown import Shown
 from ui.widgets import count, empty, key_of, share
 
-__all__ = ["Shown", "controls", "kind", "picture", "shown", "why_nothing"]
+__all__ = ["controls", "kind", "picture", "shown", "why_nothing"]
 
 KINDS = {"Exact": "exact_duplicate", "Near": "near_duplicate", "Semantic": "semantic_duplicate"}
 RULES = {
@@ -33,28 +32,6 @@ RULES = {
 HEIGHT = 470  # pixels; of the picture, as high as the controls beside it
 
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One kind of duplicates as the page shows it. on: the threshold is in the recipe. key: names all that the outcome rests on but limit and rule."""
-
-    task: Task
-    links: Links
-    threshold: LinkThreshold
-    on: bool
-    found: Outcome
-    key: str
-
-    @property
-    def name(self) -> str:
-        """Name of the signal and of its threshold."""
-        return self.task.signal.name
-
-    @property
-    def dropped(self) -> int:
-        """Rows that the threshold drops, or would."""
-        return int(self.found.drops.sum())
 
 
 def kind() -> str:
@@ -140,7 +117,7 @@ def controls(now: Shown) -> None:
             help=about,
             width="stretch",
         )
-    _keeper(name, threshold.keeper)
+    keeper_control(now, _put)
 
 
 def _limit(now: Shown) -> None:
@@ -155,34 +132,6 @@ def _limit(now: Shown) -> None:
     proposed, why = groups.proposal(now.task)
     at = limit == proposed and now.on  # the button stays: what comes and goes below a slider takes the focus from it
     st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why, disabled=at)
-
-
-def _keeper(name: str, keeper: str) -> None:
-    options = {"longest": "the longest row", "first": "the first row", "best": "the best row by a score"}
-    scores = [c.name for columns in numeric_columns(state.scores()).values() for c in columns]
-    chosen, held = [o for o in options if o != "best" or scores or keeper.startswith(o)], keeper.partition(":")[0]
-    key = key_of(f"keeper-{name}", held)
-    st.selectbox(
-        "Of rows that are alike, keep", chosen, chosen.index(held), key=key, format_func=options.__getitem__, on_change=_set_keeper, args=(name, key, scores)
-    )
-    if keeper.startswith("best:"):
-        best, names = key_of(f"best-{name}", keeper), list(dict.fromkeys([*(f"best:{s}" for s in scores), keeper]))
-        about = "The highest is best, unless a low value is what the score proposes to keep"
-        st.selectbox(
-            "Score",
-            names,
-            names.index(keeper),
-            key=best,
-            format_func=lambda k: k.removeprefix("best:"),
-            on_change=_set,
-            args=(name, "keeper", best),
-            help=about,
-        )
-
-
-def _set_keeper(name: str, key: str, scores: list[str]) -> None:
-    chosen = st.session_state[key]
-    _put(name, "keeper", f"best:{scores[0]}" if chosen == "best" else chosen)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

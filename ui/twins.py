@@ -15,8 +15,9 @@ from curate import groups
 from curate.dataset import Dataset
 from curate.reviews import Action
 from ui import state
-from ui.duplicates import Shown, why_nothing
+from ui.duplicates import why_nothing
 from ui.rows import row_diff
+from ui.shown import Shown
 from ui.widgets import count, empty
 
 __all__ = ["kept_rows", "pair"]
