@@ -15,23 +15,25 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
 
-__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "parameters", "report", "reporting"]
+__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "follow", "parameters", "report", "reporting"]
 
 VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
 
 The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of"."""
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,15 @@ def reporting(tell: Callable[[float], None] | None) -> Iterator[None]:
         yield
     finally:
         _report.reset(token)
+
+
+def follow(work: Iterable[R], total: int, begin: float, end: float) -> list[R]:
+    """Results of `work` in order, reporting the share from `begin` to `end` as they come."""
+    done = []
+    for result in work:
+        done.append(result)
+        report(begin + (end - begin) * len(done) / total)
+    return done
 
 
 def column_of(name: str) -> Column | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate import nearest
+from curate import alike, nearest
 from curate.cells import make_cells
 from curate.errors import Cancelled, InputError
 from curate.signal import reporting
@@ -57,10 +57,10 @@ def test_the_search_in_cells_finds_nearly_all_with_exact_cosines(truth: Floats) 
 def test_float32_screening_finds_as_many(truth: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    for module in ("curate.nearest", "curate.cells"):
+    for module in ("curate.alike", "curate.cells"):
         monkeypatch.setattr(f"{module}.screen_dtype", lambda: torch.float32)
     assert nearest.recall_at_k(nearest.nearest_in_cells(VECTORS, 15)[1], truth) > 0.98
-    _check_pairs(VECTORS, 0.7, nearest.exact_alike(VECTORS, 0.7))
+    _check_pairs(VECTORS, 0.7, alike.exact_alike(VECTORS, 0.7))
 
 
 def test_both_searches_give_the_same_again() -> None:
@@ -84,22 +84,22 @@ def _check_pairs(vectors: Floats, floor: float, found: Any) -> None:
 @pytest.mark.parametrize("spread", [0.05, 0.5, 3.0])
 def test_pairs_are_complete_and_exact(floor: float, spread: float) -> None:
     vectors, _ = planted(1500, 192, spread=spread)
-    _check_pairs(vectors, floor, nearest.exact_alike(vectors, floor))
+    _check_pairs(vectors, floor, alike.exact_alike(vectors, floor))
 
 
 def test_a_shorter_bound_is_used_where_a_few_axes_hold_most() -> None:
     turned, _ = planted(1500, 8)
     basis = np.linalg.qr(np.random.default_rng(1).normal(size=(192, 192)))[0][:8]
     vectors = np.ascontiguousarray((turned @ basis).astype(np.float32))
-    assert nearest.bounding(vectors, 0.8).shape[1] == 32
-    _check_pairs(vectors, 0.8, nearest.exact_alike(vectors, 0.8))
+    assert alike.bounding(vectors, 0.8).shape[1] == 32
+    _check_pairs(vectors, 0.8, alike.exact_alike(vectors, 0.8))
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 60), st.integers(1, 9), st.integers(0, 2**31), st.sampled_from([0.3, 0.5, 0.9]))
 def test_small_shapes(rows: int, dimensions: int, seed: int, floor: float) -> None:
     vectors, _ = planted(rows, dimensions, seed=seed)
-    _check_pairs(vectors, floor, nearest.alike(vectors, floor))
+    _check_pairs(vectors, floor, alike.alike(vectors, floor))
     near, similarity = nearest.nearest(vectors, 4)
     there = min(4, max(rows - 1, 0))
     assert ((near >= 0).sum(1) == there).all()
@@ -108,8 +108,8 @@ def test_small_shapes(rows: int, dimensions: int, seed: int, floor: float) -> No
 
 
 def test_pairs_in_cells_are_nearly_all_and_exact() -> None:
-    want = nearest.exact_alike(VECTORS, 0.8)
-    have = nearest.alike_in_cells(VECTORS, 0.8)
+    want = alike.exact_alike(VECTORS, 0.8)
+    have = alike.alike_in_cells(VECTORS, 0.8)
     pairs = set(zip(have[0].tolist(), have[1].tolist(), strict=True))
     truth = set(zip(want[0].tolist(), want[1].tolist(), strict=True))
     assert pairs <= truth
@@ -117,9 +117,9 @@ def test_pairs_in_cells_are_nearly_all_and_exact() -> None:
 
 
 def test_in_a_crowd_every_row_meets_the_first_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest, "MOST_PAIRS", 1000 * 20)
+    monkeypatch.setattr(alike, "MOST_PAIRS", 1000 * 20)
     vectors, _ = planted(1000, groups=1, spread=0.01)
-    a, _, _, full = nearest.exact_alike(vectors, 0.8)
+    a, _, _, full = alike.exact_alike(vectors, 0.8)
     assert full[20:].all()
     assert not full[:20].any()
     assert len(a) == 20 * 980 + 20 * 19 // 2

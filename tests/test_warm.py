@@ -23,7 +23,7 @@ for module in pkgutil.iter_modules(folder.__path__):
 before = {name: {*loop.signatures} for name, loop in loops.items()}
 
 import numpy as np
-from curate import crossfilter, groups, nearest
+from curate import alike, crossfilter, groups, nearest
 from curate.difference import difference
 from curate.load import load
 from curate.measure import measure
@@ -59,7 +59,7 @@ for signal, columns in crossfilter.numeric_columns(scores).items():
 difference("one two three", "one three two")
 vectors = np.stack(scores.vectors("embedding", "embedding_vector").to_list()).astype(np.float32)
 nearest.nearest_in_cells(np.concatenate([vectors] * 3), 5)
-nearest.alike_in_cells(vectors, 0.8)
+alike.alike_in_cells(vectors, 0.8)
 xy = np.random.default_rng(0).random((2, 50)).astype(np.float32)
 in_region(xy[0], xy[1], Region((((0, 0), (1, 0), (1, 1)),), ()))
 late = {name: [str(s) for s in {*loop.signatures} - before[name]] for name, loop in loops.items()}

@@ -13,15 +13,14 @@ pairs are not known: a group may come apart at high limits, and the cover rule m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.signal import Column, Pairs, Signal, report
+from curate.signal import Column, Pairs, Signal, follow
 from curate.threads import spread
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNAL", "near_pairs"]
 
-R = TypeVar("R")
 
 PERMUTATIONS = 128
 MISS = 0.005
@@ -40,14 +38,6 @@ CHUNK = 2_000_000  # bytes of text a task
 BLOCK = 16_384  # classes a task
 COMPLETE = 256
 ROOM = 32_000_000  # pairs that share a bucket, summed over all bands
-
-
-def _follow(done: Iterable[R], total: int, begin: float, end: float) -> list[R]:
-    found = []
-    for result in done:
-        found.append(result)
-        report(begin + (end - begin) * len(found) / total)
-    return found
 
 
 def banding(floor: float) -> tuple[int, int]:
@@ -70,7 +60,7 @@ def _sets(text: pl.Series, ngram: int, word: bool) -> tuple[Sets, npt.NDArray[np
 
     reached = np.cumsum(text.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)
     cut = [0, *(np.flatnonzero(np.diff(reached // CHUNK)) + 1).tolist(), len(text)]
-    parts = _follow(spread(read, [slice(*ends) for ends in pairwise(cut)], products=False), len(cut) - 1, 0.0, 0.5)
+    parts = follow(spread(read, [slice(*ends) for ends in pairwise(cut)], products=False), len(cut) - 1, 0.0, 0.5)
     shingle, size, mark = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Sets(shingle, np.concatenate([[0], np.cumsum(size)])), mark
 
@@ -140,10 +130,10 @@ def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = 
     b = rng.integers(0, 2**32, bands * width, dtype=np.uint32)
     blocks = [rows[at : at + BLOCK] for at in range(0, len(rows), BLOCK)]
     signed = spread(lambda block: band_keys(sets, block, a, b, width), blocks, products=False)
-    keys = np.concatenate([np.empty((0, bands), np.uint32), *_follow(signed, len(blocks), 0.5, 0.7)])
+    keys = np.concatenate([np.empty((0, bands), np.uint32), *follow(signed, len(blocks), 0.5, 0.7)])
     buckets = _buckets(keys, np.diff(sets.first)[rows])
     met = spread(lambda band: meet(keys, band, buckets[band], sets, rows, np.float32(floor)), range(bands), products=False)
-    found = _follow(met, bands, 0.7, 1.0)
+    found = follow(met, bands, 0.7, 1.0)
     pair, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(pair)
     order = order[np.diff(pair[order], prepend=np.uint64(2**64 - 1)) != 0]

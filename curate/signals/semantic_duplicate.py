@@ -1,6 +1,6 @@
 """Rows that mean nearly the same: all pairs whose embeddings have a cosine of at least the floor.
 
-Every cosine is exact (float32). Up to `curate.nearest.EXACT_PAIRS` rows all pairs are found: products on the leading principal axes bound each cosine from
+Every cosine is exact (float32). Up to `curate.alike.EXACT_PAIRS` rows all pairs are found: products on the leading principal axes bound each cosine from
 above (Cauchy-Schwarz), and what could reach the floor is computed in full. Beyond, each row is compared within the four cells closest to it (98 % of the
 pairs above .8 of 90,000 docstrings, 99 % above .9). Rows with equal vectors, bit by bit, are one class and cost no pairs. In a crowd of more than
 MOST_PAIRS / rows alike rows (500 at 100,000 rows) each row meets the crowd's first rows only, and `semantic_duplicate_sampled` marks it.
@@ -42,7 +42,8 @@ def compute(table: pa.Table, *, floor: float = 0.8) -> tuple[pa.Table, Pairs]:
     """Pairs of rows with a cosine of at least `floor`, and the highest of each row; null without a vector. Raises InputError on a floor outside [0.3, 1]."""
     import pyarrow as pa
 
-    from curate.nearest import alike, unit_vectors
+    from curate.alike import alike
+    from curate.nearest import unit_vectors
 
     if not 0.3 <= floor <= 1:
         raise InputError("signals.semantic_duplicate.floor", f"{floor} is outside 0.3 to 1, where rows can be called alike", "Give a cosine such as 0.8")
