@@ -5,19 +5,16 @@ Two rules. *Cover*: in the keeper's order, a row goes only if a row that stays i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.signal import Pairs
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Links", "Rule", "link", "read_links", "write_links"]
 
@@ -59,6 +56,21 @@ class Links:
         order = np.argsort(-pairs.similarity, kind="stable")
         graph: tuple[npt.NDArray[np.int64], Ints, Floats] = forest.adjacency(self.rows, pairs.a, pairs.b, pairs.similarity, order)
         return graph
+
+    def cut(self, between: Sequence[tuple[int, int]]) -> Links:
+        """The same Links with groups cut: each two rows are parted at the weakest link between them. The cover rule knows no groups and does not change."""
+        if not between:
+            return self
+        place, gap = np.empty(self.rows, np.int64), self.gap.copy()
+        place[self.line] = np.arange(self.rows)
+        for pair in between:
+            low, high = sorted(int(place[row]) for row in pair)
+            if low < high:
+                gap[low + int(np.argmin(gap[low:high]))] = 0
+        found = replace(self, gap=gap)
+        if "graph" in vars(self):
+            vars(found)["graph"] = self.graph
+        return found
 
     def gives_way(self, limit: float, rule: Rule, order: Ints, pins: int = 0) -> Ints:
         """The row that each row gives way to at a limit; itself where it stays. int32 [rows].

@@ -24,20 +24,21 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BROUGHT", "Action", "Decided", "Review", "append", "fold", "marks", "read_log", "tags"]
+__all__ = ["BROUGHT", "Action", "Decided", "Review", "append", "cuts", "fold", "marks", "read_log", "tags"]
 
 BROUGHT = "opened"
 """The session of what an opened file brought with it: no undo takes that back."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "recipe", "reset", "undo", "redo"]
+Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
 class Review:
     """One decision.
 
-    action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; recipe: the thresholds
-    and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
+    parted at the weakest of the links named `value` between them; recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every
+    mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
     """
 
     action: Action
@@ -134,7 +135,7 @@ def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
     """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]. Row ids that the dataset does not have are passed over."""
     out = np.zeros(len(row_ids), np.int8)
     for review in marked:
-        if review.action == "tag":
+        if review.action in ("tag", "cut"):
             continue
         chosen = _chosen(review.rows, row_ids)
         if review.action == "only":
@@ -151,6 +152,13 @@ def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:
         if review.action == "tag" and review.value:
             found.setdefault(review.value, {}).update(dict.fromkeys(review.rows))
     return {tag: tuple(rows) for tag, rows in found.items()}
+
+
+def cuts(marked: Sequence[Review], links: str, row_ids: pl.Series) -> list[tuple[int, int]]:
+    """Positions of the two rows of each cut of these links. Row ids that the dataset does not have are passed over."""
+    ends = [review.rows for review in marked if review.action == "cut" and review.value == links and len(review.rows) == 2]
+    found = [(row_ids.index_of(a), row_ids.index_of(b)) for a, b in ends]
+    return [(a, b) for a, b in found if a is not None and b is not None]
 
 
 def _chosen(rows: Sequence[str], row_ids: pl.Series) -> npt.NDArray[np.bool_]:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
+from curate.links import Links
 from curate.rank import rank_score
 from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
-from curate.reviews import Review, marks
+from curate.reviews import Review, cuts, marks
 from curate.scores import Scores
 from curate.signal import column_of, discover
 from curate.view import as_text
@@ -25,7 +26,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Selection", "keeper_order", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
+__all__ = ["Selection", "keeper_order", "links_of", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -144,12 +145,18 @@ def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     return {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
 
 
+def links_of(scores: Scores, name: str, marked: Sequence[Review]) -> Links:
+    """The Links of a signal, with the groups that people cut."""
+    return scores.links[name].cut(cuts(marked, name, scores.frame["row_id"]))
+
+
 def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Selection:
     """Apply reviews, thresholds and budget. Raises InputError where a threshold names what was not measured."""
     rows = scores.dataset.rows
-    said = marks(marked, scores.frame["row_id"]) if marked else np.zeros(rows, np.int8)
+    by_hand = [r for r in marked if r.action != "cut"]
+    said = marks(by_hand, scores.frame["row_id"]) if by_hand else np.zeros(rows, np.int8)
     pinned = said == 1
-    drops: dict[str, Bools] = {"review": said == -1} if marked else {}
+    drops: dict[str, Bools] = {"review": said == -1} if by_hand else {}
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, ScoreThreshold):
             drops[name] = threshold_mask(score_values(scores, name), threshold) & ~pinned
@@ -160,7 +167,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             if name not in scores.links:
                 raise InputError(f"thresholds.{name}", _why_absent(scores, name), "Measure it first, or take the threshold out")
             order = keeper_order(scores, threshold.keeper, left, pinned)
-            gives_way[name] = scores.links[name].gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
+            gives_way[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
             drops[name] = (gives_way[name] != np.arange(rows)) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else _rank(scores, recipe.rank)

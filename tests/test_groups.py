@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from curate.groups import (
     Hand,
     Outcome,
+    across,
     compared,
     curve,
     curve_limits,
@@ -23,6 +24,7 @@ from curate.groups import (
     pinned_rows,
     proposal,
     table,
+    weakest_link,
     what_if,
 )
 from curate.links import Links, Rule, link
@@ -167,6 +169,48 @@ def test_a_threshold_that_is_off_is_shown_as_it_would_be_if_added(scores: Scores
     found = outcome(scores.links["near_duplicate"], rows, LinkThreshold(limit=0.8))
     assert (found.gives_way == on.gives_way["near_duplicate"]).all()
     assert found.drops.sum() == 5
+
+
+@given(pairs=some_pairs(), random=st.randoms(use_true_random=False), hundredths=st.integers(50, 100))
+def test_a_cut_parts_a_group_at_its_weakest_link(pairs: Pairs, random: Random, hundredths: int) -> None:
+    links, limit = link("x", pairs), hundredths / 100
+    everyone = Hand(np.arange(links.rows, dtype=np.int32), np.ones(links.rows, np.bool_), np.zeros(links.rows, np.bool_))
+    threshold = LinkThreshold(limit=limit, rule="group")
+    found = outcome(links, everyone, threshold)
+    kept = random.randrange(links.rows)
+    ends = weakest_link(links, found, int(found.gives_way[kept]))
+    if ends is None:
+        return
+    whole = found.gives_way == found.gives_way[kept]
+    after = outcome(links.cut([ends[:2]]), everyone, threshold)
+    assert len(set(after.gives_way[whole].tolist())) == 2
+    assert (after.gives_way[~whole] == found.gives_way[~whole]).all()
+    side = after.gives_way == after.gives_way[ends[0]]
+    alike = matrix(pairs)
+    assert alike[np.ix_(whole & side, whole & ~side)].max() == np.float32(ends[2]), "nothing across the cut is more alike"
+    limits = curve_limits(0.5)
+    counted = curve(links.cut([ends[:2]]), everyone, "group", limits)
+    assert counted.tolist() == [outcome(links.cut([ends[:2]]), everyone, LinkThreshold(limit=float(t), rule="group")).drops.sum() for t in limits]
+    cover = LinkThreshold(limit=limit, rule="cover")
+    assert (outcome(links.cut([ends[:2]]), everyone, cover).gives_way == outcome(links, everyone, cover).gives_way).all()
+
+
+def test_a_chain_is_as_long_as_its_links() -> None:
+    links = link("x", make_pairs(list(range(7)), {(i, i + 1): 0.9 for i in range(5)}))
+    assert across(links, np.arange(6, dtype=np.int32), 0.8) == 5
+    assert across(links, np.array([6], np.int32), 0.8) == 0
+
+
+def test_a_cut_is_a_decision_like_any_other(scores: Scores) -> None:
+    ids = scores.frame["row_id"]
+    recipe = small.recipe(file_of(scores), thresholds={"near_duplicate": {"limit": 0.8, "rule": "group"}})
+    before = select(scores, recipe)
+    row = int(np.flatnonzero(before.drops["near_duplicate"])[0])
+    cut = Review("cut", "s", rows=(ids[row], ids[int(before.gives_way["near_duplicate"][row])]), value="near_duplicate")
+    after = select(scores, recipe, (cut,))
+    assert after.keep[row]
+    assert "review" not in after.drops
+    assert after.kept == before.kept + 1
 
 
 def test_what_each_keeper_would_keep(scores: Scores) -> None:

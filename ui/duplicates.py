@@ -15,6 +15,7 @@ from curate.groups import Hand, Outcome
 from curate.links import Links, Rule
 from curate.recipe import LinkThreshold
 from curate.scores import Scores
+from curate.selection import links_of
 from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.keepers import keeper_control
@@ -60,11 +61,13 @@ def shown(name: str) -> Shown:
     measured, selection = state.scores(), state.selection()
     threshold, on = _threshold(name), name in selection.gives_way
     inside = groups.in_hand(selection, name)
-    pinned = groups.pinned_rows(measured, state.decided().marked)
+    said = state.decided().marked
+    pinned = groups.pinned_rows(measured, [r for r in said if r.action != "cut"])
     tasks = " ".join(t.key for t in measured.measured.values())
     key = blake2b(tasks.encode() + np.packbits(inside).tobytes() + np.packbits(pinned).tobytes(), digest_size=12).hexdigest()
     key = f"{key} {name} {threshold.keeper}"
-    hand, links = _hand(key, threshold.keeper, measured, inside, pinned), measured.links[name]
+    hand, links = _hand(key, threshold.keeper, measured, inside, pinned), links_of(measured, name, said)
+    key += " ".join(r.id for r in said if r.action == "cut")
     found = Outcome(hand, threshold, selection.gives_way[name], selection.drops[name]) if on else groups.outcome(links, hand, threshold)
     return Shown(measured.measured[name], links, threshold, on, found, key)
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import streamlit as st
 
@@ -22,6 +23,7 @@ from ui.widgets import count, empty
 
 __all__ = ["kept_rows", "pair"]
 
+Ints = npt.NDArray[np.int32]
 PAGE = 50  # groups listed at a time; each is read from disk
 MEMBERS = 200  # rows listed of one group
 PREVIEW = 84  # characters
@@ -148,6 +150,8 @@ def pair(now: Shown, kept: int) -> None:
         st.caption(f"The {count(MEMBERS)} most alike of {count(len(listed))}.")
     row, similarity, dropped = shown.select("row", "similarity", "dropped").row(at)
     _said(now, kept, row, similarity)
+    if now.threshold.rule == "group":
+        _chain(now, kept)
     _buttons(now, kept, row, dropped)
     row_diff(kept, row)
 
@@ -158,6 +162,29 @@ def _said(now: Shown, kept: int, row: int, similarity: float | None) -> None:
         return
     floor = groups.floor(now.task)
     st.caption(f"Row {count(row)} gives way to row {count(kept)} through other rows of the group; the two are no pair of at least {floor:.2f} themselves.")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _across(key: str, _now: Shown, _rows: Ints) -> int | None:
+    del key
+    return groups.across(_now.links, _rows, _now.threshold.limit)
+
+
+def _chain(now: Shown, kept: int) -> None:
+    """What holds a group together, and the button that cuts it there."""
+    found = groups.weakest_link(now.links, now.found, kept)
+    if found is None:
+        return
+    first, second, similarity = found
+    rows = np.flatnonzero(now.found.gives_way == kept).astype(np.int32)
+    links = _across(f"{now.key} {now.threshold.limit} {kept}", now, rows)
+    long = "" if links is None else f"; {count(links, 'links')} from one end to the other"
+    ids = state.scores().frame["row_id"].gather([first, second]).to_list()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"Its weakest link is {similarity:.3f}, between rows {count(first)} and {count(second)}{long}.")
+        st.button(
+            "Cut there", key="cut", on_click=state.mark, args=("cut", ids, now.name), icon=":material/content_cut:", help="Two groups then; undo joins them"
+        )
 
 
 def _buttons(now: Shown, kept: int, row: int, dropped: bool) -> None:
