@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from curate.task import Task
 
 __all__ = [
+    "Curve",
     "Hand",
     "Outcome",
     "across",
@@ -72,6 +73,18 @@ class Outcome:
     threshold: LinkThreshold
     gives_way: Ints
     drops: Bools
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a rule drops at each limit: rows; tokens, None while they are not counted. Of the group rule also how many groups of two and more rows, and
+    how many rows the largest has. Each int64 [limits].
+    """
+
+    rows: Longs
+    tokens: Longs | None
+    groups: Longs | None = None
+    largest: Longs | None = None
 
 
 def floor(task: Task) -> float:
@@ -150,16 +163,33 @@ def curve_limits(floor: float) -> Floats:
     return np.asarray(np.arange(100, low - 1, -step)[::-1] / 100, np.float32)
 
 
-def curve(links: Links, rows: Hand, rule: Rule, limits: Floats) -> Longs:
-    """Rows dropped at each limit. limits: float32, ascending, at most 63. int64 [limits].
+def curve(links: Links, rows: Hand, rule: Rule, limits: Floats, tokens: Longs | None = None) -> Curve:
+    """What a rule drops at each limit. limits: float32, ascending, at most 63. tokens: int64 [rows], of each row's text.
 
-    Group: the gaps between neighbours of the line count, over those whose rows are in hand; pinned rows beyond a group's first stay. Cover: one pass for all.
+    Group: rows of the line are joined, the most alike first, and the worse of two keepers falls. Cover: one pass in the keeper's order settles every limit.
     """
-    if rule == "group":
-        return _joined(links, rows.inside, limits) - _joined(links, rows.inside & rows.pinned, limits)
     from curate.kernels import groups
 
-    return np.asarray(groups.cover_counts(rows.order, rows.pinned, links.pairs.twin, links.graph, limits), np.int64)
+    weight = np.zeros(links.rows, np.int64) if tokens is None else tokens
+    if rule == "cover":
+        dropped, heavy = groups.cover_counts(rows.order, rows.pinned, links.pairs.twin, links.graph, limits, weight)
+        return Curve(dropped, None if tokens is None else heavy)
+    line, gap = _line(links, rows.inside)
+    joints = np.argsort(-gap[:-1], kind="stable")
+    joints = joints[gap[joints] > 0]
+    place = np.empty(links.rows, np.int32)
+    place[rows.order] = np.arange(len(rows.order), dtype=np.int32)
+    falls, many, largest = groups.merges(gap, joints, place[line])
+    goes = np.flatnonzero((falls > 0) & ~rows.pinned[line])
+    at = np.searchsorted(limits, falls[goes], side="right")  # it goes at each limit below this place
+
+    def above(weights: Longs | None) -> Longs:
+        found = np.bincount(at, weights, len(limits) + 1)
+        return np.asarray(np.cumsum(found[::-1])[::-1][1:], np.int64)
+
+    joined = np.searchsorted(-gap[joints], -limits, side="right")  # joins at or above each limit
+    steps = [np.concatenate([[0], s])[joined].astype(np.int64) for s in (many, largest)]
+    return Curve(above(None), None if tokens is None else above(weight[line[goes]]), *steps)
 
 
 def _line(links: Links, inside: Bools) -> tuple[Ints, Floats]:
@@ -170,12 +200,6 @@ def _line(links: Links, inside: Bools) -> tuple[Ints, Floats]:
     gap = np.minimum.reduceat(links.gap, place)
     gap[-1] = 0
     return links.line[place], gap
-
-
-def _joined(links: Links, inside: Bools, limits: Floats) -> Longs:
-    """Rows minus groups at each limit. int64 [limits]."""
-    gap = np.sort(_line(links, inside)[1])
-    return np.asarray(len(gap) - np.searchsorted(gap, limits, side="left"), np.int64)
 
 
 def likeness(links: Links, rows: Ints, others: Ints) -> Floats:

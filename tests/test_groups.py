@@ -56,8 +56,19 @@ def test_the_curve_counts_what_the_rule_drops_at_each_limit(rule: Rule, pairs: P
     links = link("x", pairs)
     hand = some_in_hand(links, random, pinned)
     limits = curve_limits(0.5)
-    one_by_one = [int(outcome(links, hand, LinkThreshold(limit=float(t), rule=rule)).drops.sum()) for t in limits]
-    assert curve(links, hand, rule, limits).tolist() == one_by_one
+    tokens = np.arange(links.rows, dtype=np.int64) ** 2
+    found = curve(links, hand, rule, limits, tokens)
+    drops = [outcome(links, hand, LinkThreshold(limit=float(t), rule=rule)).drops for t in limits]
+    assert found.rows.tolist() == [int(d.sum()) for d in drops]
+    assert found.tokens is not None
+    assert found.tokens.tolist() == [int(tokens[d].sum()) for d in drops]
+    if found.groups is None or found.largest is None:
+        assert rule == "cover"
+        return
+    for limit, many, largest in zip(limits, found.groups, found.largest, strict=True):
+        sizes = np.bincount(components(pairs, float(limit))[hand.inside])
+        assert many == (sizes > 1).sum()
+        assert largest == (sizes.max() if (sizes > 1).any() else 0)
 
 
 def test_limits_of_a_curve_are_the_hundredths_that_a_recipe_names() -> None:
@@ -133,7 +144,7 @@ def test_no_rows_in_hand() -> None:
     for rule in RULES:
         none = outcome(links, nobody, LinkThreshold(limit=0.8, rule=rule))
         assert table(links, none).is_empty()
-        assert not curve(links, nobody, rule, curve_limits(0.5)).any()
+        assert not curve(links, nobody, rule, curve_limits(0.5)).rows.any()
     assert found.drops.sum() == 3
 
 
@@ -158,7 +169,7 @@ def test_the_page_shows_what_the_selection_does(scores: Scores, rule: Rule, keep
             assert (found.gives_way == selection.gives_way[name]).all()
             assert (found.drops == selection.drops[name]).all()
             counted = curve(scores.links[name], rows, threshold.rule, np.array([threshold.limit], np.float32))
-            assert counted.tolist() == [selection.drops[name].sum()]
+            assert counted.rows.tolist() == [selection.drops[name].sum()]
 
 
 def test_a_threshold_that_is_off_is_shown_as_it_would_be_if_added(scores: Scores) -> None:
@@ -190,7 +201,7 @@ def test_a_cut_parts_a_group_at_its_weakest_link(pairs: Pairs, random: Random, h
     assert alike[np.ix_(whole & side, whole & ~side)].max() == np.float32(ends[2]), "nothing across the cut is more alike"
     limits = curve_limits(0.5)
     counted = curve(links.cut([ends[:2]]), everyone, "group", limits)
-    assert counted.tolist() == [outcome(links.cut([ends[:2]]), everyone, LinkThreshold(limit=float(t), rule="group")).drops.sum() for t in limits]
+    assert counted.rows.tolist() == [outcome(links.cut([ends[:2]]), everyone, LinkThreshold(limit=float(t), rule="group")).drops.sum() for t in limits]
     cover = LinkThreshold(limit=limit, rule="cover")
     assert (outcome(links.cut([ends[:2]]), everyone, cover).gives_way == outcome(links, everyone, cover).gives_way).all()
 

@@ -11,11 +11,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate import groups
-from curate.groups import Hand, Outcome
+from curate.groups import Curve, Hand, Outcome
 from curate.links import Links, Rule
 from curate.recipe import LinkThreshold
 from curate.scores import Scores
-from curate.selection import links_of
+from curate.selection import links_of, row_tokens
 from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.keepers import keeper_control
@@ -138,10 +138,18 @@ def _limit(now: Shown) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _curves(key: str, floor: float, _links: Links, _hand: Hand) -> dict[str, npt.NDArray[Any]]:
+def _curves(key: str, floor: float, _links: Links, _hand: Hand) -> dict[Rule, Curve]:
     del key
-    limits = groups.curve_limits(floor)
-    return {"limit": limits, **{rule: groups.curve(_links, _hand, rule, limits) for rule in get_args(Rule)}}
+    limits, tokens = groups.curve_limits(floor), row_tokens(state.scores())
+    return {rule: groups.curve(_links, _hand, rule, limits, tokens) for rule in get_args(Rule)}
+
+
+def _told(found: Curve) -> list[str]:
+    """What each limit drops, beyond the rows."""
+    tokens = [""] * len(found.rows) if found.tokens is None else [f"<br>{t:,} tokens" for t in found.tokens.tolist()]
+    if found.groups is None or found.largest is None:
+        return tokens
+    return [f"{t}<br>{g:,} groups, the largest of {m:,} rows" for t, g, m in zip(tokens, found.groups.tolist(), found.largest.tolist(), strict=True)]
 
 
 def picture(now: Shown) -> None:
@@ -160,12 +168,13 @@ def _said(now: Shown) -> str:
 
 def _curve(now: Shown) -> None:
     floor, limit, rule = groups.floor(now.task), now.threshold.limit, now.threshold.rule
-    curves = _curves(now.key, floor, now.links, now.found.hand)
+    counted = "tokens" if row_tokens(state.scores()) is not None else ""
+    curves, limits = _curves(f"{now.key} {counted}", floor, now.links, now.found.hand), groups.curve_limits(floor)
     figure = go.Figure()
-    for name in sorted(get_args(Rule), key=lambda name: name == rule):
+    for name, found in sorted(curves.items(), key=lambda item: item[0] == rule):
         line = {"dash": "solid", "width": 3, "color": KEPT} if name == rule else {"dash": "dot", "width": 1.5, "color": DROPPED}
-        text = f"at %{{x:.2f}}: %{{y:,}} rows<extra>{name} rule</extra>"
-        figure.add_scatter(x=curves["limit"], y=curves[name], name=f"{name} rule", mode="lines", line=line, hovertemplate=text)
+        text = f"at %{{x:.2f}}: %{{y:,}} rows%{{customdata}}<extra>{name} rule</extra>"
+        figure.add_scatter(x=limits, y=found.rows, customdata=_told(found), name=f"{name} rule", mode="lines", line=line, hovertemplate=text)
     figure.add_vline(x=limit, line_color=HAND, line_width=2)
     right = limit > (1 + floor) / 2
     figure.add_annotation(
@@ -181,7 +190,7 @@ def _curve(now: Shown) -> None:
     layout(figure, f"{_said(now)}; what each limit drops", HEIGHT, hovermode="x")
     figure.update_layout(legend={"orientation": "v", "x": 0.01, "xanchor": "left", "y": 0.02, "yanchor": "bottom"})
     figure.update_xaxes(title="similarity at or above which a row goes", tickformat=".2f", range=[floor, 1.004])
-    figure.update_yaxes(title="rows dropped", **_counts(max(int(curves["cover"].max()), int(curves["group"].max()))))
+    figure.update_yaxes(title="rows dropped", **_counts(max(int(found.rows.max()) for found in curves.values())))
     show(figure, f"curve-{now.name}")
 
 
@@ -221,7 +230,7 @@ def why_nothing(now: Shown) -> str:
     if not len(came):
         return "Every row went by other decisions before it came to this threshold."
     limits = groups.curve_limits(groups.floor(now.task))
-    reached = limits[groups.curve(now.links, now.found.hand, now.threshold.rule, limits) > 0]
+    reached = limits[groups.curve(now.links, now.found.hand, now.threshold.rule, limits).rows > 0]
     gone = now.links.rows - len(came)
     before = f" {count(gone, 'rows')} went by other decisions before." if gone else ""
     alike = f"No two of the {count(len(came), 'rows')} that come to this threshold are"

@@ -78,8 +78,8 @@ def _pills() -> None:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in state.pills():
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")
-            key, off = f"pill-{pill.label}", "Show all rows again"
-            st.button(label, key, off, state.close_pill, (pill.label,), icon=":material/close:", icon_position="right")
+            key, off = f"pill-{pill.of}", "Show all rows again"
+            st.button(label, key, off, state.close_pill, (pill.of,), icon=":material/close:", icon_position="right")
 
 
 def _history() -> None:

@@ -51,10 +51,14 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Pill:
-    """A filter on the rows in view that travels between pages. label: what it says. rows: bool [rows], True where a row is in view."""
+    """A filter on the rows in view that travels between pages.
+
+    label: what it says. rows: bool [rows], True where a row is in view. of: what it is made with; a new one replaces it.
+    """
 
     label: str
     rows: Bools
+    of: str
 
 
 @st.cache_resource
@@ -265,16 +269,18 @@ def pills() -> list[Pill]:
     return found
 
 
-def add_pill(label: str, rows: Bools) -> None:
-    """Narrow the rows in view on every page."""
-    st.session_state["pills"] = [*(p for p in pills() if p.label != label), Pill(label, rows)]
+def add_pill(label: str, rows: Bools, of: str = "") -> None:
+    """Narrow the rows in view on every page. of: what it is made with; a new one replaces it."""
+    of = of or label
+    st.session_state["pills"] = [*(p for p in pills() if p.of != of), Pill(label, rows, of)]
 
 
-def close_pill(label: str) -> None:
+def close_pill(of: str) -> None:
     """Take a filter off."""
-    st.session_state["pills"] = [p for p in pills() if p.label != label]
+    st.session_state["pills"] = [p for p in pills() if p.of != of]
 
 
-def in_view() -> Bools | None:
-    """Rows that all filters admit; None where there is no filter. bool [rows]."""
-    return np.logical_and.reduce([p.rows for p in pills()]) if pills() else None
+def in_view(but: str = "") -> Bools | None:
+    """Rows that all filters admit, or all but one; None where there is no filter. bool [rows]."""
+    rows = [p.rows for p in pills() if p.of != but]
+    return np.logical_and.reduce(rows) if rows else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,12 @@ def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Colu
     binned = [_binned(key, column, measured) for key, (_, column) in zip(keys, flat, strict=True)]
     everyone = [b.counts for b in binned] if view is None else crossfilter.histograms(binned, view)
     kept = crossfilter.histograms(binned, selection.keep if view is None else selection.keep & view)
+    for i, (_, column) in enumerate(flat):  # a brushed histogram shows what its own brush would leave out
+        if any(p.of == _brush(column.name) for p in state.pills()):
+            other = state.in_view(but=_brush(column.name))
+            own = [binned[i]]
+            everyone[i] = own[0].counts if other is None else crossfilter.histograms(own, other)[0]
+            kept[i] = crossfilter.histograms(own, selection.keep if other is None else selection.keep & other)[0]
     found = []
     for i, (signal, column) in enumerate(flat):
         threshold = thresholds.get(column.name)
@@ -123,8 +130,25 @@ def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Colu
     return found
 
 
+def _brush(name: str) -> str:
+    return f"brush {name}"
+
+
+def _brushed(card: Card, measured: Scores) -> None:
+    """A person drew over a histogram: the rows in that range are in view, on every page; a double click ends it."""
+    boxes = st.session_state[f"histogram-{card.name}"].selection["box"]
+    if not boxes:
+        state.close_pill(_brush(card.name))
+        return
+    low, high = sorted(float(x) for x in boxes[-1]["x"])
+    values = score_values(measured, card.name)
+    st.session_state[_brush(card.name)] = (low, high)
+    words = f"{card.name.replace('_', ' ')} {low:,.4g}–{high:,.4g}"
+    state.add_pill(words, (values >= low) & (values <= high), _brush(card.name))
+
+
 def _card(card: Card, selection: Selection, measured: Scores) -> None:
-    _histogram(card)
+    _histogram(card, measured)
     if card.signal:
         st.caption(card.column.about)
     name, threshold = card.name, card.threshold
@@ -227,8 +251,8 @@ def _move(name: str, keys: tuple[str, ...]) -> None:
     state.set_threshold(name, now.model_copy(update={"limit": limit}))
 
 
-def _histogram(card: Card) -> None:
-    """All rows faint, kept rows solid, the limits where the hand put them."""
+def _histogram(card: Card, measured: Scores) -> None:
+    """All rows faint, kept rows solid, the limits where the hand put them; a drag over it narrows the rows in view."""
     binned, column = card.binned, card.column
     low, high = binned.edges[:-1], binned.edges[1:]
     spans = [f"up to {high[0]:,.4g}", *(f"{a:,.4g} to {b:,.4g}" for a, b in zip(low[1:-1], high[1:-1], strict=True)), f"{low[-1]:,.4g} and more"][-len(low) :]
@@ -237,20 +261,27 @@ def _histogram(card: Card) -> None:
     faint = {**bars, "y": card.everyone, "marker": {"color": DROPPED, "line": {"width": 0}}, "opacity": 0.45, "hoverinfo": "skip"}
     solid = {**bars, "y": card.kept, "marker": {"color": KEPT, "line": {"width": 0}}, "customdata": hover, "hovertemplate": "%{customdata}<extra></extra>"}
     limit = card.threshold.limit if card.threshold else ()
-    lines = [
+    lines: list[dict[str, object]] = [
         {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}
         for value in (limit if isinstance(limit, tuple) else (limit,))
     ]
+    if any(p.of == _brush(card.name) for p in state.pills()):
+        start, end = st.session_state[_brush(card.name)]
+        lines.append({"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "fillcolor": HAND, "opacity": 0.15, "line": {"width": 0}})
     more = {
         "xaxis": {"type": "log" if binned.log else "linear", "range": _range(binned), **({"dtick": 1} if binned.log and high[-1] > 200 * low[0] else {})},
         "yaxis": {"tickformat": "~s", "nticks": 4, "type": "log" if 2 * card.everyone.max() > card.everyone.sum() else "linear"},
         "shapes": lines,
         "showlegend": False,
         "barmode": "overlay",
+        "dragmode": "select",
+        "selectdirection": "h",
+        "newselection": {"line": {"color": HAND, "width": 1, "dash": "solid"}},
     }
     name = escape(column.name.removeprefix(f"{card.signal}_").replace("_", " "))
     title = f"{name}  <span style='font-size:12px;font-weight:400'>{escape(column.unit)}</span>"
-    show(go.Figure({"data": [faint, solid], "layout": style(title, 170, **more)}), f"histogram-{card.name}")
+    figure, key = go.Figure({"data": [faint, solid], "layout": style(title, 170, **more)}), f"histogram-{card.name}"
+    show(figure, key, on_select=partial(_brushed, card, measured), selection_mode="box")
 
 
 def _range(binned: Binned) -> list[float]:

@@ -15,8 +15,8 @@ Bools = npt.NDArray[np.bool_]
 
 
 @nb.njit(cache=True)
-def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats) -> Longs:
-    """Rows that the cover rule drops at each limit. int64 [limits].
+def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats, weight: Longs) -> tuple[Longs, Longs]:
+    """Rows that the cover rule drops at each limit, and the sum of their weights. Two int64 [limits]. weight: int64 [rows].
 
     order: pinned rows first. limits: ascending, at most 63.
     Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
@@ -24,19 +24,24 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
     start, other, alike = graph
     one, everywhere = np.uint64(1), 0
     whole = (one << np.uint64(len(limits))) - one
-    covered, seen, dropped = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_), np.zeros(len(limits), np.int64)
+    covered, seen = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_)
+    dropped, heavy, all_heavy = np.zeros(len(limits), np.int64), np.zeros(len(limits), np.int64), 0
     for row in order:
         c = twin[row]
         if c < 0:
             continue
         if seen[c]:
-            everywhere += not pinned[row]
+            if not pinned[row]:
+                everywhere += 1
+                all_heavy += weight[row]
             continue
         seen[c] = True
         gone = covered[c]
         if gone and not pinned[row]:
             for t in range(len(limits)):
-                dropped[t] += np.int64((gone >> np.uint64(t)) & one)
+                bit = np.int64((gone >> np.uint64(t)) & one)
+                dropped[t] += bit
+                heavy[t] += bit * weight[row]
         stays, top = whole if pinned[row] else whole & ~gone, len(limits)
         for q in range(start[c], start[c + 1]):
             while top and alike[q] < limits[top - 1]:
@@ -45,7 +50,33 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
             if not stays:
                 break
             covered[other[q]] |= stays
-    return dropped + everywhere
+    return dropped + everywhere, heavy + all_heavy
+
+
+@nb.njit(cache=True)
+def merges(gap: Floats, joints: Longs, place: Ints) -> tuple[Floats, Longs, Longs]:
+    """Single linkage on a line, the closest neighbours first.
+
+    gap: float32 [m], from each row of the line to the next. joints: int64, places in `gap` in the order to join. place: int32 [m], each row's place in the
+    keeper's order. Returns: the similarity at which each row comes under a better one, float32 [m], -1 where it never does; groups of two and more rows, and
+    the largest of them, after each join, int64 [joints].
+    """
+    m = len(gap)
+    first, last, best = np.arange(m), np.arange(m), np.arange(m)
+    falls, groups, largest = np.full(m, -1, np.float32), np.zeros(len(joints), np.int64), np.zeros(len(joints), np.int64)
+    count, most = 0, 0
+    for k in range(len(joints)):
+        i = joints[k]
+        low, high = first[i], last[i + 1]
+        a, b = best[low], best[i + 1]
+        if place[a] > place[b]:
+            a, b = b, a
+        falls[b] = gap[i]
+        best[low], last[low], first[high] = a, high, low
+        count += (low == i and high == i + 1) - (low < i and high > i + 1)
+        most = max(most, high - low + 1)
+        groups[k], largest[k] = count, most
+    return falls, groups, largest
 
 
 @nb.njit(cache=True)
@@ -75,5 +106,6 @@ def warm() -> None:
     for array in (twin, a, b, alike):
         array.flags.writeable = False
     graph, rows = adjacency(3, a, b, alike, np.array([0], np.int64)), np.arange(3).astype(np.int32)
-    cover_counts(rows, np.zeros(3, np.bool_), twin, graph, np.array([0.5, 0.8], np.float32))
+    cover_counts(rows, np.zeros(3, np.bool_), twin, graph, np.array([0.5, 0.8], np.float32), np.zeros(3, np.int64))
+    merges(np.array([0.5, 0.7, 0], np.float32), np.array([1, 0], np.int64), rows)
     likeness(rows, rows[::-1].copy(), twin, graph)

@@ -74,7 +74,7 @@ def _tag() -> None:
 
 
 def _only_these() -> None:
-    state.add_pill("in the lasso", rows_in_hand())
+    state.add_pill("in the lasso", rows_in_hand(), "lasso")
     forget()
 
 
