@@ -277,7 +277,10 @@ def load_recipe(path: Path) -> Recipe:
     recipe = parse_recipe(given, str(path))
     paths = recipe.dataset.path
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
-    changed: dict[str, _Part] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
+    changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
+    compared = {n: {**p, "reference": resolve(str(p["reference"]), path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
+    if compared:
+        changed["signals"] = {**recipe.signals, **compared}
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
     return recipe.model_copy(update=changed)

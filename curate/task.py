@@ -12,9 +12,10 @@ import numpy as np
 
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.readers.file import find_files, is_hub_name
 from curate.roles import Role
 from curate.signal import VIEWS, Signal, check_parameters, discover
-from curate.workspace import Workspace, digest, read_json
+from curate.workspace import Workspace, digest, file_sha256, read_json
 
 __all__ = ["Task", "input_view", "parts_folder", "plan", "seconds"]
 
@@ -108,7 +109,16 @@ def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs:
     read = {input_view(i, parameters) for i in signal.inputs}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
-    return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs]])
+    more = [_reference(str(parameters["reference"]))] if parameters.get("reference") else []
+    return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
+
+
+def _reference(path: str) -> list[str]:
+    """What a reference holds now: the hashes of its files. A hub name stands for itself."""
+    try:
+        return [path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])]
+    except InputError:
+        return []  # `_lacks` says so
 
 
 def _identity(model: str) -> str:
@@ -118,6 +128,10 @@ def _identity(model: str) -> str:
 
 
 def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str | None:
+    if parameters.get("reference") == "":
+        return "needs the parameter reference: a dataset to compare with"
+    if parameters.get("reference") and not _reference(str(parameters["reference"])):
+        return f"cannot read its reference {parameters['reference']}"
     for name in signal.required:
         view = input_view(name, parameters)
         if (view in VIEWS or view in [*Role]) and not dataset.has(view):

@@ -143,6 +143,16 @@ def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = 
     return Pairs(twin, first, second, similarity[order]), sampled[twin] & (twin >= 0)
 
 
+def check(signal: str, floor: float, ngram: int, unit: str) -> None:
+    """Raise InputError where a parameter of a signal is out of range."""
+    if not 0 < floor <= 1:
+        raise InputError(f"signals.{signal}.floor", f"{floor} is not a Jaccard similarity", "Give a number above 0 and up to 1, such as 0.5")
+    if ngram < 1:
+        raise InputError(f"signals.{signal}.ngram", f"{ngram} words make no shingle", "Give 1 or more, such as 3")
+    if unit not in ("word", "character"):
+        raise InputError(f"signals.{signal}.unit", f"{unit!r} is not a unit", "Give word or character")
+
+
 def compute(table: pa.Table, *, of: str = "text", floor: float = 0.5, ngram: int = 3, unit: str = "word", seed: int = 1) -> tuple[pa.Table, Pairs]:
     """The highest Jaccard of each row with another, and all pairs at or above `floor`.
 
@@ -152,12 +162,7 @@ def compute(table: pa.Table, *, of: str = "text", floor: float = 0.5, ngram: int
     import polars as pl
     import pyarrow as pa
 
-    if not 0 < floor <= 1:
-        raise InputError("signals.near_duplicate.floor", f"{floor} is not a Jaccard similarity", "Give a number above 0 and up to 1, such as 0.5")
-    if ngram < 1:
-        raise InputError("signals.near_duplicate.ngram", f"{ngram} words make no shingle", "Give 1 or more, such as 3")
-    if unit not in ("word", "character"):
-        raise InputError("signals.near_duplicate.unit", f"{unit!r} is not a unit", "Give word or character")
+    check("near_duplicate", floor, ngram, unit)
     pairs, sampled = near_pairs(pl.Series("of", table["of"], dtype=pl.String), floor, ngram, unit, seed)
     none = pairs.twin < 0
     best = np.zeros(len(none), np.float32)

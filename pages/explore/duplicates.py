@@ -1,4 +1,5 @@
 from ui import duplicates, twins
+from ui.reference import compare
 from ui.widgets import beside, head, need, need_dataset
 
 head("Duplicates", "Which rows say the same thing, and what goes at each limit?")
@@ -19,3 +20,5 @@ with listed:
 with rows:
     if kept is not None:
         twins.pair(now, kept)
+
+compare()
