@@ -117,6 +117,50 @@ def case_embedding_static(rows: int, folder: Path) -> Work:
     return lambda: measure(dataset, [task], workspace)
 
 
+def case_near_duplicate(rows: int, folder: Path) -> Work:
+    """Pairs and forest of texts in memory, as the peers get them; their likeness at every limit from .5 is known then."""
+    from curate.links import link
+    from curate.signals.near_duplicate import near_pairs
+
+    dataset, _ = loaded(rows, folder)
+    text = dataset.views(["text"]).collect()["text"]
+    near_pairs(text[:2000])
+
+    def work() -> dict[str, Any]:
+        pairs, sampled = near_pairs(text)
+        link("near_duplicate", pairs)
+        return {"pairs": len(pairs.a), "sampled_rows": int(sampled.sum())}
+
+    return work
+
+
+def adversarial(shape: str) -> Case:
+    """Near duplicates of rows that are all equal, all empty, or one template with one word changed."""
+
+    def prepare(rows: int, folder: Path) -> Work:
+        del folder
+        import polars as pl
+
+        from curate.signals.near_duplicate import near_pairs
+
+        words = [f"word{i}" for i in range(60)]
+        near_pairs(pl.Series([" ".join(words)] * 2))
+        if shape == "template":
+            rng = np.random.default_rng(0)
+            made = [" ".join([*words[:at], f"filling{i}", *words[at + 1 :]]) for i, at in enumerate(rng.integers(0, 60, rows).tolist())]
+        else:
+            made = [" ".join(words) if shape == "equal" else ""] * rows
+        text = pl.Series(made)
+
+        def work() -> dict[str, Any]:
+            pairs, sampled = near_pairs(text)
+            return {"pairs": len(pairs.a), "classes": len(np.unique(pairs.twin)), "sampled_rows": int(sampled.sum())}
+
+        return work
+
+    return prepare
+
+
 def vectors_of(rows: int, folder: Path) -> Floats:
     """Unit vectors of the generated rows, static, in memory."""
     from curate.nearest import unit_vectors
@@ -222,7 +266,9 @@ def case_forest(rows: int, folder: Path) -> Work:
 
 CASES: dict[str, Case] = {
     "load": case_load,
-    **{name: signal_case(name) for name in discover() if name not in ("neighbour", "perplexity", "embedding")},
+    **{name: signal_case(name) for name in discover() if name not in ("near_duplicate", "neighbour", "perplexity", "embedding", "reference_duplicate")},
+    "near_duplicate": case_near_duplicate,
+    **{f"near_{shape}": adversarial(shape) for shape in ("equal", "empty", "template")},
     "embedding_static": case_embedding_static,
     "neighbour": case_neighbour,
     "crossfilter": case_crossfilter,

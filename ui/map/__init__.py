@@ -12,10 +12,10 @@ import streamlit as st
 from curate.browse import search_rows
 from ui import measuring, state
 from ui.charts import DROPPED, KEPT, escape, layout, show
-from ui.map.colour import choices
+from ui.map.colour import Groups, choices
 from ui.map.hand import KEY, actions, drawn, in_hand, recall, remember, zoom
-from ui.map.scene import Look, chart, clusters, content_key, place
-from ui.widgets import count, share
+from ui.map.scene import Look, chart, clusters, colouring, content_key, place
+from ui.widgets import count, key_of, share
 
 __all__ = ["cluster_bars", "controls", "has_places", "partial_state", "picture"]
 
@@ -55,9 +55,30 @@ def controls() -> Look:
         words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=230) if text else ""
         fade = st.toggle("Dropped rows faint", value=True, key="map_fade", persist_state="session")
         names = st.toggle("Names", value=True, key="map_names", persist_state="session", disabled="cluster" not in named)
+        _only(by or "kept")
         if view:
             st.button("Show the whole map", on_click=zoom, args=(True,), icon=":material/zoom_out_map:", key="map-whole")
     return Look(by or "kept", fade, names, (words or "").strip(), view, recall("anew") or 0)
+
+
+def _only(by: str) -> None:
+    """The legend as a filter: only some of the groups that have a colour are in view, on every page."""
+    found = None if by == "kept" else colouring(by)
+    if not isinstance(found, Groups):
+        return
+    held = recall("only") if any(p.of == "legend" for p in state.pills()) else None
+    default = [*held[1]] if held and held[0] == by else []
+    key = key_of(f"map_only_{by}", default)
+
+    def choose() -> None:
+        chosen = st.session_state[key]
+        remember("only", (by, chosen))
+        state.close_pill("legend")
+        if chosen:
+            codes = [i for i, name in enumerate(found.names) if name in chosen]
+            state.add_pill(f"{by.replace('_', ' ')}: {'; '.join(chosen)}"[:60], np.isin(found.code, codes), "legend")
+
+    st.multiselect("Only", found.names, default, key=key, on_change=choose, placeholder="all groups", width=230)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

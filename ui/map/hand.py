@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import streamlit as st
 
 from curate.region import Region, in_region
 from curate.reviews import Action
+from curate.scores import Scores
 from ui import state
 from ui.map.scene import Look, clusters, place
 from ui.rows import row_list, row_text
@@ -78,6 +80,22 @@ def _only_these() -> None:
     forget()
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _near(key: str, _scores: Scores) -> pl.Series:
+    del key
+    return _scores.vectors("neighbour", "neighbour_rows")
+
+
+def _like_these() -> None:
+    """Bring the rows in hand and their nearest neighbours into view."""
+    measured, mine = state.scores(), rows_in_hand()
+    near = _near(measured.measured["neighbour"].key, measured).gather(np.flatnonzero(mine)).drop_nulls().explode().unique().to_numpy()
+    like = mine.copy()
+    like[near[near >= 0]] = True
+    state.add_pill(f"like {count(int(mine.sum()), 'rows')} of the map", like, "like")
+    forget()
+
+
 def actions(look: Look) -> None:
     """How many rows are in hand, what they are, what can be done with them, and the rows."""
     inside = rows_in_hand()
@@ -98,6 +116,9 @@ def actions(look: Look) -> None:
         st.button("Clear marks", on_click=_mark, args=("clear",), key="map-unmark", help="Take off what was said of these rows by hand")
         st.space("stretch")
         st.button("Show only these", on_click=_only_these, key="map-show", icon=":material/visibility:", help="Narrow the rows in view on every page")
+        if "neighbour" in state.scores().measured:
+            about = "Bring their nearest neighbours in meaning into view, on every page"
+            st.button("More like these", on_click=_like_these, key="map-like", icon=":material/join:", help=about)
         st.button("Zoom here", on_click=zoom, key="map-zoom", icon=":material/zoom_in:", help="Draw this part of the map as large as it goes")
         st.button("Clear", on_click=forget, key="map-clear", icon=":material/close:", help="Put the lasso away")
     _rows(positions, look)

@@ -21,7 +21,7 @@ from ui.map.hover import previews, spread, texts
 from ui.map.names import Name, place_names
 from ui.widgets import count, share
 
-__all__ = ["Look", "chart", "clusters", "content_key", "place"]
+__all__ = ["Look", "chart", "clusters", "colouring", "content_key", "place"]
 
 Bools = npt.NDArray[np.bool_]
 Place = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -90,6 +90,13 @@ def _colour(key: str, by: str, _scores: Scores) -> Colouring:
     return colour(_scores, by)
 
 
+def colouring(by: str) -> Colouring:
+    """What gives each row its colour."""
+    scores = state.scores()
+    found: Colouring = _colour(_measured(scores), by, scores)
+    return found
+
+
 @st.cache_data(max_entries=12, show_spinner=False)
 def _previews(key: str, rows: bytes) -> list[str]:
     del key
@@ -117,13 +124,13 @@ def chart(key: str, outline: Region, _look: Look, _found: Bools | None, _webgl: 
     view = _look.view or whole
     placed = ~np.isnan(where[0])
     solid = placed if seen is None else placed & seen
-    colouring: Colouring
+    colours: Colouring
     if found is not None:
-        colouring, solid = matches(found, _look.words), solid & found
+        colours, solid = matches(found, _look.words), solid & found
     elif _look.by == "kept":
-        colouring = kept_or_dropped(selection.keep)
+        colours = kept_or_dropped(selection.keep)
     else:
-        colouring = _colour(_measured(scores), _look.by, scores)
+        colours = colouring(_look.by)
         solid = solid & selection.keep if _look.fade else solid
     names: tuple[Name, ...] = ()
     if _look.names:
@@ -134,7 +141,7 @@ def chart(key: str, outline: Region, _look: Look, _found: Bools | None, _webgl: 
     quiet = OTHERS if found is not None else " or ".join(reasons)
     called = choices(scores).get(_look.by, _look.by)
     hover = _hovered(scores, selection, _look.by, spread(where, solid if solid.any() else placed, view))
-    scene = Scene(where, colouring, called, solid, placed & ~solid, quiet, view, names, hover, outline, _dark())
+    scene = Scene(where, colours, called, solid, placed & ~solid, quiet, view, names, hover, outline, _dark())
     drawn = draw(scene, _title(scene, selection, scores), _webgl)
     return drawn.update_layout(meta={"anew": _look.anew})
 
