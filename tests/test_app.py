@@ -210,3 +210,21 @@ def test_the_legend_filters_and_the_neighbours_of_a_lasso_come_into_view(page: P
     page.get_by_role("button", name="More like these").click(timeout=20_000)
     page.locator(".st-key-frame button", has_text="in view: like").first.wait_for(timeout=20_000)
     assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_the_map_is_drawn_anew_where_it_is_zoomed_to(page: Page) -> None:
+    page.goto("/map")
+    settled(page, "Map")
+    page.wait_for_timeout(1500)
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"])
+    for _ in range(5):
+        page.mouse.wheel(0, -240)
+    page.get_by_role("button", name="Show the whole map").wait_for(timeout=20_000)
+    settled(page, "Map")
+    span = "(() => { const [a, b] = document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range; return b - a })()"
+    near = page.evaluate(span)
+    page.get_by_role("button", name="Show the whole map").click()
+    page.wait_for_function(f"{span} > {1.2 * near}", timeout=20_000)

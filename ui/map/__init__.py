@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from ui.widgets import count, key_of, share
 __all__ = ["cluster_bars", "controls", "has_places", "partial_state", "picture"]
 
 PROBE = """export default ({ setStateValue }) => { if (!document.createElement("canvas").getContext("webgl")) setStateValue("missing", true) }"""
+ZOOM = (Path(__file__).parent / "zoom.js").read_text()
 BARS = 30
 BUTTONS = [["lasso2d", "select2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"], ["toImage"]]
 
@@ -100,6 +102,7 @@ def picture(look: Look) -> None:
     drawing = chart(content, before[1], look, found, webgl)
     config = {"displayModeBar": True, "displaylogo": False, "scrollZoom": True, "modeBarButtons": BUTTONS}
     st.plotly_chart(drawing, width="stretch", key=KEY, config=config, on_select=drawn, selection_mode=("box", "lasso"), alt="Map of the rows by meaning")
+    _follow_zoom()
     if in_hand():
         actions(look)
     else:
@@ -107,6 +110,17 @@ def picture(look: Look) -> None:
         rest = f" {count(nowhere, 'rows')} have no text and no place." if nowhere else ""
         st.caption(f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}")
     _probe(webgl)
+
+
+def _follow_zoom() -> None:
+    """Draw the part of the map that a person panned or zoomed to in full detail."""
+
+    def take() -> None:
+        said = st.session_state["map-zoom"].view
+        x, y = sorted(said[:2]), sorted(said[2:])
+        remember("view", (x[0], x[1], y[0], y[1]) if len(said) == 4 and x[0] < x[1] and y[0] < y[1] else None)
+
+    st.components.v2.component("map_zoom", js=ZOOM)(key="map-zoom", on_view_change=take)
 
 
 def _probe(webgl: bool) -> None:
