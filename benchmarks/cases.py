@@ -230,6 +230,27 @@ def _median_ms(works: Sequence[Callable[[], object]]) -> float:
     return round(statistics.median(times), 3)
 
 
+def case_search(rows: int, folder: Path) -> Work:
+    """Search the text for words, and the rows for what is close in meaning, once the vectors are held."""
+    from curate.browse import closeness, meanings, search_rows
+
+    dataset, workspace = loaded(rows, folder)
+    tasks = plan(dataset, STATIC)
+    measure(dataset, tasks, workspace)
+    scores = Scores(dataset, workspace, tasks)
+    held = meanings(scores)
+    closeness(scores, "a word", held)
+
+    def work() -> dict[str, Any]:
+        words = ("river", "open garden", "zzz", "the", "Market")
+        return {
+            "words_ms": _median_ms([partial(search_rows, dataset, w) for w in words]),
+            "meaning_ms": _median_ms([partial(closeness, scores, w, held) for w in words]),
+        }
+
+    return work
+
+
 def case_forest(rows: int, folder: Path) -> Work:
     """Forest and line order of 4.2 random pairs a row, then every label, the curve and the cover rule."""
     from curate.groups import Hand, curve, curve_limits
@@ -273,6 +294,7 @@ CASES: dict[str, Case] = {
     "neighbour": case_neighbour,
     "crossfilter": case_crossfilter,
     "forest": case_forest,
+    "search": case_search,
     "threshold": case_threshold,
     "export": case_export,
 }

@@ -15,8 +15,9 @@ from curate.scores import Scores
 
 if TYPE_CHECKING:
     import polars as pl
+    import torch
 
-__all__ = ["Place", "find_row", "neighbours", "ordered", "place", "search_rows", "sortable"]
+__all__ = ["Place", "closeness", "find_row", "meanings", "neighbours", "ordered", "place", "search_rows", "sortable"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -39,6 +40,36 @@ def search_rows(dataset: Dataset, words: str) -> Bools:
     holds = [pl.any_horizontal(pl.col(n).str.contains(f"(?i){pl.escape_regex(phrase)}").fill_null(False) for n in parts) for phrase in phrases]
     found = dataset.views(parts).select(pl.all_horizontal(holds).alias("found")).collect(engine="streaming")
     return found["found"].to_numpy()
+
+
+def meanings(scores: Scores) -> tuple[Ints, torch.Tensor]:
+    """Positions of the rows that have an embedding, and their unit vectors rounded to bfloat16 [m, d], to be searched again and again."""
+    import pyarrow as pa
+    import torch
+
+    from curate.nearest import unit_vectors
+
+    column = scores.vectors("embedding", "embedding_vector").to_arrow()
+    position, vectors = unit_vectors(pa.chunked_array([column]))
+    return position, torch.from_numpy(vectors).to(torch.bfloat16)
+
+
+def closeness(scores: Scores, words: str, held: tuple[Ints, torch.Tensor]) -> npt.NDArray[np.float32]:
+    """Cosine of some words with each row, by the model that embedded the rows, to about .01; NaN where a row has no embedding. float32 [rows].
+
+    held: from `meanings`.
+    """
+    import pyarrow as pa
+    import torch
+
+    task, (position, vectors) = scores.measured["embedding"], held
+    batch = pa.record_batch({"of": pa.array([words], pa.large_string())})
+    query = task.signal.compute(batch, **task.parameters)["embedding_vector"]
+    found = np.full(scores.dataset.rows, np.nan, np.float32)
+    if query.null_count == 0:
+        asked = torch.from_numpy(np.asarray(query.flatten().to_numpy(), np.float32).copy()).to(torch.bfloat16)
+        found[position] = (vectors @ asked).float().numpy()
+    return found
 
 
 def _phrases(words: str) -> list[str]:

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.browse import Place, find_row, neighbours, ordered, place, search_rows, sortable
+from curate.browse import Place, closeness, find_row, meanings, neighbours, ordered, place, search_rows, sortable
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import load
+from curate.measure import measure
 from curate.scores import Scores
+from curate.task import plan
 from curate.workspace import Workspace
 
 ROWS = [
@@ -117,3 +120,21 @@ def test_neighbours_leave_out_the_row_itself_and_empty_places() -> None:
     assert neighbours(rows, near, 0) == [(1, pytest.approx(0.9)), (2, 0.5)]
     assert neighbours(rows, near, 1) == [(0, pytest.approx(0.9)), (2, 0.25)]
     assert neighbours(rows, near, 2) == []
+
+
+def test_the_closest_in_meaning_come_first(tmp_path: Path) -> None:
+    animals, money = ["a cat sleeps on the sofa", "the dog runs after a ball"], ["how do I pay my bank loan", "the interest rate of a credit card"]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in [*animals, None, *money]))
+    work = Workspace.at(tmp_path / "workspace")
+    data = load(str(path), work)
+    tasks = plan(data, {"embedding": {"model": "wordllama"}})
+    measure(data, tasks, work, "inline")
+    scores = Scores(data, work, tasks)
+    near = closeness(scores, "kitten and puppy", meanings(scores))
+    assert np.isnan(near[2])
+    assert min(near[:2]) > max(near[3:])
+    exact = scores.vectors("embedding", "embedding_vector")
+    asked = tasks[0].signal.compute(pa.record_batch({"of": pa.array(["kitten and puppy"], pa.large_string())}), **tasks[0].parameters)["embedding_vector"]
+    assert near[0] == pytest.approx(float(np.dot(exact[0].to_numpy(), np.array(asked[0].as_py()))), abs=0.01)
+    assert np.isnan(closeness(scores, " ", meanings(scores))).all()

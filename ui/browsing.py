@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from curate.browse import ordered, search_rows, sortable
+from curate.browse import closeness, meanings, ordered, search_rows, sortable
 from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.query import filter_rows, queryable
@@ -23,6 +23,8 @@ __all__ = ["actions", "controls", "reading"]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 FILE_ORDER = "file order"
+CLOSEST = "closeness in meaning to the words"
+MOST = 1_000  # rows listed by closeness
 SQL = "SQL"
 
 
@@ -44,35 +46,55 @@ def _ordered(name: str, _scores: Scores, by: str, descending: bool) -> Ints:
     return ordered(_scores, by, descending)
 
 
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _meanings(name: str, _scores: Scores) -> tuple[Ints, Any]:
+    del name
+    return meanings(_scores)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Searching")
+def _closest(name: str, _scores: Scores, words: str) -> Ints:
+    """Positions of the rows that have an embedding, those closest to the words first."""
+    near = closeness(_scores, words, _meanings(name, _scores))
+    return np.argsort(-near, kind="stable")[: int(np.count_nonzero(~np.isnan(near)))].astype(np.int32)
+
+
 def controls() -> tuple[Ints, list[str], str]:
     """Draw the controls. Returns the positions that they leave, in order, the columns to show, and a name for the question they ask."""
     measured = state.scores()
     words, by, descending, which = _asked(measured)
-    mask = _search(version(measured), measured.dataset, words).copy() if words else np.ones(measured.dataset.rows, np.bool_)
+    literal = words if by != CLOSEST else ""
+    mask = _search(version(measured), measured.dataset, literal).copy() if literal else np.ones(measured.dataset.rows, np.bool_)
     viewed, keep = state.in_view(), state.selection().keep
     if viewed is not None:
         mask &= viewed
     if which != "All":
         mask &= keep if which == "Kept" else ~keep
-    order = np.arange(len(mask), dtype=np.int32) if by == FILE_ORDER else _ordered(version(measured), measured, by, descending)
-    positions = order[mask[order]]
+    if by == CLOSEST:
+        order = _closest(version(measured), measured, words) if words else np.empty(0, np.int32)
+    else:
+        order = np.arange(len(mask), dtype=np.int32) if by == FILE_ORDER else _ordered(version(measured), measured, by, descending)
+    positions = order[mask[order]][: MOST if by == CLOSEST else None]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(f"{count(len(positions))} of {count(len(mask), 'rows')} · {share(len(positions), len(mask))}")
-        if words:
+        if by == CLOSEST:
+            st.text(f"The {count(MOST)} closest at most, the closest first." if words else "Say above what they should be close to.")
+        elif words:
             st.button(
                 "Use the search on every page",
                 type="tertiary",
                 on_click=state.add_pill,
                 args=(f"text has {words}", _search(version(measured), measured.dataset, words)),
             )
-    shown = [*dict.fromkeys([*([by] if by != FILE_ORDER else []), *st.session_state.get("rows-columns", [])])]
+    shown = [*dict.fromkeys([*([by] if by not in (FILE_ORDER, CLOSEST) else []), *st.session_state.get("rows-columns", [])])]
     return positions, shown, f"{words}|{by}|{descending}|{which}|{[p.label for p in state.pills()]}"
 
 
 def _asked(measured: Scores) -> tuple[str, str, bool, str]:
     names = sortable(measured)
     held = st.session_state.get("rows-by")
-    if held is not None and held not in (FILE_ORDER, *names):
+    orders = [FILE_ORDER, *([CLOSEST] if "embedding" in measured.measured else []), *names]
+    if held is not None and held not in orders:
         st.session_state["rows-by"] = FILE_ORDER
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         words = st.text_input(
@@ -83,8 +105,8 @@ def _asked(measured: Scores) -> tuple[str, str, bool, str]:
             placeholder="words, or “a phrase” in quotes",
             help="Rows that hold every word, in any case",
         )
-        by = st.selectbox("Order by", [FILE_ORDER, *names], key="rows-by", persist_state="session", width=230, help=about(held) if held else None)
-        ways, off = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}, by == FILE_ORDER
+        by = st.selectbox("Order by", orders, key="rows-by", persist_state="session", width=230, help=about(held) if held else None)
+        ways, off = {"Up": ":material/arrow_upward:", "Down": ":material/arrow_downward:"}, by in (FILE_ORDER, CLOSEST)
         down = st.segmented_control(
             "Direction", list(ways), format_func=lambda w: ways[w], default="Up", required=True, key="rows-direction", persist_state="session", disabled=off
         )
