@@ -125,10 +125,14 @@ def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, t
 def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:
     page.goto("/duplicates")
     settled(page, "Duplicates")
+    slider = page.locator("[data-testid=stSlider] input[type=range]").first
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 0.50")
+    settled(page, "Duplicates")
     before = _kept(page)
-    page.locator("[data-testid=stSlider] input[type=range]").first.focus()
-    for _ in range(30):
-        page.keyboard.press("ArrowRight")  # the test before may have left it at its lowest
+    slider.focus()
+    page.keyboard.press("End")
     page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")
     settled(page, "Duplicates")
     after = _kept(page)
@@ -209,7 +213,7 @@ def test_the_legend_filters_and_the_neighbours_of_a_lasso_come_into_view(page: P
     _drag(page, page.locator(".js-plotly-plot .nsewdrag").first, [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.04)])
     page.get_by_role("button", name="More like these").click(timeout=20_000)
     page.locator(".st-key-frame button", has_text="in view: like").first.wait_for(timeout=20_000)
-    assert page.locator("[data-testid=stException]").count() == 0
+    settled(page, "Map")
 
 
 def test_the_map_is_drawn_anew_where_it_is_zoomed_to(page: Page) -> None:
