@@ -27,8 +27,8 @@ WORK = {
     "neighbour": "15 nearest neighbours",
     "pynndescent": "— pynndescent",
     "semantic_duplicate": "semantic duplicates, every threshold from the floor",
-    "projection": "projection",
-    "umap": "— umap-learn, its defaults",
+    "projection": "projection, from those neighbours",
+    "umap": "— umap-learn's defaults, neighbours included",
     "cluster": "clusters with names",
     "text_quality": "text quality and language",
     "tokens": "tokens",
@@ -58,8 +58,13 @@ def _say(value: float) -> str:
     return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
+def _cell(one: Mapping[str, Any]) -> str:
+    recall = f", recall {one['recall_at_15']:.3f}" if "recall_at_15" in one else ""
+    return f"{_say(one['cpu_seconds'])} s, {one['peak_mb']:,} MB{recall}"
+
+
 def _row(results: Results, case: str) -> str:
-    cells = [f"{_say(one['cpu_seconds'])} s, {one['peak_mb']:,} MB" if (one := results.get((case, rows))) else "" for rows in SIZES]
+    cells = [_cell(results[case, rows]) if (case, rows) in results else "" for rows in SIZES]
     slope = growth(results, case)
     return f"| {WORK[case]} | {' | '.join(cells)} | {f'{slope:.2f}' if slope is not None else ''} |"
 

@@ -212,7 +212,7 @@ def test_the_legend_filters_and_the_neighbours_of_a_lasso_come_into_view(page: P
     settled(page, "Map")
     _drag(page, page.locator(".js-plotly-plot .nsewdrag").first, [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.04)])
     page.get_by_role("button", name="More like these").click(timeout=20_000)
-    page.locator(".st-key-frame button", has_text="in view: like").first.wait_for(timeout=20_000)
+    expect(page.locator(".st-key-frame button", has_text="in view: like").first).to_be_visible(timeout=20_000)
     settled(page, "Map")
 
 
