@@ -33,7 +33,7 @@ def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "sto
         asked = load_recipe(Path(seen[0]))
         seen = [asked.dataset.path] if isinstance(asked.dataset.path, str) else asked.dataset.path
         bad_lines = asked.dataset.bad_lines
-    job = start(state.workspace(), ["load", *seen, "--bad-lines", bad_lines], "Opening")
+    job = start(state.workspace(), ["load", *seen, "--bad-lines", bad_lines], f"Opening {Path(seen[0]).name}")
     st.session_state["opening"] = (job.id, asked, seen, by_hand)
 
 
