@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.browse import search_rows
+from curate.fidelity import AROUND, NEAR, Fidelity, map_fidelity
+from curate.scores import Scores
 from ui import measuring, state
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.map.colour import Groups, choices
@@ -103,6 +105,7 @@ def picture(look: Look) -> None:
     config = {"displayModeBar": True, "displaylogo": False, "scrollZoom": True, "modeBarButtons": BUTTONS}
     st.plotly_chart(drawing, width="stretch", key=KEY, config=config, on_select=drawn, selection_mode=("box", "lasso"), alt="Map of the rows by meaning")
     _follow_zoom()
+    _how_true()
     if in_hand():
         actions(look)
     else:
@@ -110,6 +113,27 @@ def picture(look: Look) -> None:
         rest = f" {count(nowhere, 'rows')} have no text and no place." if nowhere else ""
         st.caption(f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}")
     _probe(webgl)
+
+
+@st.cache_data(max_entries=8, show_spinner="Measuring the map on a sample …")
+def _fidelity(key: str, _scores: Scores) -> Fidelity | None:
+    del key
+    return map_fidelity(_scores)
+
+
+def _how_true() -> None:
+    """How far the map can be believed, once somebody asks."""
+    with st.popover("How true is this map?", icon=":material/straighten:", key="map-true", on_change="rerun") as asked:
+        if not asked.open:
+            return
+        measured = state.scores()
+        found = _fidelity(" ".join(t.key for t in measured.measured.values()), measured)
+        if found is None:
+            st.text("It has too few rows to tell.")
+            return
+        st.text(f"On a sample of {count(found.rows, 'rows')}:")
+        st.text(f"trustworthiness {found.trust:.3f}: rows that lie together mean alike things, 1 where all do")
+        st.text(f"{found.kept:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map")
 
 
 def _follow_zoom() -> None:

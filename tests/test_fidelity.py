@@ -1,0 +1,31 @@
+"""How well a map keeps what is near: against scikit-learn, and at both ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.manifold import trustworthiness
+
+from curate.fidelity import AROUND, NEAR, fidelity
+from tests.vectors import planted
+
+
+def test_trust_is_that_of_scikit_learn() -> None:
+    vectors, _ = planted(400, 16, 8, 0.4)
+    places = vectors[:, :2].copy()
+    found = fidelity(vectors, places)
+    assert found.trust == pytest.approx(trustworthiness(vectors, places, n_neighbors=NEAR, metric="cosine"), abs=1e-3)
+    distance = 1 - vectors @ vectors.T
+    flat = ((places[:, None] - places[None]) ** 2).sum(2)
+    kept = [len({*np.argsort(d)[1 : NEAR + 1]} & {*np.argsort(f)[1 : AROUND + 1]}) / NEAR for d, f in zip(distance, flat, strict=True)]
+    assert found.kept == pytest.approx(np.mean(kept), abs=1e-2)
+
+
+def test_a_map_that_is_the_space_is_wholly_true_and_a_random_one_is_not() -> None:
+    angle = np.random.default_rng(0).uniform(0, 3, 300)
+    circle = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    assert fidelity(circle, circle).trust == pytest.approx(1, abs=1e-3)
+    assert fidelity(circle, circle).kept == pytest.approx(1, abs=1e-2)
+    random = np.random.default_rng(1).random((300, 2)).astype(np.float32)
+    assert fidelity(circle, random).trust < 0.6
+    assert fidelity(circle, random).kept < 0.4
