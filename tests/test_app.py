@@ -92,7 +92,7 @@ def test_every_page_is_there_with_nothing_open(chrome: Browser, tmp_path: Path, 
         page.close()
 
 
-def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, tmp_path: Path) -> None:
+def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, demo: Path, tmp_path: Path) -> None:
     page.goto("/duplicates")
     settled(page, "Duplicates")
     before = _kept(page)
@@ -116,7 +116,7 @@ def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, t
     waiting.value.save_as(tmp_path / "kept.parquet")
     downloaded = pl.read_parquet(tmp_path / "kept.parquet")
     assert len(downloaded) == seen
-    command = [sys.executable, "-m", "curate", "run", str(recipe), "--workspace", str(tmp_path / "fresh"), "--out", str(tmp_path / "out"), "--json"]
+    command = [sys.executable, "-m", "curate", "run", str(recipe), "--workspace", str(demo.parent / "workspace"), "--out", str(tmp_path / "out"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["kept"] == seen
     assert pl.read_parquet(tmp_path / "out" / "selected.parquet")["row_id"].to_list() == downloaded["row_id"].to_list()
