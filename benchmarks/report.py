@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.growth import growth_svg
+
 __all__ = ["report"]
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+PICTURE = HERE / "growth.svg"
 MARKS = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
 SIZES = (10_000, 100_000, 1_000_000)
 WORK = {
@@ -110,11 +113,33 @@ def report(results: Results) -> str:
     head = f"On {' and '.join(machines)}; generated rows, one process a case, CPU-seconds and peak memory. The files in `benchmarks/results` hold each figure."
     cases: Sequence[str] = [case for case in WORK if any((case, rows) in results for rows in SIZES)]
     table = ["| work | 10,000 rows | 100,000 | 1,000,000 | grows as n^ |", "|---|---|---|---|---|", *(_row(results, case) for case in cases)]
-    return "\n".join([head, "", *table, "", *_quick(results), "", *_beside(results)]).strip()
+    return "\n".join([head, "", *table, "", "![CPU-seconds by rows](benchmarks/growth.svg)", "", *_quick(results), "", *_beside(results)]).strip()
+
+
+DRAWN = {
+    "load": "load",
+    "exact_duplicate": "exact duplicates",
+    "near_duplicate": "near duplicates",
+    "embedding_static": "static embedding",
+    "neighbour": "neighbours",
+    "semantic_duplicate": "semantic duplicates",
+    "projection": "projection",
+    "cluster": "clusters",
+    "text_quality": "text quality",
+    "tokens": "tokens",
+    "export": "export",
+}
+
+
+def picture(results: Results) -> str:
+    """The growth of Curate's own work as SVG."""
+    lines = {name: [(rows, float(results[case, rows]["cpu_seconds"])) for rows in SIZES if (case, rows) in results] for case, name in DRAWN.items()}
+    return growth_svg({name: points for name, points in lines.items() if len(points) > 1})
 
 
 def main() -> None:
-    """Write the figures into README.md."""
+    """Write the figures into README.md and growth.svg."""
+    PICTURE.write_text(picture(read_results()))
     text = README.read_text()
     before, rest = text.split(MARKS[0])
     after = rest.split(MARKS[1])[1]

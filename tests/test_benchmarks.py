@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 
-from benchmarks.report import MARKS, README, growth, read_results, report
+from benchmarks.report import DRAWN, MARKS, PICTURE, README, growth, picture, read_results, report
 
 
 def test_the_readme_says_what_was_measured() -> None:
     said = README.read_text().split(MARKS[0])[1].split(MARKS[1])[0].strip()
     assert said == report(read_results()), "python -m benchmarks.report writes them anew"
+
+
+def test_the_picture_is_of_the_same_results() -> None:
+    drawn = picture(read_results())
+    assert PICTURE.read_text() == drawn
+    root = ElementTree.fromstring(drawn)
+    assert len(root.findall("{http://www.w3.org/2000/svg}polyline")) == len(DRAWN)
 
 
 def test_growth_is_the_slope_on_logarithms() -> None:
