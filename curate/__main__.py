@@ -1,14 +1,19 @@
-"""The command line. Results to stdout, progress to stderr. Exit codes: 0 done, 1 the answer is no, 2 the input is bad (one message, no traceback)."""
+"""The command line. Results to stdout, progress to stderr.
+
+Exit codes: 0 done, 1 the answer is no, 2 the input is bad (one message, no traceback), 3 a defect of Curate's own.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from curate.errors import Cancelled, CurateError, InputError, SignalError
@@ -197,10 +202,20 @@ def _stop(*_: object) -> None:
     raise Cancelled(STOPPED)
 
 
+def _defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A defect of Curate's own: its traceback, and an exit code that is no answer."""
+    sys.__excepthook__(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(3)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     from curate.jobs import ProgressFile
 
+    if argv is None:
+        sys.excepthook = _defect
     args = _parser().parse_args(argv)
     tell = ProgressFile(args.progress) if args.progress else _Stderr()
     signal.signal(signal.SIGTERM, _stop)
