@@ -55,8 +55,8 @@ def controls() -> Look:
     named = choices(state.scores())
     view, text = recall("view"), state.scores().dataset.has("text")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by = st.selectbox("Colour by", list(named), format_func=lambda n: named.get(n, n), key="map_by", persist_state="session", width=230)
-        words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=230) if text else ""
+        by = st.selectbox("Colour by", list(named), format_func=lambda n: named.get(n, n), key="map_by", persist_state="session", width=190)
+        words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=190) if text else ""
         fade = st.toggle("Dropped rows faint", value=True, key="map_fade", persist_state="session")
         names = st.toggle("Names", value=True, key="map_names", persist_state="session", disabled="cluster" not in named)
         _only(by or "kept")
@@ -82,7 +82,7 @@ def _only(by: str) -> None:
             codes = [i for i, name in enumerate(found.names) if name in chosen]
             state.add_pill(f"{by.replace('_', ' ')}: {'; '.join(chosen)}"[:60], np.isin(found.code, codes), "legend")
 
-    st.multiselect("Only", found.names, default, key=key, on_change=choose, placeholder="all groups", width=230)
+    st.multiselect("Only", found.names, default, key=key, on_change=choose, placeholder="all groups", width=190)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
