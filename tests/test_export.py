@@ -151,3 +151,35 @@ def test_signals_are_listed_for_programs(tmp_path: Path) -> None:
     assert near["parameters"]["floor"] == 0.5
     assert near["columns"][0]["unit"]
     assert near["source"]
+
+
+def test_an_export_can_be_exported_again_and_again(tmp_path: Path) -> None:
+    source = str(write(tmp_path))
+    for i in range(4):
+        recipe = parse_recipe({"dataset": {"path": source}, "signals": {"tokens": {}}}, "r")
+        run(recipe, Workspace.at(tmp_path / "workspace"), tmp_path / f"out-{i}", "inline")
+        source = str(tmp_path / f"out-{i}" / "selected.parquet")
+    names = pl.read_parquet(source).columns
+    assert len(names) == len({*names})
+    assert {"tokens_text", "tokens_text_2", "tokens_text_3", "tokens_text_4"} <= {*names}
+
+
+def test_versions_with_other_roles_or_signals_are_others(tmp_path: Path) -> None:
+    path, workspace = str(write(tmp_path)), Workspace.at(tmp_path / "workspace")
+    given: list[dict[str, Any]] = [
+        {"dataset": {"path": path}, "signals": {"exact_duplicate": {}}},
+        {"dataset": {"path": path, "roles": {"response": "prompt"}}, "signals": {"exact_duplicate": {}}},
+        {"dataset": {"path": path}, "signals": {"exact_duplicate": {"of": "prompt"}}},
+    ]
+    out = [run(parse_recipe(one, "r"), workspace, None, "inline").out for one in [*given, given[0]]]
+    assert len({*out}) == 3
+    assert out[3] == out[0]
+
+
+def test_one_bad_model_stops_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("dataset: {path: small.jsonl}\nsignals: {tokens: {model: ./nowhere}, exact_duplicate: {}}\n")
+    done = _curate("score", "recipe.yaml", folder=tmp_path)
+    assert done.returncode == 2
+    assert "the signal tokens failed" in done.stderr
+    assert "exact_duplicate: measured" in done.stdout

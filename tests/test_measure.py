@@ -100,3 +100,14 @@ def test_the_pool_gives_what_one_process_gives(tmp_path: Path, workspace: Worksp
     measure(dataset, tasks, workspace, "pool")
     pooled = pl.concat([pl.read_parquet(t.folder(workspace) / "scores.parquet") for t in tasks], how="horizontal")
     assert pooled.equals(alone.frame.drop("row_id").select(pooled.columns))
+
+
+def test_parts_that_a_killed_run_of_another_size_left_are_not_taken(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+    dataset = load(str(write(tmp_path)), workspace)
+    (task,) = plan(dataset, {"length": {}})
+    parts = curate.task.parts_folder(task.folder(workspace))
+    parts.mkdir(parents=True)
+    pl.DataFrame({"length_characters": pl.Series([1, 2], dtype=pl.Int32)}).write_parquet(parts / "part-000000000003.parquet")
+    measure(dataset, [task], workspace, "inline")
+    assert pl.read_parquet(task.folder(workspace) / "scores.parquet").height == dataset.rows
+    assert not parts.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,27 @@ def test_undoing_everything_leaves_nothing(steps: list[tuple[Action, set[str], b
     while (last := fold(log).undo) is not None:
         log.append(Review("undo", "s", of=last.id))
     assert np.all(marks(fold(log).marked, IDS) == 0)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from curate.errors import InputError
+from curate.reviews import Review, append, read_log
+log = Path(sys.argv[1])
+append(log, Review("drop", "s", rows=("a",)))
+size = log.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20))
+try:
+    append(log, Review("drop", "s", rows=("b",) * 50))
+except InputError as error:
+    print("told", log.stat().st_size == size, len(read_log(log)), error)
+"""
+
+
+def test_a_full_disk_is_told_and_leaves_the_log_whole(tmp_path: Path) -> None:
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path / "log.jsonl")], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("told True 1 "), done.stdout + done.stderr
+    assert "the decision could not be kept" in done.stdout
