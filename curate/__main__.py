@@ -93,18 +93,14 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
 
 
 def _score(args: argparse.Namespace, tell: Any) -> int:
-    from curate.load import load, open_dataset
+    from curate.export import dataset_of
     from curate.measure import measure
     from curate.recipe import load_recipe
     from curate.task import plan
     from curate.workspace import Workspace
 
     recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
-    part = recipe.dataset
-    if args.key:
-        dataset = open_dataset(workspace, args.key, part.roles)
-    else:
-        dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    dataset = dataset_of(recipe, workspace, args.key, tell)
     wanted = {n: recipe.signals.get(n, {}) for n in args.only} if args.only else recipe.signals
     tasks = plan(dataset, {**wanted} if args.only is None else {**recipe.signals, **wanted})
     if args.only:

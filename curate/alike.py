@@ -145,7 +145,6 @@ class _Packed:
         self.cells, self.place = cells, np.empty(len(vectors), np.int64)
         self.place[cells.member] = np.arange(len(vectors))
         self.rows = torch.zeros((len(vectors) + STEP, vectors.shape[1]), dtype=screen_dtype())
-        self.lowest = np.finfo(np.float32).min if self.rows.dtype == torch.float32 else np.int16(-(2**15))
         for first in range(0, len(vectors), MEMBERS):
             some = cells.member[first : first + MEMBERS]
             self.rows[first : first + len(some)] = torch.from_numpy(vectors[some])

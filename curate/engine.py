@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Literal, TypeVar
 
-__all__ = ["Engine", "run_batches", "workers"]
+from curate.threads import cores
+
+__all__ = ["Engine", "run_batches"]
 
 Engine = Literal["inline", "pool"]
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-
-def workers() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: Engine) -> Iterator[Out]:
@@ -30,12 +26,12 @@ def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: En
         yield from map(function, batches)
         return
     # spawn, not fork: threads of Polars, torch and numba do not survive a fork
-    with ProcessPoolExecutor(workers(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting: deque[Future[Out]] = deque()
         try:
             for batch in batches:
                 waiting.append(pool.submit(function, batch))
-                if len(waiting) >= 2 * workers():
+                if len(waiting) >= 2 * cores():
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -32,7 +32,7 @@ from curate.workspace import Workspace, digest, file_sha256, whole_folder, write
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Export", "export", "run", "selected_columns"]
+__all__ = ["Export", "dataset_of", "export", "run", "selected_columns"]
 
 PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama")
 
@@ -55,14 +55,18 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None. key: of a dataset loaded before."""
     if out is not None:
         check_out(out)
-    part = recipe.dataset
-    if key is not None:
-        dataset = open_dataset(workspace, key, part.roles)
-    else:
-        dataset = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    dataset = dataset_of(recipe, workspace, key, tell)
     scores = read_scores(dataset, recipe, workspace)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
+
+
+def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
+    """The dataset of a recipe with its roles, loaded; or opened by its key where that is known."""
+    part = recipe.dataset
+    if key is not None:
+        return open_dataset(workspace, key, part.roles)
+    return load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
 
 
 def check_out(out: Path) -> None:

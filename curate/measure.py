@@ -69,11 +69,11 @@ def _manifest(dataset: Dataset, task: Task, seconds: float, cpu: float) -> dict[
     }
 
 
-def _check(found: pa.Table | pa.RecordBatch, signal: Signal, rows: int) -> pl.DataFrame:
+def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows: int) -> pl.DataFrame:
     """What a signal returned, with exactly its declared columns and types."""
     import polars as pl
 
-    frame = pl.from_arrow(found)
+    frame = found if isinstance(found, pl.DataFrame) else pl.from_arrow(found)
     assert isinstance(frame, pl.DataFrame)
     names = [c.name for c in signal.columns]
     if frame.columns != names or len(frame) != rows:
@@ -86,6 +86,7 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
 
     signal, parts = task.signal, parts_folder(task.folder(workspace))
     todo: list[int] = []
+    done = task.rows_done(workspace, dataset.rows)
 
     def missing() -> Iterator[pa.RecordBatch]:
         for start, batch in _batches(dataset, task, workspace):
@@ -102,8 +103,9 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
             if task.done(workspace):
                 raise _Elsewhere
             write_file(parts / f"part-{start:012}.parquet", frame.write_parquet)
+            done += len(frame)
             if tell:
-                tell(signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
+                tell(signal.name, done, dataset.rows)
     except _BatchError as error:
         raise SignalError(signal.name, dataset.name, todo[0] + error.row, error.cause) from None
     files = [parts / f"part-{start:012}.parquet" for start in range(0, dataset.rows, signal.batch)]
@@ -113,7 +115,7 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
         if task.done(workspace):
             raise _Elsewhere from None
         raise
-    return _check(whole.to_arrow(compat_level=pl.CompatLevel.oldest()), signal, dataset.rows) if files else whole, None
+    return _check(whole, signal, dataset.rows), None
 
 
 def _empty(signal: Signal) -> pl.DataFrame:

@@ -153,6 +153,7 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
     every, probe = np.arange(n + STEP, dtype=np.int32), cells.probe[cells.member]
 
     def look(cell: int, query: Ints) -> None:
+        """Some rows against the members of one cell."""
         first, last = int(start[cell]), int(start[cell + 1])
         target = rows[first : first + -(-(last - first) // STEP) * STEP]
         for i in range(0, len(query), QUERIES):
@@ -165,6 +166,7 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
             look(cell, every[start[cell] : start[cell + 1]])
 
     def others(part: int) -> None:
+        """One part of the rows through all their cells but their own."""
         low, high = n * part // PARTS, n * (part + 1) // PARTS
         asked = probe[low:high, 1:].ravel()
         order = np.argsort(asked, kind="stable")

@@ -85,7 +85,9 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
         signal = discover()[name]
         given = check_parameters(signal, signals.get(name) or {})
         needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in signal.inputs if i in owners))
-        tasks[name] = Task(signal, given, _key(dataset, signal, given, needs), needs, _lacks(dataset, signal, given, needs))
+        reference = _reference(str(given["reference"])) if given.get("reference") else None
+        key = _key(dataset, signal, given, needs, reference)
+        tasks[name] = Task(signal, given, key, needs, _lacks(dataset, signal, given, needs, reference))
         return tasks[name]
 
     for name in signals:
@@ -103,13 +105,13 @@ def input_view(name: str, parameters: Mapping[str, Any]) -> str:
     return view
 
 
-def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str:
+def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:
     model = _identity(str(parameters["model"])) if "model" in parameters else None
     texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
     read = {input_view(i, parameters) for i in signal.inputs}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
-    more = [_reference(str(parameters["reference"]))] if parameters.get("reference") else []
+    more = [] if reference is None else [reference]
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
 
 
@@ -127,10 +129,10 @@ def _identity(model: str) -> str:
     return identity(model)
 
 
-def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task]) -> str | None:
+def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str | None:
     if parameters.get("reference") == "":
         return "needs the parameter reference: a dataset to compare with"
-    if parameters.get("reference") and not _reference(str(parameters["reference"])):
+    if reference == []:
         return f"cannot read its reference {parameters['reference']}"
     for name in signal.required:
         view = input_view(name, parameters)

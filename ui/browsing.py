@@ -18,7 +18,7 @@ from ui import state
 from ui.rows import fate, row_link, row_text, why_dropped
 from ui.widgets import about, count, share
 
-__all__ = ["actions", "controls", "reading"]
+__all__ = ["actions", "controls", "reading", "search", "version"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -38,6 +38,13 @@ def version(measured: Scores) -> str:
 def _search(name: str, _data: Dataset, words: str) -> Bools:
     del name
     return search_rows(_data, words)
+
+
+def search(words: str) -> Bools:
+    """True for the rows that hold every word. bool [rows]; not to be written to."""
+    data = state.scores().dataset
+    found: Bools = _search(f"{data.key} {data.fingerprint} {data.roles}", data, words)
+    return found
 
 
 @st.cache_resource(max_entries=16, show_spinner="Ordering")
@@ -64,7 +71,7 @@ def controls() -> tuple[Ints, list[str], str]:
     measured = state.scores()
     words, by, descending, which = _asked(measured)
     literal = words if by != CLOSEST else ""
-    mask = _search(version(measured), measured.dataset, literal).copy() if literal else np.ones(measured.dataset.rows, np.bool_)
+    mask = search(literal).copy() if literal else np.ones(measured.dataset.rows, np.bool_)
     viewed, keep = state.in_view(), state.selection().keep
     if viewed is not None:
         mask &= viewed
@@ -84,7 +91,7 @@ def controls() -> tuple[Ints, list[str], str]:
                 "Use the search on every page",
                 type="tertiary",
                 on_click=state.add_pill,
-                args=(f"text has {words}", _search(version(measured), measured.dataset, words)),
+                args=(f"text has {words}", search(words)),
             )
     shown = [*dict.fromkeys([*([by] if by not in (FILE_ORDER, CLOSEST) else []), *st.session_state.get("rows-columns", [])])]
     return positions, shown, f"{words}|{by}|{descending}|{which}|{[p.label for p in state.pills()]}"

@@ -20,7 +20,7 @@ from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.keepers import keeper_control
 from ui.shown import Shown
-from ui.widgets import count, empty, key_of, share
+from ui.widgets import count, empty, key_of, likeness_text, share
 
 __all__ = ["controls", "kind", "picture", "shown", "why_nothing"]
 
@@ -62,7 +62,7 @@ def shown(name: str) -> Shown:
     threshold, on = _threshold(name), name in selection.gives_way
     inside = groups.in_hand(selection, name)
     said = state.decided().marked
-    pinned = groups.pinned_rows(measured, [r for r in said if r.action != "cut"])
+    pinned = groups.pinned_rows(measured, said)
     tasks = " ".join(t.key for t in measured.measured.values())
     key = blake2b(tasks.encode() + np.packbits(inside).tobytes() + np.packbits(pinned).tobytes(), digest_size=12).hexdigest()
     key = f"{key} {name} {threshold.keeper}"
@@ -181,7 +181,7 @@ def _curve(now: Shown) -> None:
         x=limit,
         y=1,
         yref="paper",
-        text=f"{_limit_text(limit)}: {now.dropped:,} rows",
+        text=f"{likeness_text(limit)}: {now.dropped:,} rows",
         showarrow=False,
         xanchor="right" if right else "left",
         xshift=-6 if right else 6,
@@ -192,10 +192,6 @@ def _curve(now: Shown) -> None:
     figure.update_xaxes(title="similarity at or above which a row goes", tickformat=".2f", range=[floor, 1.004])
     figure.update_yaxes(title="rows dropped", **_counts(max(int(found.rows.max()) for found in curves.values())))
     show(figure, f"curve-{now.name}")
-
-
-def _limit_text(limit: float) -> str:
-    return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:.4g}"
 
 
 def _counts(most: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from curate.recipe import LinkThreshold, Threshold
 from curate.selection import row_tokens
 from ui import measuring, opening, state
 from ui.escape import plain
-from ui.widgets import amount, count, share
+from ui.widgets import amount, count, likeness_text, share
 
 __all__ = ["frame", "in_words"]
 
@@ -50,8 +50,7 @@ def in_words(name: str, threshold: Threshold) -> str:
     """A threshold in a few words: "perplexity response ≤ 400"."""
     words = name.replace("_", " ")
     if isinstance(threshold, LinkThreshold):
-        limit = f"{threshold.limit:.2f}" if round(threshold.limit, 2) == threshold.limit else f"{threshold.limit:.4g}"
-        return f"{words} ≥ {limit}, {threshold.rule}"
+        return f"{words} ≥ {likeness_text(threshold.limit)}, {threshold.rule}"
     if isinstance(threshold.limit, tuple):
         return f"{words} in {threshold.limit[0]:,.4g}–{threshold.limit[1]:,.4g}"
     return f"{words} {'≤' if threshold.keep == 'below' else '≥'} {threshold.limit:,.4g}"

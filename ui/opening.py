@@ -19,7 +19,12 @@ from curate.workspace import Workspace, write_file
 from ui import measuring, state
 from ui.escape import plain
 
-__all__ = ["begin", "failed", "keep_upload", "open_path", "opening"]
+__all__ = ["begin", "failed", "keep_upload", "open_path", "opening", "seen_from_caller"]
+
+
+def seen_from_caller(path: str) -> str:
+    """A typed path or pattern as absolute text, seen from where `curate app` was called; a hub name stays."""
+    return resolve(path, Path(os.environ.get("CURATE_FROM", ".")))
 
 
 def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "stop", by_hand: bool = True) -> None:
@@ -28,7 +33,7 @@ def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "sto
     by_hand: a person opens it now, not the command that started the server. Raises InputError where a recipe is wrong.
     """
     asked: Recipe | None = None
-    seen = [resolve(path, Path(os.environ.get("CURATE_FROM", "."))) for path in ([paths] if isinstance(paths, str) else paths)]
+    seen = [seen_from_caller(path) for path in ([paths] if isinstance(paths, str) else paths)]
     if len(seen) == 1 and Path(seen[0]).suffix in (".yaml", ".yml"):
         asked = load_recipe(Path(seen[0]))
         seen = [asked.dataset.path] if isinstance(asked.dataset.path, str) else asked.dataset.path

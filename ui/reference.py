@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import streamlit as st
 
-from curate.readers.file import find_files, is_hub_name, resolve
+from curate.readers.file import find_files, is_hub_name
 from ui import measuring, state
+from ui.opening import seen_from_caller
 from ui.widgets import attempt, count
 
 __all__ = ["compare"]
@@ -18,7 +16,7 @@ SCORE = f"{SIGNAL}_similarity"
 
 
 def _start(path: str) -> None:
-    seen = resolve(path, Path(os.environ.get("CURATE_FROM", ".")))
+    seen = seen_from_caller(path)
     if not is_hub_name(seen):
         find_files([seen])
     now = state.recipe()

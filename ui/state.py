@@ -31,6 +31,7 @@ __all__ = [
     "close_pill",
     "dataset",
     "decided",
+    "has_pill",
     "in_view",
     "mark",
     "open_key",
@@ -273,6 +274,11 @@ def add_pill(label: str, rows: Bools, of: str = "") -> None:
     """Narrow the rows in view on every page. of: what it is made with; a new one replaces it."""
     of = of or label
     st.session_state["pills"] = [*(p for p in pills() if p.of != of), Pill(label, rows, of)]
+
+
+def has_pill(of: str) -> bool:
+    """Whether a filter made with this is on."""
+    return any(p.of == of for p in pills())
 
 
 def close_pill(of: str) -> None:

@@ -118,7 +118,7 @@ def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Colu
     everyone = [b.counts for b in binned] if view is None else crossfilter.histograms(binned, view)
     kept = crossfilter.histograms(binned, selection.keep if view is None else selection.keep & view)
     for i, (_, column) in enumerate(flat):  # a brushed histogram shows what its own brush would leave out
-        if any(p.of == _brush(column.name) for p in state.pills()):
+        if state.has_pill(_brush(column.name)):
             other = state.in_view(but=_brush(column.name))
             own = [binned[i]]
             everyone[i] = own[0].counts if other is None else crossfilter.histograms(own, other)[0]
@@ -265,7 +265,7 @@ def _histogram(card: Card, measured: Scores) -> None:
         {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}
         for value in (limit if isinstance(limit, tuple) else (limit,))
     ]
-    if any(p.of == _brush(card.name) for p in state.pills()):
+    if state.has_pill(_brush(card.name)):
         start, end = st.session_state[_brush(card.name)]
         lines.append({"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "fillcolor": HAND, "opacity": 0.15, "line": {"width": 0}})
     more = {

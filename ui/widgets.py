@@ -15,7 +15,7 @@ from curate.task import plan
 from ui import measuring, opening, state
 from ui.escape import plain
 
-__all__ = ["amount", "attempt", "beside", "count", "empty", "head", "key_of", "need", "need_dataset", "share"]
+__all__ = ["amount", "attempt", "beside", "count", "empty", "head", "key_of", "likeness_text", "need", "need_dataset", "share"]
 
 
 def count(number: float, noun: str = "") -> str:
@@ -33,6 +33,11 @@ def amount(now: Progress) -> str:
 def share(part: float, whole: float) -> str:
     """A share in per cent with one decimal; "–" of nothing."""
     return f"{part / whole:.1%}" if whole else "–"
+
+
+def likeness_text(limit: float) -> str:
+    """A similarity with two decimals, or as many as it has up to four digits: "0.80", "0.777"."""
+    return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:.4g}"
 
 
 def head(title: str, question: str) -> None:

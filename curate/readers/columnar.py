@@ -35,6 +35,7 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
         schema = schema.append(pa.field("split", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
+        """The rows of all files, with one schema."""
         for file in files:
             seen, rows, size = 0, _count(file), file.path.stat().st_size
             for batch in _batches(file):

@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
-from curate.browse import search_rows
 from curate.fidelity import AROUND, NEAR, Fidelity, map_fidelity
 from curate.scores import Scores
 from ui import measuring, state
+from ui.browsing import search
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.map.colour import Groups, choices
 from ui.map.hand import KEY, actions, drawn, in_hand, recall, remember, zoom
@@ -70,7 +69,7 @@ def _only(by: str) -> None:
     found = None if by == "kept" else colouring(by)
     if not isinstance(found, Groups):
         return
-    held = recall("only") if any(p.of == "legend" for p in state.pills()) else None
+    held = recall("only") if state.has_pill("legend") else None
     default = [*held[1]] if held and held[0] == by else []
     key = key_of(f"map_only_{by}", default)
 
@@ -85,17 +84,10 @@ def _only(by: str) -> None:
     st.multiselect("Only", found.names, default, key=key, on_change=choose, placeholder="all groups", width=190)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _search(key: str, words: str) -> npt.NDArray[np.bool_]:
-    del key
-    return search_rows(state.scores().dataset, words)
-
-
 def picture(look: Look) -> None:
     """The map, to be drawn on. It is sent anew only when something else than the hand changed, so that a lasso does not lose the place one has zoomed to."""
-    data = state.scores().dataset
     webgl = not st.session_state.get("webgl_missing", False)
-    found = _search(f"{data.key} {data.roles}", look.words) if look.words else None
+    found = search(look.words) if look.words else None
     content = content_key(look, found, webgl)
     before = recall("outline")
     if before is None or before[0] != content:
