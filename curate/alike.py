@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.cells import Cells, Floats, Ints, make_cells, screen_dtype
-from curate.nearest import MEMBERS, QUERIES, STEP, cell_count
+from curate.coarse import STEP
+from curate.nearest import MEMBERS, QUERIES, cell_count
 from curate.signal import follow, report
 from curate.threads import spread
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.coarse import STEP, byte_scale, products, to_bytes
 from curate.threads import spread
 
 if TYPE_CHECKING:
@@ -51,32 +52,57 @@ def screen_dtype() -> torch.dtype:
     return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") else torch.float32
 
 
-def closest(vectors: Floats, centre: Floats, best: int = 1, dtype: torch.dtype | None = None, tell: Tell = None) -> tuple[Ints, Floats]:
-    """The closest centres of each row and their cosines, closest first. vectors: [n, d]; centre: [c, d]; both unit. Returns int32, float32 [n, best].
+def closest(vectors: Floats, centre: Floats, dtype: torch.dtype | None = None, tell: Tell = None) -> tuple[Ints, Floats]:
+    """The closest centre of each row and its cosine. vectors: [n, d]; centre: [c, d]; both unit. Returns int32, float32 [n].
 
     tell: is told the share done, as it goes.
     """
     import torch
 
     target = torch.from_numpy(centre).to(dtype or torch.float32).T
-    near, cosine = np.empty((len(vectors), best), np.int32), np.empty((len(vectors), best), np.float32)
+    near, cosine = np.empty(len(vectors), np.int32), np.empty(len(vectors), np.float32)
 
     def find(first: int) -> None:  # keeps nothing of its own: a small result pins the large block beside it in a thread's heap
         score = (torch.from_numpy(vectors[first : first + BLOCK]).to(target.dtype) @ target).float()
-        top = score.max(1, keepdim=True) if best == 1 else score.topk(best, 1)
+        top = score.max(1)
         near[first : first + BLOCK], cosine[first : first + BLOCK] = top.indices.numpy(), top.values.numpy()
 
-    blocks = range(0, len(vectors), BLOCK)
+    _told(find, len(vectors), tell)
+    return near, cosine
+
+
+def _told(find: Callable[[int], None], rows: int, tell: Tell) -> None:
+    blocks = range(0, rows, BLOCK)
     for done, _ in enumerate(spread(find, blocks), 1):
         if tell:
             tell(done / len(blocks))
-    return near, cosine
+
+
+def _probes(vectors: Floats, centre: Floats, probes: int, tell: Tell) -> Ints:
+    """The closest centres of each row by products of 8 bits, closest first. int32 [n, probes]."""
+    import torch
+
+    from curate.kernels.nearest import highest_columns
+
+    scale = byte_scale(vectors[:: max(1, len(vectors) // 2000)])
+    target = np.zeros((-(-len(centre) // STEP) * STEP, vectors.shape[1]), np.int8)
+    to_bytes(centre, scale, target)
+    near = np.empty((len(vectors), probes), np.int32)
+
+    def find(first: int) -> None:
+        some = vectors[first : first + BLOCK]
+        query = np.zeros((-(-len(some) // STEP) * STEP, some.shape[1]), np.int8)
+        to_bytes(some, scale, query)
+        highest_columns(products(torch.from_numpy(query), torch.from_numpy(target)), len(centre), near[first : first + BLOCK])
+
+    _told(find, len(vectors), tell)
+    return near
 
 
 def improve(sample: Floats, centre: Floats, rounds: int, dtype: torch.dtype | None = None) -> Floats:
     """Centres after some rounds of k-means by cosine on a sample; a centre that no row is closest to stays where it is. float32 [c, d], unit."""
     for _ in range(rounds):
-        own = closest(sample, centre, 1, dtype)[0][:, 0]
+        own = closest(sample, centre, dtype)[0]
         order = np.argsort(own, kind="stable")
         there, first = np.unique(own[order], return_index=True)
         total = np.add.reduceat(sample[order], first)
@@ -95,7 +121,7 @@ def make_cells(vectors: Floats, count: int, probes: int, seed: int, tell: Tell =
     rng = np.random.default_rng(seed)
     sample = vectors[np.sort(rng.permutation(len(vectors))[: count * SAMPLE])]
     centre = improve(sample, sample[np.sort(rng.permutation(len(sample))[:count])], 5, screen_dtype())
-    probe = closest(vectors, centre, probes, screen_dtype(), tell)[0]
+    probe = _probes(vectors, centre, min(probes, len(centre)), tell)
     order = np.argsort(probe[:, 0], kind="stable").astype(np.int32)
     size = np.bincount(probe[:, 0], minlength=len(centre))
     pieces = np.maximum(1, -(-size // (4 * len(vectors) // count + 1)))

@@ -10,27 +10,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from curate.cells import Cells, Floats, Ints, make_cells
+from curate.coarse import STEP, Bytes, byte_scale, products, to_bytes
 from curate.signal import follow, report
 from curate.threads import spread
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import torch
 
-__all__ = ["EXACT_ROWS", "MEMBERS", "QUERIES", "STEP", "cell_count", "nearest", "nearest_in_cells", "recall_at_k", "unit_vectors"]
+__all__ = ["EXACT_ROWS", "MEMBERS", "QUERIES", "cell_count", "nearest", "nearest_in_cells", "recall_at_k", "unit_vectors"]
 
-Bytes = npt.NDArray[np.int8]
-
-LOWEST = -(2**31)
 EXACT_ROWS = 10_000  # neighbours of more rows are searched in cells
 QUERIES = 256
 MEMBERS = 4096
-STEP = 64  # members of a cell are rounded up to it: every new shape of a product costs milliseconds to prepare
-PROBES = 24
 ROUNDS = 2
+STEPS = 20  # neighbours, and rows whose neighbour it is, from which a round goes on
 WIDER = 5  # candidates more than neighbours: the coarse products err by a few places
 PARTS = 8  # of the rows, one at a time on a thread, each through all cells
 
@@ -84,7 +79,7 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
         query = every[first : first + QUERIES]
         for start in range(0, n, MEMBERS):
             product = whole[first : first + QUERIES] @ whole[start : start + MEMBERS].T
-            keep_best(Block(product.numpy(), query, every[start : start + MEMBERS]), score, candidate)
+            keep_best(Block(product.numpy(), query, every[start : start + MEMBERS]), candidate, score)
         score_exactly(vectors, candidate[first : first + QUERIES], query, rows, similarity)
 
     blocks = range(0, n, QUERIES)
@@ -93,8 +88,13 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
 
 
 def cell_count(rows: int) -> int:
-    """Cells of 350 rows at 100,000 and of 1,200 at a million: about as much work to choose cells as to search them."""
-    return max(1, int(0.85 * rows**0.5))
+    """Cells of 370 rows at 100,000 and of 840 at a million: about as much work to choose cells as to search them."""
+    return max(1, int(0.15 * rows**0.65))
+
+
+def probe_count(rows: int) -> int:
+    """Cells that each row is compared with: 24 up to 100,000 rows, fewer where cells are larger."""
+    return round(24 * float(min(1.0, 1e5 / max(rows, 1)) ** 0.3))
 
 
 def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
@@ -102,16 +102,15 @@ def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floa
 
     Rows are renumbered cell by cell, so that what is read together lies together.
     """
-    from curate.kernels.nearest import best_first, score_exactly
+    from curate.kernels.nearest import LOWEST, score_exactly
 
     n, room = len(vectors), k + WIDER
-    cells = make_cells(vectors, cell_count(n), PROBES, seed, lambda share: report(0.1 * share))
+    cells = make_cells(vectors, cell_count(n), probe_count(n), seed, lambda share: report(0.1 * share))
     coarse = _coarse(vectors, cells.member)
     score, near = np.full((n, room), LOWEST, np.int32), np.full((n, room), -1, np.int32)
     _probe(cells, coarse, score, near)
-    best_first(score, near)
     parts = [np.arange(i, min(i + MEMBERS, n), dtype=np.int32) for i in range(0, n, MEMBERS)]
-    _descend(coarse, near, score, parts)
+    _descend(cells, coarse, near, score, parts)
     rows, similarity = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
 
     def finish(some: Ints) -> None:
@@ -124,23 +123,12 @@ def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floa
 
 
 def _coarse(vectors: Floats, member: Ints) -> Bytes:
-    """Rows in the order of `member` in 8 bits, one scale for all: the few largest numbers are cut, as a tenth of a thousandth of them say little."""
-    from curate.kernels.nearest import to_bytes
-
-    sample = np.abs(vectors[:: max(1, len(vectors) // 2000)]).ravel()
-    scale = np.float32(127 / max(float(np.quantile(sample, 0.9999)), 1e-12))
-    out = np.zeros((len(vectors) + STEP, vectors.shape[1]), np.int8)  # products are taken of whole steps
-    list(spread(lambda first: to_bytes(vectors, member[first : first + MEMBERS], scale, out[first : first + MEMBERS]), range(0, len(member), MEMBERS)))
+    """Rows in the order of `member` in 8 bits, with a step of rows more, since products are taken of whole steps."""
+    scale = byte_scale(vectors[:: max(1, len(vectors) // 2000)])
+    out = np.zeros((len(vectors) + STEP, vectors.shape[1]), np.int8)
+    blocks = range(0, len(member), MEMBERS)
+    list(spread(lambda first: to_bytes(vectors[member[first : first + MEMBERS]], scale, out[first : first + MEMBERS]), blocks, False))
     return out
-
-
-def _whole_products(query: torch.Tensor, target: torch.Tensor) -> npt.NDArray[np.int32]:
-    """Products of 8-bit rows, int32 [queries, targets]: exact, on any processor."""
-    import torch
-
-    if torch.cpu.get_capabilities().get("avx512_vnni"):
-        return np.asarray(torch._int_mm(query, target.T).numpy())
-    return np.asarray((query.float() @ target.float().T).int().numpy())  # whole numbers below 2²⁴ are exact up to 1,040 dimensions
 
 
 def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
@@ -158,8 +146,8 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
         target = rows[first : first + -(-(last - first) // STEP) * STEP]
         for i in range(0, len(query), QUERIES):
             some = query[i : i + QUERIES]
-            padded = rows[torch.from_numpy(np.resize(some, -(-len(some) // STEP) * STEP))]
-            keep_best(Block(_whole_products(padded, target), some, every[first:last]), score, near)
+            padded = torch.from_numpy(coarse.take(np.resize(some, -(-len(some) // STEP) * STEP), 0))
+            keep_best(Block(products(padded, target), some, every[first:last]), near, score)
 
     def own(cell: int) -> None:
         if start[cell] < start[cell + 1]:
@@ -180,13 +168,17 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
         follow(spread(others, range(PARTS)), PARTS, 0.15, 0.6)
 
 
-def _descend(coarse: Bytes, near: Ints, score: Ints, parts: list[Ints]) -> None:
-    """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together."""
-    from curate.kernels.nearest import both_ways, join, not_in
+def _descend(cells: Cells, coarse: Bytes, near: Ints, score: Ints, parts: list[Ints]) -> None:
+    """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together.
 
-    before = np.full((len(near), 2 * near.shape[1]), -2, np.int32)
+    A row was compared with all members of its cells: only rows of other cells are tried.
+    """
+    from curate.kernels.nearest import Around, both_ways, join
+
+    cell, probe = np.repeat(np.arange(len(cells.start) - 1, dtype=np.int32), np.diff(cells.start)), cells.probe[cells.member]
+    before = np.full((len(near), 1), -2, np.int32)
     for turn in range(ROUNDS):
-        around = both_ways(near)
-        work = partial(join, coarse, around, not_in(around, before), near, score)
+        around, fresh = both_ways(near[:, :STEPS], before)
+        work = partial(join, coarse, Around(around, fresh, cell[around], probe, len(cells.start) - 1), near, score)
         follow(spread(work, parts), len(parts), 0.6 + 0.35 * turn / ROUNDS, 0.6 + 0.35 * (turn + 1) / ROUNDS)
         before = around

@@ -72,3 +72,18 @@ def test_real_work_compiles_nothing_after_warm(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WORK, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {}
+
+
+def test_what_was_compiled_from_another_source_is_dropped_and_not_read(tmp_path: Path) -> None:
+    """numba itself fails on an index that names a type which has gone."""
+    from curate.kernels import drop_outdated
+
+    loop = "from typing import NamedTuple\nimport numba\n\nclass {name}(NamedTuple):\n    a: int\n\n@numba.njit(cache=True)\ndef loop(x):\n    return x.a\n\n"
+    for name in ("Old", "New"):
+        (tmp_path / "loops.py").write_text(loop.format(name=name))
+        assert len(drop_outdated(tmp_path)) == (name == "New")
+        call = f"import loops; print(loops.loop(loops.{name}(7)))"
+        done = subprocess.run([sys.executable, "-c", call], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout == "7\n", done.stderr
+        assert drop_outdated(tmp_path) == []
+        assert len(list(tmp_path.glob("__pycache__/*.nbi"))) == 1

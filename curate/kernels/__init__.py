@@ -1,1 +1,38 @@
 """Compiled loops (numba, cached on disk). Import these modules inside functions: importing one loads numba."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+class _Blind(pickle.Unpickler):
+    """Reads an index without the types that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        del module
+        return type(name, (), {"__new__": lambda cls, *_, **__: object.__new__(cls), "__setstate__": lambda *_: None})
+
+
+def drop_outdated(folder: Path) -> list[str]:
+    """Remove the indexes of loops that were compiled from other sources than those here; returns their names.
+
+    numba unpickles an index before it sees that it is out of date, and fails where the index names a type that has gone: after an upgrade, for instance.
+    """
+    dropped = []
+    for index in sorted(folder.glob("__pycache__/*.nbi")):
+        with suppress(pickle.UnpicklingError, EOFError, FileNotFoundError), index.open("rb") as file:
+            pickle.load(file)  # numba's version
+            stamp = _Blind(file).load()[0]
+            source = folder / f"{index.name.split('.')[0]}.py"
+            if isinstance(stamp, bytes) and not (source.exists() and stamp == hashlib.sha256(source.read_bytes()).digest()):
+                index.unlink()
+                dropped.append(index.name)
+    return dropped
+
+
+with suppress(OSError):  # a folder that cannot be written is not numba's cache
+    drop_outdated(Path(__file__).parent)

@@ -12,10 +12,11 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Block", "Search", "best_first", "both_ways", "collect", "join", "keep_best", "not_in", "score_exactly", "to_bytes", "warm"]
+__all__ = ["Around", "Block", "Search", "both_ways", "collect", "highest_columns", "join", "keep_best", "round_to_bytes", "score_exactly", "warm"]
 
 Array = Any
-CHUNK = 64  # scores looked at together: their maximum is one vector instruction per 16 or 32
+LOWEST = -(2**31)  # below every product of 8-bit rows
+CHUNK = 32  # scores looked at together: their maximum is one or two vector instructions
 
 
 class Block(NamedTuple):
@@ -40,6 +41,20 @@ class Search(NamedTuple):
     earlier: bool
 
 
+class Around(NamedTuple):
+    """The rows near each row, as `both_ways` gives them, and which rows were compared before.
+
+    near: int32 [n, w]. fresh: int32 [n], how many of them are new. cell: int32 [n, w], their cells. probe: int32 [n, probes], the cells whose members each row
+    was compared with. cells: how many there are.
+    """
+
+    near: npt.NDArray[np.int32]
+    fresh: npt.NDArray[np.int32]
+    cell: npt.NDArray[np.int32]
+    probe: npt.NDArray[np.int32]
+    cells: int
+
+
 @nb.njit(cache=True, nogil=True, fastmath=True)
 def dot(a: Array, b: Array) -> Any:
     """Inner product of two vectors."""
@@ -59,51 +74,64 @@ def whole_dot(a: Array, b: Array) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)
-def to_bytes(vectors: Array, some: Array, scale: Any, out: Array) -> None:
-    """Some rows times the scale as whole numbers from -127 to 127, into `out` one after another."""
-    for i in range(some.shape[0]):
-        for j in range(vectors.shape[1]):
-            out[i, j] = np.int8(min(max(np.rint(vectors[some[i], j] * scale), np.float32(-127)), np.float32(127)))
+def round_to_bytes(rows: Array, scale: Any, out: Array) -> None:
+    """Rows times the scale as whole numbers from -127 to 127, into `out`."""
+    for i in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            out[i, j] = np.int8(min(max(np.rint(rows[i, j] * scale), np.float32(-127)), np.float32(127)))
 
 
 @nb.njit(cache=True, nogil=True)
-def best_first(score: Array, row: Array) -> None:
-    """Sort each row's candidates, in place: the highest score first, the lower row number first on a tie."""
-    for i in range(score.shape[0]):
-        for m in range(1, score.shape[1]):
-            at, value, name = m, score[i, m], row[i, m]
-            while at > 0 and (value > score[i, at - 1] or (value == score[i, at - 1] and name < row[i, at - 1])):
-                score[i, at], row[i, at] = score[i, at - 1], row[i, at - 1]
-                at -= 1
-            score[i, at], row[i, at] = value, name
+def highest(part: Array) -> Any:
+    """The largest of some scores. A slice of its own, read from its start to its end, is what the compiler makes vectors of."""
+    top = part[0]
+    for i in range(part.shape[0]):
+        top = max(top, part[i])
+    return top
 
 
 @nb.njit(cache=True, nogil=True)
-def keep_best(block: Block, best_score: Array, best_row: Array) -> None:
-    """Merge a block into the best candidates of its queries, in place.
+def insert(rows: Array, similarity: Array, row: Any, value: Any) -> None:
+    """Insert into a list sorted by similarity, the lower row number first on a tie; its last goes."""
+    at = rows.shape[0] - 1
+    if value < similarity[at] or (value == similarity[at] and row > rows[at]):
+        return
+    while at > 0 and (value > similarity[at - 1] or (value == similarity[at - 1] and row < rows[at - 1])):
+        rows[at], similarity[at] = rows[at - 1], similarity[at - 1]
+        at -= 1
+    rows[at], similarity[at] = row, value
 
-    best_score, best_row: [rows, room] in no order, filled with the lowest value and -1.
+
+@nb.njit(cache=True, nogil=True)
+def merge(line: Array, names: Array, own: Any, rows: Array, score: Array) -> None:
+    """Insert the scores of a line, but for that of the name `own`, into a sorted list."""
+    last = rows.shape[0] - 1
+    for start in range(0, line.shape[0], CHUNK):
+        part = line[start : start + CHUNK]
+        if highest(part) > score[last]:
+            for m in range(part.shape[0]):
+                if part[m] > score[last] and names[start + m] != own:
+                    insert(rows, score, names[start + m], part[m])
+
+
+@nb.njit(cache=True, nogil=True)
+def keep_best(block: Block, rows: Array, score: Array) -> None:
+    """Merge a block into its queries' best candidates, in place.
+
+    rows, score: [n, room], best first; -1 and the lowest value where there are none yet.
     """
-    score, query, member = block
-    members, room = member.shape[0], best_score.shape[1]
-    for q in range(query.shape[0]):
-        kept, names = best_score[query[q]], best_row[query[q]]
-        worst = int(np.argmin(kept))
-        low = kept[worst]
-        for start in range(0, members, CHUNK):
-            stop = min(start + CHUNK, members)
-            top = score[q, start]
-            for m in range(start + 1, stop):
-                top = max(top, score[q, m])
-            if top <= low:
-                continue
-            for m in range(start, stop):
-                if score[q, m] > low and member[m] != query[q]:
-                    kept[worst], names[worst] = score[q, m], member[m]
-                    worst, low = 0, kept[0]
-                    for i in range(1, room):
-                        if kept[i] < low:
-                            worst, low = i, kept[i]
+    for q in range(block.query.shape[0]):
+        row = block.query[q]
+        merge(block.score[q, : block.member.shape[0]], block.member, row, rows[row], score[row])
+
+
+@nb.njit(cache=True, nogil=True)
+def highest_columns(score: Array, columns: int, best: Array) -> None:
+    """The highest scores of each line in its first columns: which columns, highest first, into `best`, int32 [lines, count]. score: [≥ lines, ≥ columns]."""
+    every, top = np.arange(columns, dtype=np.int32), np.empty(best.shape[1], score.dtype)
+    for q in range(best.shape[0]):
+        best[q], top[:] = -1, LOWEST
+        merge(score[q, :columns], every, -1, best[q], top)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -117,10 +145,7 @@ def collect(block: Block, search: Search, vectors: Array) -> tuple[Array, Array,
         row = query[q]
         for start in range(0, members, CHUNK):
             stop = min(start + CHUNK, members)
-            top = score[q, start]
-            for m in range(start + 1, stop):
-                top = max(top, score[q, m])
-            if top < limit or taken[row] >= most:
+            if highest(score[q, start:stop]) < limit or taken[row] >= most:
                 continue
             for m in range(start, stop):
                 other = member[m]
@@ -135,18 +160,6 @@ def collect(block: Block, search: Search, vectors: Array) -> tuple[Array, Array,
                 count += 1
                 taken[row] += 1
     return a[:count], b[:count], similarity[:count]
-
-
-@nb.njit(cache=True, nogil=True)
-def insert(rows: Array, similarity: Array, row: Any, value: Any) -> None:
-    """Insert into a list sorted by similarity, the lower row number first on a tie; its last goes."""
-    at = rows.shape[0] - 1
-    if value < similarity[at] or (value == similarity[at] and row > rows[at]):
-        return
-    while at > 0 and (value > similarity[at - 1] or (value == similarity[at - 1] and row < rows[at - 1])):
-        rows[at], similarity[at] = rows[at - 1], similarity[at - 1]
-        at -= 1
-    rows[at], similarity[at] = row, value
 
 
 @nb.njit(cache=True, nogil=True)
@@ -165,8 +178,10 @@ def score_exactly(vectors: Array, candidate: Array, some: Array, rows: Array, si
 
 
 @nb.njit(cache=True, nogil=True)
-def both_ways(rows: Array) -> Array:
-    """Each row's neighbours, then up to as many rows whose neighbour it is, the closest first. int32 [n, 2 k], -1 where none."""
+def both_ways(rows: Array, before: Array) -> tuple[Array, Array]:
+    """Each row's neighbours and up to as many rows whose neighbour it is: int32 [n, 2 k], -1 where none; and how many of them stand first because they were
+    not in its list `before`: int32 [n].
+    """
     n, k = rows.shape
     near = np.full((n, 2 * k), -1, np.int32)
     near[:, :k] = rows
@@ -177,29 +192,28 @@ def both_ways(rows: Array) -> Array:
             if j >= 0 and count[j] < k:
                 near[j, k + count[j]] = i
                 count[j] += 1
-    return near
+    fresh = np.zeros(n, np.int32)
+    for i in range(n):
+        for s in range(2 * k):
+            j = near[i, s]
+            if j >= 0 and not np.any(before[i] == j):
+                near[i, s] = near[i, fresh[i]]
+                near[i, fresh[i]] = j
+                fresh[i] += 1
+    return near, fresh
 
 
 @nb.njit(cache=True, nogil=True)
-def not_in(near: Array, before: Array) -> Array:
-    """Which entries of each row's list were not in its list before. bool [n, w]."""
-    out = np.ones(near.shape, np.bool_)
-    for i in range(near.shape[0]):
-        for s in range(near.shape[1]):
-            for t in range(before.shape[1]):
-                if near[i, s] == before[i, t]:
-                    out[i, s] = False
-    return out
-
-
-@nb.njit(cache=True, nogil=True)
-def join(coarse: Array, near: Array, fresh: Array, rows: Array, score: Array, some: Array) -> None:
+def join(coarse: Array, around: Around, rows: Array, score: Array, some: Array) -> None:
     """Try the neighbours' neighbours of some rows as their neighbours, where either step is fresh, in place: one round of NN-descent.
 
     coarse: int8 [≥ n, d]. Dong, Moses, Li: Efficient k-nearest neighbor graph construction for generic similarity measures (WWW 2011).
     """
-    seen = np.full(near.shape[0], -1, np.int32)
+    near, fresh, cell, probe, cells = around
+    seen, known = np.full(near.shape[0], -1, np.int32), np.full(cells, -1, np.int32)
     for i in some:
+        for c in probe[i]:
+            known[c] = i
         seen[i] = i
         for j in rows[i]:
             if j >= 0:
@@ -208,14 +222,15 @@ def join(coarse: Array, near: Array, fresh: Array, rows: Array, score: Array, so
             j = near[i, s]
             if j < 0:
                 continue
-            if seen[j] != i:
+            if known[cell[i, s]] != i and seen[j] != i:
                 seen[j] = i
                 insert(rows[i], score[i], j, whole_dot(coarse[i], coarse[j]))
-            for t in range(near.shape[1]):
-                c = near[j, t]
-                if c >= 0 and seen[c] != i and (fresh[i, s] or fresh[j, t]):
-                    seen[c] = i
-                    insert(rows[i], score[i], c, whole_dot(coarse[i], coarse[c]))
+            for t in range(near.shape[1] if s < fresh[i] else fresh[j]):
+                if known[cell[j, t]] != i:
+                    c = near[j, t]
+                    if c >= 0 and seen[c] != i:
+                        seen[c] = i
+                        insert(rows[i], score[i], c, whole_dot(coarse[i], coarse[c]))
 
 
 def warm() -> None:
@@ -223,15 +238,16 @@ def warm() -> None:
     vectors, some = np.eye(2, 4, dtype=np.float32), np.arange(2, dtype=np.int32)
     rows, similarity = np.full((2, 1), -1, np.int32), np.zeros((2, 1), np.float32)
     coarse = np.zeros((2, 4), np.int8)
-    to_bytes(vectors, some, np.float32(127), coarse)
+    round_to_bytes(vectors, np.float32(127), coarse)
     for dtype in (np.int16, np.float32, np.int32):
         score = np.zeros((2, 2), dtype)
         block = Block(score, some, some)
-        keep_best(block, score.copy(), np.full((2, 2), -1, np.int32))
+        if dtype != np.int16:
+            keep_best(block, rows.copy(), score[:, :1].copy())
         if dtype != np.int32:
             collect(block, Search(score[0, 0], np.float32(0.5), some.copy(), 1, True), vectors)
+    highest_columns(score, 2, rows.copy())
     score_exactly(vectors, rows.copy(), some, rows, similarity)
     best = np.zeros((2, 1), np.int32)
-    best_first(best, rows)
-    near = both_ways(rows)
-    join(coarse, near, not_in(near, near), rows, best, some)
+    around, fresh = both_ways(rows[:, :1], rows)
+    join(coarse, Around(around, fresh, np.zeros_like(around), np.zeros_like(rows), 1), rows, best, some)

@@ -103,11 +103,11 @@ def find_clusters(vectors: Floats, count: int, seed: int) -> tuple[Ints, Floats]
     sample = vectors[np.sort(rng.permutation(len(vectors))[: max(SAMPLE, 256 * count)])]
     many = improve(sample, _start(sample, MORE * count, rng), ROUNDS)
     report(0.4)
-    own = np.unique(closest(sample, many)[0][:, 0], return_inverse=True)[1].astype(np.int32)
+    own = np.unique(closest(sample, many)[0], return_inverse=True)[1].astype(np.int32)
     sums = _sums(sample, own)
     centre = improve(sample, _unit(_sums(sums, merge(sums, count))), ROUNDS)
     nearest, cosine = closest(vectors, centre, tell=lambda share: report(0.6 + 0.3 * share))
-    return _by_size(nearest[:, 0]), cosine[:, 0]
+    return _by_size(nearest), cosine
 
 
 def find_topics(vectors: Floats, number: Ints, count: int) -> Ints:

@@ -68,7 +68,7 @@ def compute(table: pa.Table, *, floor: float = 0.8) -> tuple[pa.Table, Pairs]:
 
 SIGNAL = Signal(
     name="semantic_duplicate",
-    version=1,
+    version=2,
     about="Rows that mean nearly the same: cosine of their embeddings.",
     source="All pairs above a floor by exact cosine; Abbas et al. 2023, SemDeDup, for what it is good for",
     inputs=("embedding_vector",),
