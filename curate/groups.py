@@ -77,14 +77,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a rule drops at each limit: rows; tokens, None while they are not counted. Of the group rule also how many groups of two and more rows, and
-    how many rows the largest has. Each int64 [limits].
+    """What a rule drops at each limit: rows; tokens, None while they are not counted; how many groups of two and more rows, and how many rows the largest
+    has: a row that stays and those that give way to it, under the cover rule. Each int64 [limits].
     """
 
     rows: Longs
     tokens: Longs | None
-    groups: Longs | None = None
-    largest: Longs | None = None
+    groups: Longs
+    largest: Longs
 
 
 def floor(task: Task) -> float:
@@ -172,8 +172,8 @@ def curve(links: Links, rows: Hand, rule: Rule, limits: Floats, tokens: Longs | 
 
     weight = np.zeros(links.rows, np.int64) if tokens is None else tokens
     if rule == "cover":
-        dropped, heavy = groups.cover_counts(rows.order, rows.pinned, links.pairs.twin, links.graph, limits, weight)
-        return Curve(dropped, None if tokens is None else heavy)
+        dropped, heavy, many, largest = groups.cover_counts(rows.order, rows.pinned, links.pairs.twin, links.graph, limits, weight)
+        return Curve(dropped, None if tokens is None else heavy, many, largest)
     line, gap = _line(links, rows.inside)
     joints = np.argsort(-gap[:-1], kind="stable")
     joints = joints[gap[joints] > 0]
@@ -188,8 +188,8 @@ def curve(links: Links, rows: Hand, rule: Rule, limits: Floats, tokens: Longs | 
         return np.asarray(np.cumsum(found[::-1])[::-1][1:], np.int64)
 
     joined = np.searchsorted(-gap[joints], -limits, side="right")  # joins at or above each limit
-    steps = [np.concatenate([[0], s])[joined].astype(np.int64) for s in (many, largest)]
-    return Curve(above(None), None if tokens is None else above(weight[line[goes]]), *steps)
+    sizes = [np.concatenate([[0], s])[joined].astype(np.int64) for s in (many, largest)]
+    return Curve(above(None), None if tokens is None else above(weight[line[goes]]), *sizes)
 
 
 def _line(links: Links, inside: Bools) -> tuple[Ints, Floats]:

@@ -62,11 +62,12 @@ def test_the_curve_counts_what_the_rule_drops_at_each_limit(rule: Rule, pairs: P
     assert found.rows.tolist() == [int(d.sum()) for d in drops]
     assert found.tokens is not None
     assert found.tokens.tolist() == [int(tokens[d].sum()) for d in drops]
-    if found.groups is None or found.largest is None:
-        assert rule == "cover"
-        return
     for limit, many, largest in zip(limits, found.groups, found.largest, strict=True):
-        sizes = np.bincount(components(pairs, float(limit))[hand.inside])
+        if rule == "group":
+            sizes = np.bincount(components(pairs, float(limit))[hand.inside])
+        else:
+            done = outcome(links, hand, LinkThreshold(limit=float(limit), rule=rule))
+            sizes = np.bincount(done.gives_way[done.drops], minlength=1) + 1
         assert many == (sizes > 1).sum()
         assert largest == (sizes.max() if (sizes > 1).any() else 0)
 

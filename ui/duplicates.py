@@ -147,8 +147,6 @@ def _curves(key: str, floor: float, _links: Links, _hand: Hand) -> dict[Rule, Cu
 def _told(found: Curve) -> list[str]:
     """What each limit drops, beyond the rows."""
     tokens = [""] * len(found.rows) if found.tokens is None else [f"<br>{t:,} tokens" for t in found.tokens.tolist()]
-    if found.groups is None or found.largest is None:
-        return tokens
     return [f"{t}<br>{g:,} groups, the largest of {m:,} rows" for t, g, m in zip(tokens, found.groups.tolist(), found.largest.tolist(), strict=True)]
 
 

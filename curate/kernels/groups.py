@@ -15,17 +15,21 @@ Bools = npt.NDArray[np.bool_]
 
 
 @nb.njit(cache=True)
-def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats, weight: Longs) -> tuple[Longs, Longs]:
-    """Rows that the cover rule drops at each limit, and the sum of their weights. Two int64 [limits]. weight: int64 [rows].
+def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats, weight: Longs) -> Longs:
+    """At each limit of the cover rule: rows that go, the sum of their weights, rows that others give way to, and the most rows that one stands for, itself
+    counted. int64 [4, limits]. weight: int64 [rows].
 
     order: pinned rows first. limits: ascending, at most 63.
     Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
     """
     start, other, alike = graph
-    one, everywhere = np.uint64(1), 0
-    whole = (one << np.uint64(len(limits))) - one
-    covered, seen = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_)
-    dropped, heavy, all_heavy = np.zeros(len(limits), np.int64), np.zeros(len(limits), np.int64), 0
+    one, many = np.uint64(1), len(limits)
+    whole = (one << np.uint64(many)) - one
+    covered, seen, size = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_), np.zeros(len(twin), np.int64)
+    for row in order:
+        if twin[row] >= 0:
+            size[twin[row]] += not pinned[row]
+    found, takes, everywhere, all_heavy = np.zeros((4, many), np.int64), np.zeros(many, np.int64), 0, 0
     for row in order:
         c = twin[row]
         if c < 0:
@@ -38,19 +42,37 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
         seen[c] = True
         gone = covered[c]
         if gone and not pinned[row]:
-            for t in range(len(limits)):
+            for t in range(many):
                 bit = np.int64((gone >> np.uint64(t)) & one)
-                dropped[t] += bit
-                heavy[t] += bit * weight[row]
-        stays, top = whole if pinned[row] else whole & ~gone, len(limits)
+                found[0, t] += bit
+                found[1, t] += bit * weight[row]
+        stays, top = whole if pinned[row] else whole & ~gone, many
+        own = size[c] - (not pinned[row])
+        any_goes = own > 0
+        if any_goes:
+            for t in range(many):
+                takes[t] += own * np.int64((~gone >> np.uint64(t)) & one)
         for q in range(start[c], start[c + 1]):
             while top and alike[q] < limits[top - 1]:
                 top -= 1
                 stays &= ~(one << np.uint64(top))
             if not stays:
                 break
-            covered[other[q]] |= stays
-    return dropped + everywhere, heavy + all_heavy
+            o = other[q]
+            fresh = stays & ~covered[o]
+            if fresh and size[o] and not seen[o]:
+                any_goes = True
+                for t in range(top):
+                    takes[t] += size[o] * np.int64((fresh >> np.uint64(t)) & one)
+            covered[o] |= stays
+        if any_goes:
+            for t in range(many):
+                found[2, t] += takes[t] > 0
+                found[3, t] = max(found[3, t], takes[t] + 1 if takes[t] else 0)
+                takes[t] = 0
+    found[0] += everywhere
+    found[1] += all_heavy
+    return found
 
 
 @nb.njit(cache=True)
