@@ -29,10 +29,15 @@ class Fidelity:
     rows: int
 
 
-def _ranks(distance: Floats) -> npt.NDArray[np.int64]:
-    """Rank of each row by its distance from each other one, 1 for the nearest; itself is 0. int64 [n, n]."""
-    np.fill_diagonal(distance, -1)
-    return np.asarray(np.argsort(np.argsort(distance, axis=1, kind="stable"), axis=1, kind="stable"), np.int64)
+def _nearest(distance: Floats, k: int) -> npt.NDArray[np.int64]:
+    """The k nearest others of each row, in no order. int64 [n, k]. distance: [n, n], -1 from each row to itself."""
+    return np.asarray(np.argpartition(distance, k, axis=1)[:, : k + 1], np.int64)
+
+
+def _ranks(distance: Floats, other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rank of some others by their distance from each row: 1 for the nearest, 0 for the row itself. int64 [n, k]."""
+    found = [(distance < np.take_along_axis(distance, other[:, [j]], 1)).sum(1) for j in range(other.shape[1])]
+    return np.stack(found, axis=1)
 
 
 def fidelity(vectors: Floats, places: Floats) -> Fidelity:
@@ -41,12 +46,13 @@ def fidelity(vectors: Floats, places: Floats) -> Fidelity:
     vectors: unit, float32 [n, d]. places: float32 [n, 2].
     """
     n = len(vectors)
-    meaning = _ranks(1 - vectors @ vectors.T)
-    flat = _ranks(((places[:, None] - places[None]) ** 2).sum(2))
-    wrong = np.where((flat >= 1) & (flat <= NEAR) & (meaning > NEAR), meaning - NEAR, 0).sum()
+    meaning, flat = 1 - vectors @ vectors.T, np.square(places[:, None] - places[None]).sum(2)
+    for distance in (meaning, flat):
+        np.fill_diagonal(distance, -1)
+    wrong = np.maximum(_ranks(meaning, _nearest(flat, NEAR)) - NEAR, 0).sum()
     trust = 1 - 2 * float(wrong) / (n * NEAR * (2 * n - 3 * NEAR - 1))
-    near = (meaning >= 1) & (meaning <= NEAR)
-    return Fidelity(trust, float((flat[near] <= AROUND).mean()), n)
+    rank = _ranks(flat, _nearest(meaning, NEAR))
+    return Fidelity(trust, float((rank[rank > 0] <= AROUND).mean()), n)
 
 
 def map_fidelity(scores: Scores, seed: int = 0) -> Fidelity | None:

@@ -97,35 +97,29 @@ def picture(look: Look) -> None:
     config = {"displayModeBar": True, "displaylogo": False, "scrollZoom": True, "modeBarButtons": BUTTONS}
     st.plotly_chart(drawing, width="stretch", key=KEY, config=config, on_select=drawn, selection_mode=("box", "lasso"), alt="Map of the rows by meaning")
     _follow_zoom()
-    _how_true()
     if in_hand():
         actions(look)
     else:
         nowhere = int(np.isnan(place(state.scores())[0][0]).sum())
         rest = f" {count(nowhere, 'rows')} have no text and no place." if nowhere else ""
-        st.caption(f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}")
+        st.caption(f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}{_how_true()}")
     _probe(webgl)
 
 
-@st.cache_data(max_entries=8, show_spinner="Measuring the map on a sample …")
+@st.cache_data(max_entries=8, show_spinner=False)
 def _fidelity(key: str, _scores: Scores) -> Fidelity | None:
     del key
     return map_fidelity(_scores)
 
 
-def _how_true() -> None:
-    """How far the map can be believed, once somebody asks."""
-    with st.popover("How true is this map?", icon=":material/straighten:", key="map-true", on_change="rerun") as asked:
-        if not asked.open:
-            return
-        measured = state.scores()
-        found = _fidelity(" ".join(t.key for t in measured.measured.values()), measured)
-        if found is None:
-            st.text("It has too few rows to tell.")
-            return
-        st.text(f"On a sample of {count(found.rows, 'rows')}:")
-        st.text(f"trustworthiness {found.trust:.3f}: rows that lie together mean alike things, 1 where all do")
-        st.text(f"{found.kept:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map")
+def _how_true() -> str:
+    """How far the map can be believed."""
+    measured = state.scores()
+    found = _fidelity(" ".join(t.key for t in measured.measured.values()), measured)
+    if found is None:
+        return ""
+    near = f"{found.kept:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
+    return f" How true it is, on a sample of {count(found.rows, 'rows')}: trustworthiness {found.trust:.2f} of 1; {near}."
 
 
 def _follow_zoom() -> None:
