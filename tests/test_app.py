@@ -96,7 +96,7 @@ def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, d
     page.goto("/duplicates")
     settled(page, "Duplicates")
     before = _kept(page)
-    limit = page.locator("[data-testid=stSlider] input[type=range]").first
+    limit = page.locator("[class*=st-key-slide-] input[type=range]").first
     limit.focus()
     page.keyboard.press("Home")
     expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 0.50")
@@ -122,10 +122,36 @@ def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, d
     assert pl.read_parquet(tmp_path / "out" / "selected.parquet")["row_id"].to_list() == downloaded["row_id"].to_list()
 
 
+def test_a_hand_of_any_pace_loses_no_press_and_keeps_the_focus(page: Page) -> None:
+    """A press that comes while the answer to an earlier one is on its way counts too."""
+    page.goto("/duplicates")
+    settled(page, "Duplicates")
+    hand = page.locator("[class*=st-key-slide-] input[type=range]").first
+    hand.focus()
+    page.keyboard.press("End")
+    expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 1.00")
+    for pace in (30, 300, 600):
+        before = int(hand.input_value())
+        for _ in range(6):
+            page.keyboard.press("ArrowLeft")
+            page.wait_for_timeout(pace)
+        settled(page, "Duplicates")
+        assert int(hand.input_value()) == before - 6, pace
+        expect(page.locator(".st-key-frame")).to_contain_text(f"near duplicate ≥ {0.5 + 0.01 * (before - 6):.2f}")
+        assert page.evaluate("document.activeElement.shadowRoot.activeElement.type") == "range"
+    typed = page.locator("[class*=st-key-slide-] input[type=number]").first
+    typed.fill("7")
+    typed.press("Enter")
+    expect(typed).to_have_value("0.82")
+    typed.fill("0.777")
+    typed.press("Enter")
+    expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 0.777")
+
+
 def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:
     page.goto("/duplicates")
     settled(page, "Duplicates")
-    slider = page.locator("[data-testid=stSlider] input[type=range]").first
+    slider = page.locator("[class*=st-key-slide-] input[type=range]").first
     slider.focus()
     page.keyboard.press("Home")
     expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 0.50")

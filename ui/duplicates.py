@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ from ui import measuring, state
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.keepers import keeper_control
 from ui.shown import Shown
+from ui.slide import Stops, slide
 from ui.widgets import count, empty, key_of, likeness_text, share
 
 __all__ = ["controls", "kind", "picture", "shown", "why_nothing"]
@@ -72,9 +74,13 @@ def shown(name: str) -> Shown:
     return Shown(measured.measured[name], links, threshold, on, found, key)
 
 
-def _set(name: str, field: Literal["limit", "rule", "keeper"], key: str) -> None:
+def _set(name: str, field: Literal["rule", "keeper"], key: str) -> None:
     """A control moved."""
     _put(name, field, st.session_state[key])
+
+
+def _moved(name: str, limits: tuple[float, ...]) -> None:
+    _put(name, "limit", limits[0])
 
 
 def _put(name: str, field: str, value: object) -> None:
@@ -126,15 +132,17 @@ def controls(now: Shown) -> None:
 def _limit(now: Shown) -> None:
     name, limit, floor = now.name, now.threshold.limit, groups.floor(now.task)
     limit = min(max(limit, floor), 1.0)
-    slide, typed = key_of(f"slide-{name}", limit), key_of(f"typed-{name}", limit)
-    shown = "%.2f" if round(limit, 2) == limit else "%.4g"
     given = now.task.parameters
     unit = f"Jaccard similarity of {given['unit']} {given['ngram']}-grams" if "ngram" in given else "cosine of the two embeddings"
-    st.slider("Drop rows at least this alike", floor, 1.0, limit, 0.01, shown, slide, on_change=_set, args=(name, "limit", slide), help=f"Unit: {unit}")
-    st.number_input("Limit", floor, 1.0, limit, 0.01, shown, typed, on_change=_set, args=(name, "limit", typed), label_visibility="collapsed")
+    goes = {round(float(t), 2): n for t, n in zip(groups.curve_limits(floor), _both(now)[now.threshold.rule].rows.tolist(), strict=True)} | {limit: now.dropped}
+    at = sorted(goes)
+    stops = Stops(at, [likeness_text(t) for t in at], [f"{count(goes[t])} go" for t in at], floor, 1.0, f"Unit: {unit}")
+    slide(f"slide-{name}", "Drop rows at least this alike", stops, [limit], partial(_moved, name))
     proposed, why = groups.proposal(now.task)
-    at = limit == proposed and now.on  # the button stays: what comes and goes below a slider takes the focus from it
-    st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why, disabled=at)
+    used = limit == proposed and now.on
+    st.button(
+        f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why, disabled=used
+    )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -142,6 +150,12 @@ def _curves(key: str, floor: float, _links: Links, _hand: Hand) -> dict[Rule, Cu
     del key
     limits, tokens = groups.curve_limits(floor), row_tokens(state.scores())
     return {rule: groups.curve(_links, _hand, rule, limits, tokens) for rule in get_args(Rule)}
+
+
+def _both(now: Shown) -> dict[Rule, Curve]:
+    """The curve of either rule."""
+    counted = "tokens" if row_tokens(state.scores()) is not None else ""
+    return _curves(f"{now.key} {counted}", groups.floor(now.task), now.links, now.found.hand)
 
 
 def _told(found: Curve) -> list[str]:
@@ -166,8 +180,7 @@ def _said(now: Shown) -> str:
 
 def _curve(now: Shown) -> None:
     floor, limit, rule = groups.floor(now.task), now.threshold.limit, now.threshold.rule
-    counted = "tokens" if row_tokens(state.scores()) is not None else ""
-    curves, limits = _curves(f"{now.key} {counted}", floor, now.links, now.found.hand), groups.curve_limits(floor)
+    curves, limits = _both(now), groups.curve_limits(floor)
     figure = go.Figure()
     for name, found in sorted(curves.items(), key=lambda item: item[0] == rule):
         line = {"dash": "solid", "width": 3, "color": KEPT} if name == rule else {"dash": "dot", "width": 1.5, "color": DROPPED}

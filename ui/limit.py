@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
@@ -11,6 +13,7 @@ from curate.recipe import ScoreThreshold
 from curate.selection import threshold_mask
 from curate.signal import Column
 from ui import state
+from ui.slide import Stops, slide
 from ui.widgets import count, key_of, share
 
 __all__ = ["limit_control"]
@@ -30,11 +33,10 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
     now = held if isinstance(held, ScoreThreshold) else st.session_state.get(_preview(name), proposed)
     limit = now.limit[1] if isinstance(now.limit, tuple) else now.limit
     side = "above" if now.keep == "above" else "below"
-    keep, slide, typed = key_of(f"side-{name}", side), key_of(f"slide-{name}", limit), key_of(f"typed-{name}", limit)
+    keep, at = key_of(f"side-{name}", side), _stops(name, binned, limit)
     sides = ["below", "above"]
     st.segmented_control("Keep rows that lie", sides, default=side, key=keep, on_change=_choose, args=(name, now, keep), required=True, width="stretch")
-    st.select_slider("the limit", _stops(name, binned, limit), limit, _said, slide, on_change=_move, args=(name, now, slide), label_visibility="collapsed")
-    st.number_input("Limit", 0.0, value=limit, key=typed, on_change=_move, args=(name, now, typed), format="%.6g", step=None, label_visibility="collapsed")
+    slide(f"slide-{name}", "Limit", Stops(at, [_said(v) for v in at], least=0.0), [limit], partial(_move, name, now), quiet=True)
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), f"{share(gone, known)} of measured", delta_color="off", delta_arrow="off")
     st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, now, not on))
@@ -77,10 +79,8 @@ def _choose(name: str, now: ScoreThreshold, key: str) -> None:
     _hold(name, ScoreThreshold(keep=st.session_state[key], limit=limit, missing=now.missing))
 
 
-def _move(name: str, now: ScoreThreshold, key: str) -> None:
-    limit = st.session_state[key]
-    if limit is not None:
-        _hold(name, ScoreThreshold(keep="above" if now.keep == "above" else "below", limit=limit, missing=now.missing))
+def _move(name: str, now: ScoreThreshold, limits: tuple[float, ...]) -> None:
+    _hold(name, ScoreThreshold(keep="above" if now.keep == "above" else "below", limit=limits[0], missing=now.missing))
 
 
 def _switch(name: str, now: ScoreThreshold, on: bool) -> None:

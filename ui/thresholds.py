@@ -20,6 +20,7 @@ from curate.selection import Selection, score_values, threshold_mask
 from curate.signal import Column, discover
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
+from ui.slide import Stops, slide
 from ui.widgets import count, key_of, share
 
 __all__ = ["cards", "chosen", "reset"]
@@ -230,25 +231,13 @@ def _limits(card: Card, threshold: ScoreThreshold) -> None:
     seen.update(ends)
     stops = {_say(v): v for v in sorted({*card.binned.stops, *seen})}
     stops |= {_say(v): v for v in ends}  # of two that are said alike, the limit itself
-    slide = key_of(f"slide-{name}", limit)
-    label, options = _label("Limit", card), list(stops.values())
-    st.select_slider(label, options, limit, format_func=_say, key=slide, on_change=_move, args=(name, (slide,)), label_visibility="collapsed")
-    typed = tuple(key_of(f"typed-{name}-{i}", float(value)) for i, value in enumerate(ends))
-    place = st.container(horizontal=True)
-    for key, value in zip(typed, ends, strict=True):
-        place.number_input(
-            _label("Limit", card), value=float(value), key=key, format="%.6g", step=None, on_change=_move, args=(name, typed), label_visibility="collapsed"
-        )
+    at = list(stops.values())
+    slide(f"slide-{name}", _label("Limit", card), Stops(at, list(stops)), ends, partial(_move, name), quiet=True)
 
 
-def _move(name: str, keys: tuple[str, ...]) -> None:
-    """A slider or a number moved."""
+def _move(name: str, limits: tuple[float, ...]) -> None:
     now = state.recipe().thresholds[name]
-    values = [st.session_state[k] for k in keys]
-    if any(v is None for v in values):
-        return
-    limit = values[0] if len(values) == 1 else tuple(sorted(values))
-    state.set_threshold(name, now.model_copy(update={"limit": limit}))
+    state.set_threshold(name, now.model_copy(update={"limit": limits[0] if len(limits) == 1 else limits}))
 
 
 def _histogram(card: Card, measured: Scores) -> None:

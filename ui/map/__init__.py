@@ -102,7 +102,9 @@ def picture(look: Look) -> None:
     else:
         nowhere = int(np.isnan(place(state.scores())[0][0]).sum())
         rest = f" {count(nowhere, 'rows')} have no text and no place." if nowhere else ""
-        st.caption(f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}{_how_true()}")
+        st.caption(
+            f"Rows near one another say alike things; the axes have no unit. Draw round rows with the lasso or the box to take them in hand.{rest}{_how_true()}"
+        )
     _probe(webgl)
 
 
