@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from curate.dataset import Dataset
 from curate.export import export
@@ -161,42 +160,7 @@ def adversarial(shape: str) -> Case:
     return prepare
 
 
-def vectors_of(rows: int, folder: Path) -> Floats:
-    """Unit vectors of the generated rows, static, in memory."""
-    from curate.nearest import unit_vectors
-
-    dataset, workspace = loaded(rows, folder)
-    tasks = plan(dataset, STATIC)
-    measure(dataset, tasks, workspace)
-    column = Scores(dataset, workspace, tasks).vectors("embedding", "embedding_vector").to_arrow()
-    return unit_vectors(pa.chunked_array([column]))[1]
-
-
-def recall(vectors: Floats, similarity: Floats, k: int = 15) -> float:
-    """Share of the true neighbours found, on 1,000 rows."""
-    from curate.nearest import recall_at_k
-
-    some = np.random.default_rng(0).permutation(len(vectors))[:1000]
-    truth = vectors[some] @ vectors.T
-    truth[np.arange(len(some)), some] = -2
-    return recall_at_k(similarity[some], -np.sort(-np.partition(truth, -k, axis=1)[:, -k:], axis=1))
-
-
-def case_neighbour(rows: int, folder: Path) -> Work:
-    """15 nearest neighbours of static embeddings in memory."""
-    from curate.nearest import nearest
-
-    vectors = vectors_of(rows, folder)
-    found: dict[str, Any] = {}
-
-    def work() -> dict[str, Any]:
-        found["similarity"] = nearest(vectors, 15)[1]
-        return found
-
-    return _after(work, lambda: {"recall_at_15": round(recall(vectors, found.pop("similarity")), 4)})
-
-
-def _after(work: Work, check: Callable[[], dict[str, Any]]) -> Work:
+def after(work: Work, check: Callable[[], dict[str, Any]]) -> Work:
     """Work whose result is checked when it is no longer timed."""
     CHECKS.append(check)
     return work
@@ -291,7 +255,6 @@ CASES: dict[str, Case] = {
     "near_duplicate": case_near_duplicate,
     **{f"near_{shape}": adversarial(shape) for shape in ("equal", "empty", "template")},
     "embedding_static": case_embedding_static,
-    "neighbour": case_neighbour,
     "crossfilter": case_crossfilter,
     "forest": case_forest,
     "search": case_search,

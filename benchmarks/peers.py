@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.cases import CHECKS, Case, Work, loaded, recall, rows_file, vectors_of
+from benchmarks.cases import Case, Work, loaded, rows_file
+from benchmarks.neighbours import vectors_of
 from curate import models
 
 ROUNDS = 2
@@ -66,23 +67,6 @@ def case_datasketch(rows: int, folder: Path) -> Work:
             lsh.insert(i, hashed)
         return {"candidate_pairs": pairs}
 
-    return work
-
-
-def case_pynndescent(rows: int, folder: Path) -> Work:
-    """pynndescent's defaults on the vectors of the case `neighbour`, compiled before."""
-    if rows > 100_000:
-        return lambda: {"skipped": "too large"}
-    from pynndescent import NNDescent
-
-    vectors = vectors_of(rows, folder)
-    NNDescent(vectors[:3000], metric="cosine", n_neighbors=16)
-    found: list[Any] = []
-
-    def work() -> None:
-        found.append(NNDescent(vectors, metric="cosine", n_neighbors=16, random_state=0).neighbor_graph)
-
-    CHECKS.append(lambda: {"recall_at_15": round(recall(vectors, (1 - found.pop()[1][:, 1:]).astype(np.float32)), 4)})
     return work
 
 
@@ -215,7 +199,6 @@ PEERS: dict[str, Case] = {
     "run": case_recipe,
     "rensa": case_rensa,
     "datasketch": case_datasketch,
-    "pynndescent": case_pynndescent,
     "umap": case_umap,
     "embedding": case_embedding,
     "perplexity": case_perplexity,

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **PEERS}
+ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS}
 
 
 def machine() -> dict[str, Any]:

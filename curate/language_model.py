@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["token_losses"]
 
-STEP = 8  # sequences are padded to a multiple of it
-BUDGET = 2048  # tokens a batch, padding included
-SLICE = 128  # positions whose logits are held at once, in each thread: 128 × 49,152 words × 4 bytes = 25 MB
+
+class Sizes(NamedTuple):
+    """step: sequences are padded to a multiple of it. budget: tokens a batch, padding included. part: positions whose logits are held at once, in each thread:
+    128 × 49,152 words × 4 bytes = 25 MB.
+    """
+
+    step: int
+    budget: int
+    part: int
+
+
+PROCESSOR, ACCELERATOR = Sizes(8, 2048, 128), Sizes(64, 65_536, 4096)
 
 
 def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
@@ -34,9 +43,10 @@ def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) ->
     """
 
     def work(rows: list[int]) -> list[npt.NDArray[np.float32]]:
-        return _losses(language, [sequences[i] for i in rows])
+        return _losses(language, [sequences[i] for i in rows], sizes)
 
-    batches = _batches([len(s) for s in sequences])
+    sizes = PROCESSOR if device().type == "cpu" else ACCELERATOR
+    batches = _batches([len(s) for s in sequences], sizes)
     found = [np.empty(0, np.float32)] * len(sequences)
     for rows, losses in zip(batches, spread(work, batches) if device().type == "cpu" else map(work, batches), strict=True):
         for i, loss in zip(rows, losses, strict=True):
@@ -44,25 +54,25 @@ def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) ->
     return found
 
 
-def _width(length: int) -> int:
-    return -(-length // STEP) * STEP
+def _width(length: int, step: int) -> int:
+    return -(-length // step) * step
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Places of sequences that are padded to one length, BUDGET tokens together at most, the longest first; without those of which nothing is predicted."""
+def _batches(lengths: Sequence[int], sizes: Sizes) -> list[list[int]]:
+    """Places of sequences that are padded to one length, a budget of tokens together, the longest first; without those of which nothing is predicted."""
     order = sorted((i for i, length in enumerate(lengths) if length > 1), key=lambda i: -lengths[i])
     found = []
-    for width, places in itertools.groupby(order, key=lambda i: _width(lengths[i])):
-        same, count = list(places), max(1, BUDGET // width)
+    for width, places in itertools.groupby(order, key=lambda i: _width(lengths[i], sizes.step)):
+        same, count = list(places), max(1, sizes.budget // width)
         found += [same[at : at + count] for at in range(0, len(same), count)]
     return found
 
 
-def _losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
+def _losses(language: LanguageModel, sequences: Sequence[Sequence[int]], sizes: Sizes) -> list[npt.NDArray[np.float32]]:
     import torch
 
     where, lengths = device(), [len(s) for s in sequences]
-    ids = torch.zeros(len(sequences), _width(max(lengths)), dtype=torch.long)
+    ids = torch.zeros(len(sequences), _width(max(lengths), sizes.step), dtype=torch.long)
     for row, sequence in zip(ids, sequences, strict=True):
         row[: len(sequence)] = torch.tensor(sequence)
     wanted = (torch.arange(1, ids.shape[1]) < torch.tensor(lengths)[:, None]).to(where)
@@ -71,7 +81,7 @@ def _losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list
         # padding stands to the right and attention is causal: no mask is needed
         with torch.autocast(where.type, torch.bfloat16, enabled=language.fast):
             hidden = language.body(input_ids=ids, use_cache=False)[0][:, :-1][wanted]
-        parts = zip(torch.split(hidden, SLICE), torch.split(ids[:, 1:][wanted], SLICE), strict=True)
+        parts = zip(torch.split(hidden, sizes.part), torch.split(ids[:, 1:][wanted], sizes.part), strict=True)
         loss = torch.cat([_slice_losses(language, part, target) for part, target in parts])
     return np.split(loss.cpu().numpy(), np.cumsum([length - 1 for length in lengths])[:-1])
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from curate.dataset import Dataset
@@ -83,32 +84,40 @@ def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows
 
 def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None]:
     import polars as pl
+    import pyarrow as pa
+
+    from curate.models import parts_together
 
     signal, parts = task.signal, parts_folder(task.folder(workspace))
-    todo: list[int] = []
+    todo: list[list[int]] = []
     done = task.rows_done(workspace, dataset.rows)
+    together = parts_together() if signal.model else 1
 
     def missing() -> Iterator[pa.RecordBatch]:
-        for start, batch in _batches(dataset, task, workspace):
-            if not (parts / f"part-{start:012}.parquet").exists():
-                todo.append(start)
-                yield batch
+        """Batches that are not measured yet, as many consecutive ones together as are computed at once."""
+        for group in _consecutive(((s, b) for s, b in _batches(dataset, task, workspace) if not part(s).exists()), signal.batch, together):
+            todo.append([start for start, _ in group])
+            yield group[0][1] if len(group) == 1 else pa.Table.from_batches([b for _, b in group]).combine_chunks().to_batches()[0]
+
+    def part(start: int) -> Path:
+        return parts / f"part-{start:012}.parquet"
 
     where = "inline" if signal.model or dataset.rows < POOL_FROM else engine
     work = partial(_run_batch, signal.name, dict(task.parameters))
     try:
         for found in run_batches(work, missing(), where):
-            start = todo.pop(0)
-            frame = _check(found, signal, min(signal.batch, dataset.rows - start))
+            starts = todo.pop(0)
+            frame = _check(found, signal, min(starts[-1] + signal.batch, dataset.rows) - starts[0])
             if task.done(workspace):
                 raise _Elsewhere
-            write_file(parts / f"part-{start:012}.parquet", frame.write_parquet)
+            for start in starts:
+                write_file(part(start), frame.slice(start - starts[0], signal.batch).write_parquet)
             done += len(frame)
             if tell:
                 tell(signal.name, done, dataset.rows)
     except _BatchError as error:
-        raise SignalError(signal.name, dataset.name, todo[0] + error.row, error.cause) from None
-    files = [parts / f"part-{start:012}.parquet" for start in range(0, dataset.rows, signal.batch)]
+        raise SignalError(signal.name, dataset.name, todo[0][0] + error.row, error.cause) from None
+    files = [part(start) for start in range(0, dataset.rows, signal.batch)]
     try:
         whole = pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(signal)
     except FileNotFoundError:
@@ -116,6 +125,18 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
             raise _Elsewhere from None
         raise
     return _check(whole, signal, dataset.rows), None
+
+
+def _consecutive(batches: Iterable[tuple[int, pa.RecordBatch]], rows: int, most: int) -> Iterator[list[tuple[int, pa.RecordBatch]]]:
+    """Runs of batches that follow one another, at most `most` in each."""
+    group: list[tuple[int, pa.RecordBatch]] = []
+    for start, batch in batches:
+        if group and (len(group) == most or start != group[-1][0] + rows):
+            yield group
+            group = []
+        group.append((start, batch))
+    if group:
+        yield group
 
 
 def _empty(signal: Signal) -> pl.DataFrame:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["SIGNAL"]
 
 BUDGET = 4096  # tokens that go through the model at once, in each thread
+ACCELERATED = 65_536  # the same on an accelerator, where texts of nearly one length go together, since few launches count more there than padding
+STEP = 32  # tokens that lengths are rounded up to then
 LONG = 64  # characters a token stands for at most; more text than that is not even tokenised
 
 
@@ -72,7 +74,7 @@ def _transformed(model: Any, texts: list[str], fast: bool) -> tuple[npt.NDArray[
     texts = [t[: most * LONG] for t in texts]
     tokens = model.tokenizer([(prompt or "") + t for t in texts], verbose=False)["input_ids"] if texts else []
     lengths = np.array([len(ids) for ids in tokens], np.int64)
-    groups = _groups(np.minimum(lengths, most))
+    groups = _groups(np.minimum(lengths, most)) if where.type == "cpu" else _groups(-(-np.minimum(lengths, most) // STEP), ACCELERATED // STEP)
     # the tokenizer is not to be shared by threads: it is set anew in each call
     features = (model.preprocess([texts[i] for i in group], prompt=prompt) for group in groups)
 
@@ -88,12 +90,12 @@ def _transformed(model: Any, texts: list[str], fast: bool) -> tuple[npt.NDArray[
     return found, lengths > most
 
 
-def _groups(lengths: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Places of equal length, the longest first, BUDGET tokens together at most."""
+def _groups(lengths: npt.NDArray[np.int64], budget: int = BUDGET) -> list[npt.NDArray[np.int64]]:
+    """Places of equal length, the longest first, `budget` of it together at most."""
     order = np.argsort(-lengths, kind="stable")
     found = []
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1) if len(order) else []:
-        count = max(1, BUDGET // int(lengths[same[0]]))
+        count = max(1, budget // int(lengths[same[0]]))
         found += [same[i : i + count] for i in range(0, len(same), count)]
     return found
 
