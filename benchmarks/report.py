@@ -27,8 +27,12 @@ WORK = {
     "rensa": "— rensa, one threshold",
     "datasketch": "— datasketch, one threshold",
     "embedding_static": "embedding, wordllama (256-d)",
-    "neighbour": "15 nearest neighbours",
+    "neighbour": "15 nearest neighbours (256-d, generated rows)",
     "pynndescent": "— pynndescent",
+    "neighbour_lines": "— real lines of text (256-d)",
+    "pynndescent_lines": "— pynndescent",
+    "neighbour_sentences": "— real lines of text (MiniLM, 384-d)",
+    "pynndescent_sentences": "— pynndescent",
     "semantic_duplicate": "semantic duplicates, every threshold from the floor",
     "projection": "projection, from those neighbours",
     "umap": "— umap-learn's defaults, neighbours included",
@@ -104,12 +108,17 @@ def _beside(results: Results) -> list[str]:
         lines.append(
             f"- Perplexity of {one['texts']} docstrings, beside a plain float32 loop in batches of 16: {rates}, median difference {one['median_off']:.2%}."
         )
+    if one := results.get(("accelerator", 4096)):
+        vectors, losses = one["embedding"], one["perplexity"]
+        said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"
+        also = f"perplexity {losses['tokens_s']:,.0f} tokens/s against {losses['plain_tokens_s']:,.0f}: {losses['times']:.1f} × (random weights)"
+        lines.append(f"- The same on an {one['accelerator']}: {said}; {also}.")
     return lines
 
 
 def report(results: Results) -> str:
     """The section of the README between its marks."""
-    machines = sorted({f"{one['machine']['cores']} cores of {one['machine']['processor']}" for one in results.values()})
+    machines = sorted({f"{one['machine']['cores']} cores of {one['machine']['processor']}" for one in results.values() if "machine" in one})
     head = f"On {' and '.join(machines)}; generated rows, one process a case, CPU-seconds and peak memory. The files in `benchmarks/results` hold each figure."
     cases: Sequence[str] = [case for case in WORK if any((case, rows) in results for rows in SIZES)]
     table = ["| work | 10,000 rows | 100,000 | 1,000,000 | grows as n^ |", "|---|---|---|---|---|", *(_row(results, case) for case in cases)]

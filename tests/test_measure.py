@@ -111,3 +111,31 @@ def test_parts_that_a_killed_run_of_another_size_left_are_not_taken(tmp_path: Pa
     measure(dataset, [task], workspace, "inline")
     assert pl.read_parquet(task.folder(workspace) / "scores.parquet").height == dataset.rows
     assert not parts.exists()
+
+
+def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an accelerator: several batches go through at once, what a stopped run left is taken, and a failure names its row."""
+    found = {**discover(), "length": replace(LENGTH, model=True)}
+    for module in (curate.measure, curate.task):
+        monkeypatch.setattr(module, "discover", lambda: found)
+    monkeypatch.setattr("curate.models.parts_together", lambda: 3)
+    dataset = load(str(write(tmp_path)), workspace)
+    (task,) = plan(dataset, {"length": {}})
+    parts = curate.task.parts_folder(task.folder(workspace))
+    calls: list[int] = []
+
+    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        calls.append(done)
+        if done == 21:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(dataset, (task,), workspace, "inline", tell)
+    assert len(list(parts.iterdir())) == 3
+    (parts / "part-000000000007.parquet").unlink()
+    measure(dataset, (task,), workspace, "inline", lambda *told: calls.append(told[1]))
+    assert calls == [0, 21, 14, 21, 40]
+    table = pl.read_parquet(task.folder(workspace) / "scores.parquet")
+    assert table["length_characters"].to_list() == dataset.views(["text"]).collect()["text"].str.len_chars().to_list()
+    with pytest.raises(SignalError, match=r"small\.jsonl, row 23: the signal length failed"):
+        measure(dataset, plan(dataset, {"length": {"bad": "Question 23?"}}), workspace, "inline")
