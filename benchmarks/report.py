@@ -86,6 +86,14 @@ QUICK = {
     ("crossfilter", "median_ms"): "15 histograms under a filter",
     ("search", "words_ms"): "search the text",
     ("search", "meaning_ms"): "search by meaning",
+    ("browser", "first_page_ms"): "in Chromium, everything measured: first page of a fresh server",
+    ("browser", "slider_to_picture_ms"): "— a key on the duplicate slider to the new picture",
+    ("browser", "thresholds_page_ms"): "— all histograms",
+    ("browser", "search_ms"): "— search for a word",
+    ("browser", "map_page_ms"): "— the map",
+    ("browser", "lasso_ms"): "— a lasso to the rows it holds",
+    ("browser", "drop_ms"): "— drop them",
+    ("browser", "version_ms"): "— write a Version",
 }
 
 

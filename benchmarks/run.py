@@ -21,12 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS}
+ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser}
 
 
 def machine() -> dict[str, Any]:
