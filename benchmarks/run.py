@@ -23,11 +23,12 @@ from typing import Any
 
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser}
+ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser, "docstring_map": case_docstring_map}
 
 
 def machine() -> dict[str, Any]:
