@@ -1,7 +1,7 @@
 """The rows closest in meaning to each row, by the cosine of their embeddings.
 
 Exact up to `curate.nearest.EXACT_ROWS` rows; beyond, the cells closest to each row are searched, then the neighbours of neighbours (NN-descent). Cosines are
-exact in any case. The search misses some neighbours: of the 15 nearest of 100,000 sentences (MiniLM, 384-d) it finds 98.9 %; which ones does not depend on
+exact in any case. The search misses some neighbours: of the 15 nearest of 100,000 lines of text (MiniLM, 384-d) it finds 98.8 %; which ones does not depend on
 chance or on the number of cores.
 """
 
