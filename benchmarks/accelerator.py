@@ -2,7 +2,8 @@
 
     python -m benchmarks.accelerator TEXTS.json EMBEDDING LANGUAGE
 
-TEXTS.json: a list of [prompt, response]. EMBEDDING, LANGUAGE: folders of a sentence-transformers model and of a causal language model. Prints one JSON object.
+TEXTS.json: a list of [prompt, response]. EMBEDDING, LANGUAGE: folders of a sentence-transformers model and of a causal language model;
+a language model without weights gets random ones. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +44,7 @@ def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def embeddings(texts: list[str], folder: str) -> dict[str, Any]:
     """sentence-transformers' encode against the signal."""
     plain = models.embedding_model(folder)
-    rows = embedding.SIGNAL.batch * models.parts_together()
+    rows = embedding.SIGNAL.batch * embedding.SIGNAL.together
     column = pa.array(texts, pa.large_string())
 
     def ours() -> Any:
@@ -74,7 +76,7 @@ def perplexities(texts: list[str], folder: str) -> dict[str, Any]:
                 losses += (loss.sum(1) / mask.sum(1)).tolist()
         return np.exp(losses)
 
-    rows, column = perplexity.SIGNAL.batch * models.parts_together(), pa.array(texts, pa.large_string())
+    rows, column = perplexity.SIGNAL.batch * perplexity.SIGNAL.together, pa.array(texts, pa.large_string())
 
     def ours() -> Any:
         found: list[float] = []
@@ -93,16 +95,35 @@ def perplexities(texts: list[str], folder: str) -> dict[str, Any]:
     return {"texts": len(texts), "tokens": tokens, **rates, "median_off": float(np.median(off)), "largest_off": float(off.max())}
 
 
+def with_weights(folder: str, into: str) -> tuple[str, str]:
+    """The folder of a language model, and what its weights are."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if any(Path(folder).glob("*.safetensors")):
+        return folder, Path(folder).name
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32).save_pretrained(into)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(into)
+    return into, "random weights"
+
+
 def main() -> None:
     """Measure both."""
     import torch
 
-    file, vectors, language = sys.argv[1:]
+    file, vectors, given = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as into:
+        language, weights = with_weights(given, into)
+        print(json.dumps(_both(file, vectors, language) | {"weights": weights, "accelerator": torch.cuda.get_device_name()}, indent=1))
+
+
+def _both(file: str, vectors: str, language: str) -> dict[str, Any]:
     pairs = json.loads(Path(file).read_text(encoding="utf-8"))
-    found = {"case": "accelerator", "rows": len(pairs), "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else str(models.device())}
+    found: dict[str, Any] = {"case": "accelerator", "rows": len(pairs)}
     found["embedding"] = embeddings([said for _, said in pairs], vectors)
     found["perplexity"] = perplexities([f"{asked}\n{said}" for asked, said in pairs[:TEXTS_OF_A_LANGUAGE_MODEL]], language)
-    print(json.dumps(found, indent=1))
+    return found
 
 
 if __name__ == "__main__":

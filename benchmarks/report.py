@@ -122,7 +122,7 @@ def _beside(results: Results) -> list[str]:
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"
-        also = f"perplexity {losses['tokens_s']:,.0f} tokens/s against {losses['plain_tokens_s']:,.0f}: {losses['times']:.1f} × (random weights)"
+        also = f"perplexity {losses['tokens_s']:,.0f} tokens/s against {losses['plain_tokens_s']:,.0f}: {losses['times']:.1f} × ({one['weights']})"
         lines.append(f"- The same on an {one['accelerator']}: {said}; {also}.")
     return lines
 

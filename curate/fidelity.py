@@ -30,13 +30,16 @@ class Fidelity:
 
 
 def _nearest(distance: Floats, k: int) -> npt.NDArray[np.int64]:
-    """The k nearest others of each row, in no order. int64 [n, k]. distance: [n, n], -1 from each row to itself."""
+    """Each row and the k nearest others, in no order. int64 [n, k + 1]. distance: [n, n], -1 from each row to itself."""
     return np.asarray(np.argpartition(distance, k, axis=1)[:, : k + 1], np.int64)
 
 
 def _ranks(distance: Floats, other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rank of some others by their distance from each row: 1 for the nearest, 0 for the row itself. int64 [n, k]."""
-    found = [(distance < np.take_along_axis(distance, other[:, [j]], 1)).sum(1) for j in range(other.shape[1])]
+    """Rank of some others by their distance from each row: 1 for the nearest, 0 for the row itself, the middle of their ranks for equals. int64 [n, k]."""
+    found = []
+    for j in range(other.shape[1]):
+        own = np.take_along_axis(distance, other[:, [j]], 1)
+        found.append((distance < own).sum(1) + ((distance == own).sum(1) - 1) // 2)
     return np.stack(found, axis=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -157,8 +158,8 @@ def what_if(scores: Scores, links: Links, threshold: LinkThreshold, now: Hand, p
 
 
 def curve_limits(floor: float) -> Floats:
-    """Limits of a curve: each hundredth from the floor to 1, or each second one where that were too many. float32, ascending."""
-    low = round(100 * floor)
+    """Limits of a curve: each hundredth from the floor on to 1, or each second one where that were too many. float32, ascending."""
+    low = math.ceil(round(100 * floor, 6))
     step = 1 + (100 - low) // MOST_LIMITS
     return np.asarray(np.arange(100, low - 1, -step)[::-1] / 100, np.float32)
 

@@ -25,7 +25,7 @@ __all__ = ["token_losses"]
 
 class Sizes(NamedTuple):
     """step: sequences are padded to a multiple of it. budget: tokens a batch, padding included. part: positions whose logits are held at once, in each thread:
-    128 × 49,152 words × 4 bytes = 25 MB.
+    128 × 49,152 words × 4 bytes = 25 MB on a processor.
     """
 
     step: int
@@ -45,7 +45,7 @@ def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) ->
     def work(rows: list[int]) -> list[npt.NDArray[np.float32]]:
         return _losses(language, [sequences[i] for i in rows], sizes)
 
-    sizes = PROCESSOR if device().type == "cpu" else ACCELERATOR
+    sizes = PROCESSOR if device().type == "cpu" or language.head is None else ACCELERATOR  # without a head a whole batch's logits are held
     batches = _batches([len(s) for s in sequences], sizes)
     found = [np.empty(0, np.float32)] * len(sequences)
     for rows, losses in zip(batches, spread(work, batches) if device().type == "cpu" else map(work, batches), strict=True):

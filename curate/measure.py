@@ -1,6 +1,7 @@
 """Run signals and keep what they measured. One folder a signal in the workspace.
 
-Row-scope signals are kept batch by batch while they run, so a kill loses at most one batch; a finished signal appears whole, its manifest last.
+Row-scope signals are kept batch by batch while they run, so a kill loses at most one batch (some on an accelerator, `Signal.together`); a finished signal
+appears whole, its manifest last.
 """
 
 from __future__ import annotations
@@ -86,12 +87,12 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
     import polars as pl
     import pyarrow as pa
 
-    from curate.models import parts_together
+    from curate.models import device
 
     signal, parts = task.signal, parts_folder(task.folder(workspace))
     todo: list[list[int]] = []
     done = task.rows_done(workspace, dataset.rows)
-    together = parts_together() if signal.model else 1
+    together = signal.together if signal.together > 1 and device().type != "cpu" else 1
 
     def missing() -> Iterator[pa.RecordBatch]:
         """Batches that are not measured yet, as many consecutive ones together as are computed at once."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "parts_together", "prepare", "tokenizer"]
+__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "prepare", "tokenizer"]
 
 UNLOADABLE = OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError  # what the libraries raise on a folder that is no such model
 
@@ -30,11 +30,6 @@ def device() -> torch.device:
 
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return found or torch.device("cpu")
-
-
-def parts_together() -> int:
-    """Batches of a signal that are computed at once: an accelerator is fed by many rows, and on a processor a kill should lose few."""
-    return 1 if device().type == "cpu" else 16
 
 
 @functools.cache

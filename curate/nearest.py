@@ -88,7 +88,7 @@ def exact_nearest(vectors: Floats, k: int) -> tuple[Ints, Floats]:
 
 
 def cell_count(rows: int) -> int:
-    """Cells of 370 rows at 100,000 and of 840 at a million: about as much work to choose cells as to search them."""
+    """Cells of 370 rows at 100,000 and of 840 at a million."""
     return max(1, int(0.15 * rows**0.65))
 
 
@@ -178,7 +178,7 @@ def _descend(cells: Cells, coarse: Bytes, near: Ints, score: Ints, parts: list[I
     cell, probe = np.repeat(np.arange(len(cells.start) - 1, dtype=np.int32), np.diff(cells.start)), cells.probe[cells.member]
     before = np.full((len(near), 1), -2, np.int32)
     for turn in range(ROUNDS):
-        around, fresh = both_ways(near[:, :STEPS], before)
+        around, fresh = both_ways(np.ascontiguousarray(near[:, :STEPS]), before)
         work = partial(join, coarse, Around(around, fresh, cell[around], probe, len(cells.start) - 1), near, score)
         follow(spread(work, parts), len(parts), 0.6 + 0.35 * turn / ROUNDS, 0.6 + 0.35 * (turn + 1) / ROUNDS)
         before = around

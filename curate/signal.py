@@ -77,7 +77,8 @@ class Signal:
     inputs: text views (`VIEWS`) or "of", values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which
     nothing can be measured; by default all of them; where one is absent the signal is skipped, with the reason; an absent input that is not needed comes as
     nulls. batch: rows a batch; a batch is what is resumed after a kill. model: True where a model is loaded, so that batches stay in one process; the
-    parameter `model` names it. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
+    parameter `model` names it. together: batches that go through at once on an accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first
+    estimate. links: True where it finds pairs.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Signal:
     needs: tuple[str, ...] | None = None
     batch: int = 4096
     model: bool = False
+    together: int = 1
     links: bool = False
     cost: float = 10_000.0
 

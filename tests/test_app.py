@@ -139,13 +139,48 @@ def test_a_hand_of_any_pace_loses_no_press_and_keeps_the_focus(page: Page) -> No
         assert int(hand.input_value()) == before - 6, pace
         expect(page.locator(".st-key-frame")).to_contain_text(f"near duplicate ≥ {0.5 + 0.01 * (before - 6):.2f}")
         assert page.evaluate("document.activeElement.shadowRoot.activeElement.type") == "range"
+    box = hand.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    page.keyboard.press("ArrowLeft")  # its answer comes while the mouse holds the hand
+    page.mouse.move(box["x"] + box["width"] * 0.2, middle)
+    page.mouse.down()
+    page.wait_for_timeout(600)
+    page.mouse.move(box["x"] + box["width"] * 0.5, middle, steps=5)
+    page.wait_for_timeout(600)
+    page.mouse.up()
+    settled(page, "Duplicates")
+    assert abs(int(hand.input_value()) - 25) <= 3
+    expect(page.locator(".st-key-frame")).to_contain_text(f"near duplicate ≥ {0.5 + 0.01 * int(hand.input_value()):.2f}")
+
+
+def test_a_typed_limit_is_taken_or_refused_aloud(page: Page) -> None:
+    page.goto("/duplicates")
+    settled(page, "Duplicates")
     typed = page.locator("[class*=st-key-slide-] input[type=number]").first
     typed.fill("7")
     typed.press("Enter")
-    expect(typed).to_have_value("0.82")
+    assert typed.evaluate("e => e.validationMessage") == "Give a number from 0.5 to 1"
     typed.fill("0.777")
     typed.press("Enter")
     expect(page.locator(".st-key-frame")).to_contain_text("near duplicate ≥ 0.777")
+
+
+def test_two_hands_do_not_cross(page: Page) -> None:
+    page.goto("/thresholds")
+    settled(page, "Thresholds")
+    card = page.locator("[class*=st-key-card-]").first
+    card.get_by_text("Between").click()
+    settled(page, "Thresholds")
+    low, high = card.locator("input[type=range]").all()
+    ends = int(low.input_value()), int(high.input_value())
+    assert ends[0] <= ends[1]
+    low.focus()
+    page.keyboard.press("End")
+    settled(page, "Thresholds")
+    assert (int(low.input_value()), int(high.input_value())) == (ends[1], ends[1])
+    card.get_by_text("Off", exact=True).click()
+    settled(page, "Thresholds")
 
 
 def test_undo_and_redo_move_the_count_back_and_forth(page: Page) -> None:

@@ -29,3 +29,8 @@ def test_a_map_that_is_the_space_is_wholly_true_and_a_random_one_is_not() -> Non
     random = np.random.default_rng(1).random((300, 2)).astype(np.float32)
     assert fidelity(circle, random).trust < 0.6
     assert fidelity(circle, random).kept < 0.4
+
+
+def test_a_map_on_one_point_is_not_true() -> None:
+    vectors, _ = planted(400, 16, 8, 0.4)
+    assert fidelity(vectors, np.zeros((400, 2), np.float32)).kept < 0.2

@@ -79,6 +79,7 @@ def test_limits_of_a_curve_are_the_hundredths_that_a_recipe_names() -> None:
         assert len(limits) <= 63
         assert limits[0] >= np.float32(least)
         assert limits[-1] == 1
+    assert curve_limits(0.554)[0] == np.float32(0.56), "below the floor nothing is known"
     assert all(t == np.float32(h / 100) for t, h in zip(curve_limits(0.5), range(50, 101), strict=True))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 
 import curate.measure
 import curate.task
@@ -115,10 +116,10 @@ def test_parts_that_a_killed_run_of_another_size_left_are_not_taken(tmp_path: Pa
 
 def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an accelerator: several batches go through at once, what a stopped run left is taken, and a failure names its row."""
-    found = {**discover(), "length": replace(LENGTH, model=True)}
+    found = {**discover(), "length": replace(LENGTH, model=True, together=3)}
     for module in (curate.measure, curate.task):
         monkeypatch.setattr(module, "discover", lambda: found)
-    monkeypatch.setattr("curate.models.parts_together", lambda: 3)
+    monkeypatch.setattr("curate.models.device", lambda: torch.device("cuda"))
     dataset = load(str(write(tmp_path)), workspace)
     (task,) = plan(dataset, {"length": {}})
     parts = curate.task.parts_folder(task.folder(workspace))

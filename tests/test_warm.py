@@ -59,6 +59,7 @@ for signal, columns in crossfilter.numeric_columns(scores).items():
 difference("one two three", "one three two")
 vectors = np.stack(scores.vectors("embedding", "embedding_vector").to_list()).astype(np.float32)
 nearest.nearest_in_cells(np.concatenate([vectors] * 3), 5)
+nearest.nearest_in_cells(np.concatenate([vectors] * 3), 30)
 alike.alike_in_cells(vectors, 0.8)
 xy = np.random.default_rng(0).random((2, 50)).astype(np.float32)
 in_region(xy[0], xy[1], Region((((0, 0), (1, 0), (1, 1)),), ()))
@@ -87,3 +88,6 @@ def test_what_was_compiled_from_another_source_is_dropped_and_not_read(tmp_path:
         assert done.stdout == "7\n", done.stderr
         assert drop_outdated(tmp_path) == []
         assert len(list(tmp_path.glob("__pycache__/*.nbi"))) == 1
+    (index,) = tmp_path.glob("__pycache__/*.nbi")
+    index.write_bytes(index.read_bytes()[:60])
+    assert drop_outdated(tmp_path) == [index.name], "a torn one is dropped too"

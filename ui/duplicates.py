@@ -134,9 +134,9 @@ def _limit(now: Shown) -> None:
     limit = min(max(limit, floor), 1.0)
     given = now.task.parameters
     unit = f"Jaccard similarity of {given['unit']} {given['ngram']}-grams" if "ngram" in given else "cosine of the two embeddings"
-    goes = {round(float(t), 2): n for t, n in zip(groups.curve_limits(floor), _both(now)[now.threshold.rule].rows.tolist(), strict=True)} | {limit: now.dropped}
-    at = sorted(goes)
-    stops = Stops(at, [likeness_text(t) for t in at], [f"{count(goes[t])} go" for t in at], floor, 1.0, f"Unit: {unit}")
+    rows = _both(now)[now.threshold.rule].rows.tolist()
+    goes = {float(f"{t:.2f}"): n for t, n in zip(groups.curve_limits(floor), rows, strict=True)} | {limit: now.dropped}
+    stops = Stops([floor, *goes], likeness_text, {t: f"{count(n)} go" for t, n in goes.items()}, floor, 1.0, 0.01, unit)
     slide(f"slide-{name}", "Drop rows at least this alike", stops, [limit], partial(_moved, name))
     proposed, why = groups.proposal(now.task)
     used = limit == proposed and now.on

@@ -27,19 +27,18 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
 
     values: float64 [rows], NaN where missing. binned: the same in bins, on a logarithmic axis.
     """
-    name, held = column.name, state.recipe().thresholds.get(column.name)
-    proposed, source = _proposal(column, binned)
-    on = isinstance(held, ScoreThreshold)
-    now = held if isinstance(held, ScoreThreshold) else st.session_state.get(_preview(name), proposed)
+    name, (proposed, source) = column.name, _proposal(column, binned)
+    on, now = name in state.recipe().thresholds, _current(column.name, proposed)
     limit = now.limit[1] if isinstance(now.limit, tuple) else now.limit
     side = "above" if now.keep == "above" else "below"
-    keep, at = key_of(f"side-{name}", side), _stops(name, binned, limit)
+    keep = key_of(f"side-{name}", side)
     sides = ["below", "above"]
-    st.segmented_control("Keep rows that lie", sides, default=side, key=keep, on_change=_choose, args=(name, now, keep), required=True, width="stretch")
-    slide(f"slide-{name}", "Limit", Stops(at, [_said(v) for v in at], least=0.0), [limit], partial(_move, name, now), quiet=True)
+    st.segmented_control("Keep rows that lie", sides, default=side, key=keep, on_change=_choose, args=(name, proposed, keep), required=True, width="stretch")
+    stops = [binned.said(v) for v in np.geomspace(binned.edges[0], binned.edges[-1], STOPS).tolist()]
+    slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0), [limit], partial(_move, name, proposed), quiet=True)
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), f"{share(gone, known)} of measured", delta_color="off", delta_arrow="off")
-    st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, now, not on))
+    st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, proposed, not on))
     st.caption(source if now.keep != "between" else "The recipe keeps rows between two limits; a move here replaces them by one.")
     return now
 
@@ -52,11 +51,11 @@ def _proposal(column: Column, binned: Binned) -> tuple[ScoreThreshold, str]:
     return ScoreThreshold(keep="below", limit=limit), f"No limit is proposed; {_said(limit)} is where the highest hundredth begins."
 
 
-def _stops(name: str, binned: Binned, limit: float) -> list[float]:
-    """Even stops on a logarithmic scale, and every limit there was: a slider whose stops change under the hand jumps."""
-    seen: set[float] = st.session_state.setdefault(f"stops-{_preview(name)}", set())
-    seen.add(limit)
-    return sorted({*seen, *(binned.said(v) for v in np.geomspace(binned.edges[0], binned.edges[-1], STOPS).tolist())})
+def _current(name: str, proposed: ScoreThreshold) -> ScoreThreshold:
+    """The limit as it is now: of the recipe, or looked at, or proposed. Two moves may come before the page is drawn anew."""
+    held = state.recipe().thresholds.get(name)
+    found: ScoreThreshold = held if isinstance(held, ScoreThreshold) else st.session_state.get(_preview(name), proposed)
+    return found
 
 
 def _said(limit: float) -> str:
@@ -74,15 +73,17 @@ def _hold(name: str, now: ScoreThreshold) -> None:
         state.set_threshold(name, now)
 
 
-def _choose(name: str, now: ScoreThreshold, key: str) -> None:
+def _choose(name: str, proposed: ScoreThreshold, key: str) -> None:
+    now = _current(name, proposed)
     limit = now.limit[1] if isinstance(now.limit, tuple) else now.limit
     _hold(name, ScoreThreshold(keep=st.session_state[key], limit=limit, missing=now.missing))
 
 
-def _move(name: str, now: ScoreThreshold, limits: tuple[float, ...]) -> None:
+def _move(name: str, proposed: ScoreThreshold, limits: tuple[float, ...]) -> None:
+    now = _current(name, proposed)
     _hold(name, ScoreThreshold(keep="above" if now.keep == "above" else "below", limit=limits[0], missing=now.missing))
 
 
-def _switch(name: str, now: ScoreThreshold, on: bool) -> None:
-    st.session_state[_preview(name)] = now
+def _switch(name: str, proposed: ScoreThreshold, on: bool) -> None:
+    now = st.session_state[_preview(name)] = _current(name, proposed)
     state.set_threshold(name, now if on else None)

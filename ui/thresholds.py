@@ -227,17 +227,15 @@ def _limits(card: Card, threshold: ScoreThreshold) -> None:
     """A slider over the axis and the limits as numbers; both say the same."""
     name, limit = card.name, threshold.limit
     ends = limit if isinstance(limit, tuple) else (limit,)
-    seen: set[float] = st.session_state.setdefault(f"stops-{card.key}", set())  # only grows: a slider whose stops change under the hand jumps
-    seen.update(ends)
-    stops = {_say(v): v for v in sorted({*card.binned.stops, *seen})}
-    stops |= {_say(v): v for v in ends}  # of two that are said alike, the limit itself
-    at = list(stops.values())
-    slide(f"slide-{name}", _label("Limit", card), Stops(at, list(stops)), ends, partial(_move, name), quiet=True)
+    slide(f"slide-{name}", _label("Limit", card), Stops(card.binned.stops, _say), ends, partial(_move, name), quiet=True)
 
 
 def _move(name: str, limits: tuple[float, ...]) -> None:
-    now = state.recipe().thresholds[name]
-    state.set_threshold(name, now.model_copy(update={"limit": limits[0] if len(limits) == 1 else limits}))
+    now = state.recipe().thresholds.get(name)
+    if not isinstance(now, ScoreThreshold) or len(limits) != (2 if now.keep == "between" else 1):
+        return  # it was taken off, or turned to another direction, before the move came
+    limit = limits[0] if len(limits) == 1 else limits
+    state.set_threshold(name, ScoreThreshold.model_validate({**now.model_dump(), "limit": limit}))
 
 
 def _histogram(card: Card, measured: Scores) -> None:

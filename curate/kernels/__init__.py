@@ -24,14 +24,22 @@ def drop_outdated(folder: Path) -> list[str]:
     """
     dropped = []
     for index in sorted(folder.glob("__pycache__/*.nbi")):
-        with suppress(pickle.UnpicklingError, EOFError, FileNotFoundError), index.open("rb") as file:
+        source = folder / f"{index.name.split('.')[0]}.py"
+        if not source.exists() or _stamp(index) not in (b"", hashlib.sha256(source.read_bytes()).digest()):
+            index.unlink(missing_ok=True)
+            dropped.append(index.name)
+    return dropped
+
+
+def _stamp(index: Path) -> bytes | None:
+    """What the source was when it was compiled; b"" where this version of numba notes something else; None where the index cannot be read."""
+    try:
+        with index.open("rb") as file:
             pickle.load(file)  # numba's version
             stamp = _Blind(file).load()[0]
-            source = folder / f"{index.name.split('.')[0]}.py"
-            if isinstance(stamp, bytes) and not (source.exists() and stamp == hashlib.sha256(source.read_bytes()).digest()):
-                index.unlink()
-                dropped.append(index.name)
-    return dropped
+    except Exception:  # whatever a torn or foreign pickle raises: numba would fail on it too
+        return None
+    return stamp if isinstance(stamp, bytes) else b""
 
 
 with suppress(OSError):  # a folder that cannot be written is not numba's cache

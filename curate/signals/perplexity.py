@@ -159,5 +159,6 @@ SIGNAL = Signal(
     compute=compute,
     batch=48,
     model=True,
+    together=16,
     cost=2,
 )

@@ -117,7 +117,7 @@ def _fidelity(key: str, _scores: Scores) -> Fidelity | None:
 def _how_true() -> str:
     """How far the map can be believed."""
     measured = state.scores()
-    found = _fidelity(" ".join(t.key for t in measured.measured.values()), measured)
+    found = _fidelity(" ".join(measured.measured[name].key for name in ("embedding", "projection")), measured)
     if found is None:
         return ""
     near = f"{found.kept:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
