@@ -1,4 +1,4 @@
-"""A person's way through the pages, timed in Chromium: open a Parquet file, tune duplicates, search, draw on the map, drop a part of it, write a Version."""
+"""A person's way through the pages, timed in Chromium: open a file, tune duplicates, search, draw on the map, drop a part of it, write a Version."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 from playwright.sync_api import Page
 
-from benchmarks.cases import STATIC, Work, rows_file
-from curate.load import load
+from benchmarks.cases import STATIC, Work, loaded, rows_file
 from curate.measure import measure
 from curate.task import plan
-from curate.workspace import Workspace
 from tests.browser import browser, metric, server, settled
 
 __all__ = ["case_browser"]
@@ -31,22 +28,14 @@ LASSO = ((0.3, 0.3), (0.5, 0.3), (0.5, 0.5), (0.3, 0.5), (0.3, 0.32))
 PICTURE = ".st-key-beside-picture .js-plotly-plot .annotation-text"
 
 
-def _parquet(rows: int, folder: Path) -> Path:
-    path = folder / f"rows-{rows}.parquet"
-    if not path.exists():
-        pl.scan_ndjson(rows_file(rows, folder), infer_schema_length=10_000).sink_parquet(path)
-    return path
-
-
 def case_browser(rows: int, folder: Path) -> Work:
-    """Everything is measured before; the file is opened by a server that starts cold."""
-    path, workspace = _parquet(rows, folder), Workspace.at(folder / f"browser-{rows}")
-    dataset = load(str(path), workspace)
+    """Everything is loaded and measured before; a server that starts cold opens it."""
+    dataset, workspace = loaded(rows, folder)
     measure(dataset, plan(dataset, SIGNALS), workspace)
     for log in (workspace.root / "reviews").glob("*.jsonl"):
         log.unlink()
     recipe = folder / f"browser-{rows}.yaml"
-    recipe.write_text(yaml.safe_dump({"dataset": {"path": str(path)}, "signals": SIGNALS}))
+    recipe.write_text(yaml.safe_dump({"dataset": {"path": str(rows_file(rows, folder))}, "signals": SIGNALS}))
 
     def work() -> dict[str, Any]:
         with server(workspace.root, recipe) as address, browser() as chromium:
@@ -139,5 +128,5 @@ def _bytes(page: Page) -> Iterator[list[int]]:
     """What the server sends for a page: messages and media, not the app's own scripts, which the browser holds."""
     sent: list[int] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))))
-    page.on("response", lambda answer: sent.append(int(answer.headers.get("content-length", 0))) if "/media/" in answer.url else None)
+    page.on("requestfinished", lambda request: sent.append(request.sizes()["responseBodySize"]) if "/media/" in request.url else None)
     yield sent

@@ -4,8 +4,8 @@ Source: sentence-transformers models, all-MiniLM-L6-v2 unless another is named; 
 the first tokens of a text only, 256 with the default: what follows counts for nothing, and `embedding_truncated` says so. Static vectors read all of it.
 
 Texts of equal length go through the model together, so nothing is padded or masked and a vector is the same whatever is embedded beside it (bit by bit where it
-was tried; to 1e-3 in a component is promised); on an accelerator texts of nearly one length do, padded. With precision "auto" products are in bfloat16 where the
-machine is faster at it: the cosine to float32 is above .9999 on docstrings.
+was tried; to 1e-3 in a component is promised); on an accelerator texts of nearly one length do, padded. With precision "auto" products are in bfloat16 where
+the machine is faster at it: the cosine to float32 is above .9999 on docstrings.
 """
 
 from __future__ import annotations
