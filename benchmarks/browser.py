@@ -1,4 +1,4 @@
-"""A person's way through the pages, timed in Chromium: open a file, tune duplicates, search, draw on the map, drop a part of it, write a Version."""
+"""A person's way through the pages, timed in Chromium: open a file, tune duplicates, search, draw on the map, drop a part of it."""
 
 from __future__ import annotations
 
@@ -88,21 +88,17 @@ def _visit(page: Page, address: str) -> dict[str, Any]:
         page.get_by_role("button", name="Drop").first.click()
         until("b => !document.querySelector('.st-key-frame').innerText.includes(b)", before)
     found["kept_after_lasso"] = metric(page, "Rows kept")
-    go("export", "Export")
-    with timed("version"):
-        page.get_by_role("button", name="Write a Version to disk").click()
-        until("!document.querySelector('.stMain').innerText.includes('None yet')")
     return found
 
 
 def _slider(page: Page) -> int:
     """Median milliseconds from a press of a key on the duplicate slider to the picture that says another number."""
     hand, times = page.locator("[class*=st-key-slide-] input[type=range]").first, []
-    for _ in range(MOVES):
+    for move in range(MOVES):
         before = page.locator(PICTURE).first.text_content()
         hand.focus()
         start = time.perf_counter()
-        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowRight" if move % 2 else "ArrowLeft")
         script = "([where, before]) => document.querySelector(where)?.textContent !== before"
         page.wait_for_function(script, arg=[PICTURE, before], timeout=30_000)
         times.append(1000 * (time.perf_counter() - start))

@@ -93,7 +93,6 @@ QUICK = {
     ("browser", "map_page_ms"): "— the map",
     ("browser", "lasso_ms"): "— a lasso to the rows it holds",
     ("browser", "drop_ms"): "— drop them",
-    ("browser", "version_ms"): "— write a Version",
 }
 
 

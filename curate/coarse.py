@@ -31,9 +31,9 @@ def to_bytes(rows: Floats, scale: np.float32, out: Bytes) -> None:
 
 
 def products(query: torch.Tensor, target: torch.Tensor) -> npt.NDArray[np.int32]:
-    """Products of 8-bit rows, int32 [queries, targets]: exact, on any processor."""
+    """Products of 8-bit rows, int32 [queries, targets]: exact, without the processor's own way up to 1,040 dimensions, beyond to some units."""
     import torch
 
     if torch.cpu.get_capabilities().get("avx512_vnni"):
         return np.asarray(torch._int_mm(query, target.T).numpy())
-    return np.asarray((query.float() @ target.float().T).int().numpy())  # whole numbers below 2²⁴ are exact up to 1,040 dimensions
+    return np.asarray((query.float() @ target.float().T).int().numpy())  # sums below 2²⁴ are exact
