@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+TORN = pickle.UnpicklingError, EOFError, OSError, AttributeError, ImportError, LookupError, TypeError, ValueError, MemoryError
+
 
 class _Blind(pickle.Unpickler):
     """Reads an index without the types that it names."""
@@ -37,7 +39,7 @@ def _stamp(index: Path) -> bytes | None:
         with index.open("rb") as file:
             pickle.load(file)  # numba's version
             stamp = _Blind(file).load()[0]
-    except Exception:  # whatever a torn or foreign pickle raises: numba would fail on it too
+    except TORN:  # numba would fail on it too
         return None
     return stamp if isinstance(stamp, bytes) else b""
 
