@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.plain import plain_language_model, plain_losses
 from curate import models
 from curate.signals import embedding, perplexity
 
@@ -59,22 +60,10 @@ def embeddings(texts: list[str], folder: str) -> dict[str, Any]:
 
 def perplexities(texts: list[str], folder: str) -> dict[str, Any]:
     """A plain transformers loop, float32, padded batches of 16 in file order, against the signal."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    words = AutoTokenizer.from_pretrained(folder)
-    words.pad_token = words.pad_token or words.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().to(models.device())
+    words, model = plain_language_model(Path(folder))
 
     def plain() -> Any:
-        losses: list[float] = []
-        with torch.inference_mode():
-            for i in range(0, len(texts), 16):
-                part = words(texts[i : i + 16], return_tensors="pt", padding=True, truncation=True, max_length=512).to(models.device())
-                logits, mask = model(**part).logits.float(), part["attention_mask"][:, 1:]
-                loss = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), part["input_ids"][:, 1:], reduction="none") * mask
-                losses += (loss.sum(1) / mask.sum(1)).tolist()
-        return np.exp(losses)
+        return np.exp(plain_losses(texts, words, model))
 
     rows, column = perplexity.SIGNAL.batch * perplexity.SIGNAL.together, pa.array(texts, pa.large_string())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from benchmarks.cases import STATIC, Work, loaded, rows_file
 from curate.measure import measure
 from curate.task import plan
-from tests.browser import browser, metric, server, settled
+from tests.browser import browser, drag, metric, server, settled
 
 __all__ = ["case_browser"]
 
@@ -82,7 +82,9 @@ def _visit(page: Page, address: str) -> dict[str, Any]:
         go("map", "Map", ".js-plotly-plot .nsewdrag")
     found["map_kilobytes"] = round(sum(sent) / 1000)
     page.wait_for_timeout(1500)
-    _lasso(page, timed)
+    drag(page, page.locator(".js-plotly-plot .nsewdrag").first, LASSO)
+    with timed("lasso"):
+        page.get_by_role("button", name="Drop").first.wait_for(timeout=60_000)
     before = metric(page, "Rows kept")
     with timed("drop"):
         page.get_by_role("button", name="Drop").first.click()
@@ -104,19 +106,6 @@ def _slider(page: Page) -> int:
         times.append(1000 * (time.perf_counter() - start))
         page.wait_for_timeout(700)
     return round(statistics.median(times))
-
-
-def _lasso(page: Page, timed: Callable[[str], Any]) -> None:
-    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert area
-    points = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in LASSO]
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for x, y in points[1:]:
-        page.mouse.move(x, y, steps=8)
-    with timed("lasso"):
-        page.mouse.up()
-        page.get_by_role("button", name="Drop").first.wait_for(timeout=60_000)
 
 
 @contextmanager

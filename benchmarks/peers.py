@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from benchmarks.cases import Case, Work, loaded, rows_file
 from benchmarks.neighbours import vectors_of
+from benchmarks.plain import plain_language_model, plain_losses
 from curate import models
 
 ROUNDS = 2
@@ -140,22 +141,8 @@ def case_embedding(rows: int, folder: Path) -> Work:
 
 
 def _plain_losses(texts: list[str], name: str) -> list[float]:
-    """A plain transformers loop: fp32, padded batches of 16 in file order, at most 512 tokens. Mean loss of each text in nats per token."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = models._language_folder(name)
-    words = AutoTokenizer.from_pretrained(folder)
-    words.pad_token = words.pad_token or words.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    found: list[float] = []
-    with torch.inference_mode():
-        for i in range(0, len(texts), 16):
-            part = words(texts[i : i + 16], return_tensors="pt", padding=True, truncation=True, max_length=512)
-            logits, mask = model(**part).logits.float(), part["attention_mask"][:, 1:]
-            loss = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), part["input_ids"][:, 1:], reduction="none") * mask
-            found += (loss.sum(1) / mask.sum(1)).tolist()
-    return found
+    """`plain_losses`, the model loaded anew."""
+    return plain_losses(texts, *plain_language_model(models._language_folder(name)))
 
 
 def case_perplexity(rows: int, folder: Path) -> Work:

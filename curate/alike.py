@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.cells import Cells, Floats, Ints, make_cells, screen_dtype
-from curate.coarse import STEP
+from curate.coarse import STEP, whole_steps
 from curate.nearest import MEMBERS, QUERIES, cell_count
 from curate.signal import follow, report
 from curate.threads import spread
@@ -157,7 +157,7 @@ class _Packed:
         from curate.kernels.nearest import Block
 
         start, stop = (int(x) for x in self.cells.start[cell : cell + 2])
-        target = self.rows[start : start + -(-(stop - start) // STEP) * STEP].T
+        target = self.rows[start : start + whole_steps(stop - start)].T
         for first in range(0, len(query), QUERIES):
             some = query[first : first + QUERIES]
             padded = self.rows[torch.from_numpy(np.resize(self.place[some], QUERIES))]

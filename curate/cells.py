@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.coarse import STEP, byte_scale, products, to_bytes
+from curate.coarse import byte_scale, products, to_bytes, whole_steps
 from curate.threads import spread
 
 if TYPE_CHECKING:
@@ -84,14 +84,14 @@ def _probes(vectors: Floats, centre: Floats, probes: int, tell: Tell) -> Ints:
 
     from curate.kernels.nearest import highest_columns
 
-    scale = byte_scale(vectors[:: max(1, len(vectors) // 2000)])
-    target = np.zeros((-(-len(centre) // STEP) * STEP, vectors.shape[1]), np.int8)
+    scale = byte_scale(vectors)
+    target = np.zeros((whole_steps(len(centre)), vectors.shape[1]), np.int8)
     to_bytes(centre, scale, target)
     near = np.empty((len(vectors), probes), np.int32)
 
     def find(first: int) -> None:
         some = vectors[first : first + BLOCK]
-        query = np.zeros((-(-len(some) // STEP) * STEP, some.shape[1]), np.int8)
+        query = np.zeros((whole_steps(len(some)), some.shape[1]), np.int8)
         to_bytes(some, scale, query)
         highest_columns(products(torch.from_numpy(query), torch.from_numpy(target)), len(centre), near[first : first + BLOCK])
 

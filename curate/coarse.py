@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["STEP", "Bytes", "byte_scale", "products", "to_bytes"]
+__all__ = ["STEP", "Bytes", "byte_scale", "products", "to_bytes", "whole_steps"]
 
 Bytes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
@@ -18,8 +18,14 @@ Floats = npt.NDArray[np.float32]
 STEP = 64  # rows of a product are rounded up to it: every new shape costs milliseconds to prepare
 
 
-def byte_scale(sample: Floats) -> np.float32:
-    """One scale for all numbers: the few largest are cut, as a tenth of a thousandth of them say little."""
+def whole_steps(rows: int) -> int:
+    """A number of rows rounded up to whole steps."""
+    return -(-rows // STEP) * STEP
+
+
+def byte_scale(vectors: Floats) -> np.float32:
+    """One scale for all numbers, from a sample: the few largest are cut, as a tenth of a thousandth of them say little."""
+    sample = vectors[:: max(1, len(vectors) // 2000)]
     return np.float32(127 / max(float(np.quantile(np.abs(sample), 0.9999)), 1e-12))
 
 

@@ -84,7 +84,6 @@ def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows
 
 
 def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None]:
-    import polars as pl
     import pyarrow as pa
 
     from curate.models import device
@@ -118,14 +117,19 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
                 tell(signal.name, done, dataset.rows)
     except _BatchError as error:
         raise SignalError(signal.name, dataset.name, todo[0][0] + error.row, error.cause) from None
-    files = [part(start) for start in range(0, dataset.rows, signal.batch)]
+    return _check(_joined([part(start) for start in range(0, dataset.rows, signal.batch)], task, workspace), signal, dataset.rows), None
+
+
+def _joined(files: Sequence[Path], task: Task, workspace: Workspace) -> pl.DataFrame:
+    """All parts in one."""
+    import polars as pl
+
     try:
-        whole = pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(signal)
+        return pl.concat([pl.read_parquet(f) for f in files]) if files else _empty(task.signal)
     except FileNotFoundError:
         if task.done(workspace):
             raise _Elsewhere from None
         raise
-    return _check(whole, signal, dataset.rows), None
 
 
 def _consecutive(batches: Iterable[tuple[int, pa.RecordBatch]], rows: int, most: int) -> Iterator[list[tuple[int, pa.RecordBatch]]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.cells import Cells, Floats, Ints, make_cells
-from curate.coarse import STEP, Bytes, byte_scale, products, to_bytes
+from curate.coarse import STEP, Bytes, byte_scale, products, to_bytes, whole_steps
 from curate.signal import follow, report
 from curate.threads import spread
 
@@ -124,7 +124,7 @@ def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floa
 
 def _coarse(vectors: Floats, member: Ints) -> Bytes:
     """Rows in the order of `member` in 8 bits, with a step of rows more, since products are taken of whole steps."""
-    scale = byte_scale(vectors[:: max(1, len(vectors) // 2000)])
+    scale = byte_scale(vectors)
     out = np.zeros((len(vectors) + STEP, vectors.shape[1]), np.int8)
     blocks = range(0, len(member), MEMBERS)
     list(spread(lambda first: to_bytes(vectors[member[first : first + MEMBERS]], scale, out[first : first + MEMBERS]), blocks, False))
@@ -143,10 +143,10 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
     def look(cell: int, query: Ints) -> None:
         """Some rows against the members of one cell."""
         first, last = int(start[cell]), int(start[cell + 1])
-        target = rows[first : first + -(-(last - first) // STEP) * STEP]
+        target = rows[first : first + whole_steps(last - first)]
         for i in range(0, len(query), QUERIES):
             some = query[i : i + QUERIES]
-            padded = torch.from_numpy(coarse.take(np.resize(some, -(-len(some) // STEP) * STEP), 0))
+            padded = torch.from_numpy(coarse.take(np.resize(some, whole_steps(len(some))), 0))
             keep_best(Block(products(padded, target), some, every[first:last]), near, score)
 
     def own(cell: int) -> None:

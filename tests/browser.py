@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -89,3 +89,17 @@ def settled(page: Page, title: str, seconds: float = 60) -> Locator:
 def metric(page: Page, label: str) -> str:
     """The value under a label of the frame."""
     return page.locator(".st-key-frame [data-testid=stMetric]", has_text=label).locator("[data-testid=stMetricValue]").inner_text()
+
+
+def drag(page: Page, plot: Locator, across: Sequence[tuple[float, float]]) -> None:
+    """Draw over a chart through places given as shares of its width and height."""
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    box = plot.bounding_box()
+    assert box is not None
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in across]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=10)
+    page.mouse.up()

@@ -6,15 +6,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from curate.demo import build_demo
-from tests.browser import PAGES, browser, metric, server, settled
+from tests.browser import PAGES, browser, drag, metric, server, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -234,24 +234,10 @@ def test_a_lasso_on_the_map_drops_rows(page: Page) -> None:
     page.wait_for_function(f"document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
 
 
-def _drag(page: Page, plot: Locator, across: Sequence[tuple[float, float]]) -> None:
-    """Draw over a chart through places given as shares of its width and height."""
-    plot.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    box = plot.bounding_box()
-    assert box is not None
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in across]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=10)
-    page.mouse.up()
-
-
 def test_a_drag_over_a_histogram_narrows_the_rows_in_view(page: Page) -> None:
     page.goto("/thresholds")
     settled(page, "Thresholds")
-    _drag(page, page.locator(".st-key-card-text_quality_words .nsewdrag").first, [(0.3, 0.5), (0.6, 0.5)])
+    drag(page, page.locator(".st-key-card-text_quality_words .nsewdrag").first, [(0.3, 0.5), (0.6, 0.5)])
     pill = page.locator(".st-key-frame button", has_text="in view: text quality words").first
     pill.wait_for(timeout=20_000)
     page.locator("[data-testid=stSidebarNav] a", has_text="Rows").click()
@@ -271,7 +257,7 @@ def test_the_legend_filters_and_the_neighbours_of_a_lasso_come_into_view(page: P
     page.locator(".st-key-frame button", has_text="in view: cluster").first.wait_for(timeout=20_000)
     page.keyboard.press("Escape")
     settled(page, "Map")
-    _drag(page, page.locator(".js-plotly-plot .nsewdrag").first, [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.04)])
+    drag(page, page.locator(".js-plotly-plot .nsewdrag").first, [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.04)])
     page.get_by_role("button", name="More like these").click(timeout=20_000)
     expect(page.locator(".st-key-frame button", has_text="in view: like").first).to_be_visible(timeout=20_000)
     settled(page, "Map")

@@ -15,7 +15,7 @@ import curate.measure
 import curate.task
 from curate.errors import SignalError
 from curate.load import load
-from curate.measure import measure
+from curate.measure import Tell, measure
 from curate.signal import Column, Signal, discover
 from curate.task import plan
 from curate.workspace import Workspace
@@ -31,6 +31,17 @@ def _length(batch: pa.RecordBatch, *, bad: str = "") -> pa.RecordBatch:
 
 
 LENGTH = Signal("length", 1, "Length.", "here", ("text",), (Column("length_characters", "Int32", "characters", "Characters."),), "row", _length, batch=7)
+
+
+def _stopping(at: int, calls: list[int]) -> Tell:
+    """Notes what is done, and stops the work when that many rows are."""
+
+    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        calls.append(done)
+        if done == at:
+            raise KeyboardInterrupt
+
+    return tell
 
 
 @pytest.fixture
@@ -60,13 +71,8 @@ def test_a_stopped_signal_goes_on_from_its_last_batch(tmp_path: Path, workspace:
     (task,) = plan(dataset, {"length": {}})
     calls: list[int] = []
 
-    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
-        calls.append(done)
-        if done == 21:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        measure(dataset, (task,), workspace, "inline", tell)
+        measure(dataset, (task,), workspace, "inline", _stopping(21, calls))
     assert task.rows_done(workspace, dataset.rows) == 21
     measure(dataset, (task,), workspace, "inline", lambda *told: calls.append(told[1]))
     assert calls == [0, 7, 14, 21, 21, 28, 35, 40]
@@ -125,13 +131,8 @@ def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Wor
     parts = curate.task.parts_folder(task.folder(workspace))
     calls: list[int] = []
 
-    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
-        calls.append(done)
-        if done == 21:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        measure(dataset, (task,), workspace, "inline", tell)
+        measure(dataset, (task,), workspace, "inline", _stopping(21, calls))
     assert len(list(parts.iterdir())) == 3
     (parts / "part-000000000007.parquet").unlink()
     measure(dataset, (task,), workspace, "inline", lambda *told: calls.append(told[1]))

@@ -15,6 +15,13 @@ Bools = npt.NDArray[np.bool_]
 
 
 @nb.njit(cache=True)
+def add_at(into: Longs, limits: np.uint64, amount: int) -> None:
+    """Add an amount at each limit whose bit is set."""
+    for t in range(len(into)):
+        into[t] += amount * np.int64((limits >> np.uint64(t)) & np.uint64(1))
+
+
+@nb.njit(cache=True)
 def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats, weight: Longs) -> Longs:
     """At each limit of the cover rule: rows that go, the sum of their weights, rows that others give way to, and the most rows that one stands for, itself
     counted. int64 [4, limits]. weight: int64 [rows].
@@ -42,16 +49,13 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
         seen[c] = True
         gone = covered[c]
         if gone and not pinned[row]:
-            for t in range(many):
-                bit = np.int64((gone >> np.uint64(t)) & one)
-                found[0, t] += bit
-                found[1, t] += bit * weight[row]
+            add_at(found[0], gone, 1)
+            add_at(found[1], gone, weight[row])
         stays, top = whole if pinned[row] else whole & ~gone, many
         own = size[c] - (not pinned[row])
         any_goes = own > 0
         if any_goes:
-            for t in range(many):
-                takes[t] += own * np.int64((~gone >> np.uint64(t)) & one)
+            add_at(takes, ~gone, own)
         for q in range(start[c], start[c + 1]):
             while top and alike[q] < limits[top - 1]:
                 top -= 1
@@ -62,8 +66,7 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
             fresh = stays & ~covered[o]
             if fresh and size[o] and not seen[o]:
                 any_goes = True
-                for t in range(top):
-                    takes[t] += size[o] * np.int64((fresh >> np.uint64(t)) & one)
+                add_at(takes[:top], fresh, size[o])
             covered[o] |= stays
         if any_goes:
             for t in range(many):
