@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui.frame import frame
 from ui.opening import begin
+from ui.run import one_run
 
 st.set_page_config(page_title="Curate", page_icon=str(Path(__file__).parent / "ui" / "icon.png"), layout="wide")
 
@@ -27,6 +28,7 @@ page = st.navigation(
     }
 )
 
-begin()
-frame()
-page.run()
+with one_run():
+    begin()
+    frame()
+    page.run()

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from curate.links import Links, Rule
 from curate.recipe import LinkThreshold
-from curate.reviews import Review, marks
-from curate.selection import Selection, keeper_order, row_tokens
+from curate.reviews import Review
+from curate.selection import Selection, by_hand, keeper_order, row_tokens
 
 if TYPE_CHECKING:
     import polars as pl
@@ -122,7 +122,7 @@ def in_hand(selection: Selection, name: str) -> Bools:
 
 def pinned_rows(scores: Scores, marked: Sequence[Review]) -> Bools:
     """True for the rows that a person keeps, whatever a threshold says. bool [rows]."""
-    return np.asarray(marks(marked, scores.frame["row_id"]) == 1 if marked else np.zeros(scores.dataset.rows, np.bool_), np.bool_)
+    return np.asarray(by_hand(scores, marked) == 1, np.bool_)
 
 
 def hand(scores: Scores, keeper: str, inside: Bools, pinned: Bools) -> Hand:

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -129,6 +130,15 @@ def _alive(pid: int, born: float) -> bool:
 
 
 def _read(folder: Path) -> Job:
+    return _ended(folder) if (folder / "exit.json").exists() else _told(folder)
+
+
+@lru_cache(maxsize=256)
+def _ended(folder: Path) -> Job:
+    return _told(folder)
+
+
+def _told(folder: Path) -> Job:
     note = read_json(folder / "job.json")
     told = read_json(folder / "progress.json") if (folder / "progress.json").exists() else {}
     return Job(

@@ -57,6 +57,13 @@ class Links:
         graph: tuple[npt.NDArray[np.int64], Ints, Floats] = forest.adjacency(self.rows, pairs.a, pairs.b, pairs.similarity, order)
         return graph
 
+    @cached_property
+    def nearest(self) -> Floats:
+        """Similarity of each row to the row most alike to it: see `curate.kernels.forest.nearest`. float32 [rows]."""
+        from curate.kernels import forest
+
+        return np.asarray(forest.nearest(self.pairs.twin, self.graph), np.float32)
+
     def cut(self, between: Sequence[tuple[int, int]]) -> Links:
         """The same Links with groups cut: each two rows are parted at the weakest link between them. The cover rule knows no groups and does not change."""
         if not between:
@@ -68,8 +75,7 @@ class Links:
             if low < high:
                 gap[low + int(np.argmin(gap[low:high]))] = 0
         found = replace(self, gap=gap)
-        if "graph" in vars(self):
-            vars(found)["graph"] = self.graph
+        vars(found).update({name: vars(self)[name] for name in ("graph", "nearest") if name in vars(self)})
         return found
 
     def gives_way(self, limit: float, rule: Rule, order: Ints, pins: int = 0) -> Ints:
@@ -82,7 +88,7 @@ class Links:
 
         exact = _exact(limit)
         if rule == "cover":
-            found = forest.cover_rule(order, pins, self.pairs.twin, self.graph, exact)
+            found = forest.cover_rule(order, pins, self.pairs.twin, self.nearest, self.graph, exact)
         else:
             place = np.full(self.rows, -1, np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)

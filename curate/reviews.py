@@ -133,15 +133,13 @@ def fold(log: Sequence[Review]) -> Decided:
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
     """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]. Row ids that the dataset does not have are passed over."""
-    out = np.zeros(len(row_ids), np.int8)
-    for review in marked:
-        if review.action in ("tag", "cut"):
-            continue
-        chosen = _chosen(review.rows, row_ids)
+    said, out = [r for r in marked if r.action not in ("tag", "cut")], np.zeros(len(row_ids), np.int8)
+    for review, rows in zip(said, _positions([r.rows for r in said], row_ids), strict=True):
         if review.action == "only":
-            out[~chosen] = -1
+            chosen, out = out[rows], np.full(len(out), -1, np.int8)
+            out[rows] = chosen
         else:
-            out[chosen] = {"keep": 1, "drop": -1, "clear": 0}[review.action]
+            out[rows] = {"keep": 1, "drop": -1, "clear": 0}[review.action]
     return out
 
 
@@ -161,7 +159,14 @@ def cuts(marked: Sequence[Review], links: str, row_ids: pl.Series) -> list[tuple
     return [(a, b) for a, b in found if a is not None and b is not None]
 
 
-def _chosen(rows: Sequence[str], row_ids: pl.Series) -> npt.NDArray[np.bool_]:
+def _positions(lists: Sequence[Sequence[str]], row_ids: pl.Series) -> list[npt.NDArray[np.uint32]]:
+    """Positions of each list of row ids; those that the dataset does not have are passed over. One pass over `row_ids` for all lists."""
     import polars as pl
 
-    return row_ids.is_in(pl.Series(rows, dtype=pl.String).implode()).to_numpy()
+    wanted = pl.DataFrame(
+        {"list": np.repeat(np.arange(len(lists)), [len(ids) for ids in lists]), "id": pl.Series([i for ids in lists for i in ids], dtype=pl.String)}
+    )
+    there = row_ids.is_in(wanted["id"].unique().implode()).arg_true()
+    found = wanted.join(pl.DataFrame({"id": row_ids.gather(there), "at": there}), on="id", maintain_order="left")
+    ends = np.searchsorted(found["list"].to_numpy(), np.arange(1, len(lists)))
+    return np.split(found["at"].to_numpy(), ends) if lists else []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.dataset import Dataset
 from curate.links import Links, read_links
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Scores", "read_scores"]
+
+T = TypeVar("T")
+HELD = 32  # of what follows from scores
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,18 @@ class Scores:
         if not self.dataset.has("text"):
             return pl.Series("length", [0] * self.dataset.rows, pl.UInt32)
         return self.dataset.views(["text"]).select(pl.col("text").str.len_chars().fill_null(0).alias("length")).collect()["length"]
+
+    @cached_property
+    def _held(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What follows from these scores and `name` alone: made when first asked for, then kept among the last 32. Not to be written to."""
+        found = self._held.pop(name) if name in self._held else make()
+        self._held[name] = found
+        while len(self._held) > HELD:
+            self._held.pop(next(iter(self._held)), None)
+        return found
 
 
 def read_scores(dataset: Dataset, recipe: Recipe, workspace: Workspace) -> Scores:

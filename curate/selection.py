@@ -118,24 +118,38 @@ def threshold_mask(values: Floats, threshold: ScoreThreshold) -> Bools:
 
 def keeper_order(scores: Scores, keeper: str, in_hand: Bools, pinned: Bools) -> Ints:
     """Positions of the rows in hand, the keeper's favourite first, ties in file order; pinned rows come before all. int32 [rows in hand]."""
-    rows = np.flatnonzero(in_hand).astype(np.int32)
+    every = scores.once(("keeper", keeper), lambda: _favourites(scores, keeper))
+    order = every[in_hand[every]]
+    first = pinned[order]
+    return np.concatenate([order[first], order[~first]])
+
+
+def _favourites(scores: Scores, keeper: str) -> Ints:
+    """Positions of all rows, the keeper's favourite first, ties in file order. int32 [rows]."""
     if keeper == "first":
-        worse = np.zeros(len(rows))
-    elif keeper == "longest":
-        worse = -scores.lengths.to_numpy()[rows].astype(np.float64)
+        return np.arange(scores.dataset.rows, dtype=np.int32)
+    if keeper == "longest":
+        worse = -scores.lengths.to_numpy().astype(np.float64)
     else:
         name = keeper.removeprefix("best:")
         column = column_of(name)
         sign = 1 if column is not None and column.keep == "below" else -1
-        worse = np.nan_to_num(sign * score_values(scores, name)[rows], nan=np.inf)
-    return rows[np.lexsort((rows, worse, ~pinned[rows]))]
+        worse = np.nan_to_num(sign * score_values(scores, name), nan=np.inf)
+    return np.argsort(worse, kind="stable").astype(np.int32)
 
 
 def row_tokens(scores: Scores) -> npt.NDArray[np.int64] | None:
     """Tokens of each row's text, or None while they are not measured. int64 [rows]."""
     if "tokens_text" not in scores.frame.columns:
         return None
-    return scores.frame["tokens_text"].fill_null(0).to_numpy().astype(np.int64)
+    return scores.once("tokens", lambda: scores.frame["tokens_text"].fill_null(0).to_numpy().astype(np.int64))
+
+
+def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
+    """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]."""
+    if not marked:
+        return np.zeros(scores.dataset.rows, np.int8)
+    return scores.once(("marks", *(r.id for r in marked)), lambda: marks(marked, scores.frame["row_id"]))
 
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
@@ -153,14 +167,15 @@ def links_of(scores: Scores, name: str, marked: Sequence[Review]) -> Links:
 def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Selection:
     """Apply reviews, thresholds and budget. Raises InputError where a threshold names what was not measured."""
     rows = scores.dataset.rows
-    by_hand = [r for r in marked if r.action != "cut"]
-    said = marks(by_hand, scores.frame["row_id"]) if by_hand else np.zeros(rows, np.int8)
+    said = by_hand(scores, marked)
     pinned = said == 1
-    drops: dict[str, Bools] = {"review": said == -1} if by_hand else {}
+    drops: dict[str, Bools] = {"review": said == -1} if any(r.action != "cut" for r in marked) else {}
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, ScoreThreshold):
             drops[name] = threshold_mask(score_values(scores, name), threshold) & ~pinned
-    left = ~np.logical_or.reduce([np.zeros(rows, np.bool_), *drops.values()])
+    left, itself = np.ones(rows, np.bool_), np.arange(rows, dtype=np.int32)
+    for dropped in drops.values():
+        left &= ~dropped
     gives_way: dict[str, Ints] = {}
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, LinkThreshold):
@@ -168,7 +183,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
                 raise InputError(f"thresholds.{name}", _why_absent(scores, name), "Measure it first, or take the threshold out")
             order = keeper_order(scores, threshold.keeper, left, pinned)
             gives_way[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
-            drops[name] = (gives_way[name] != np.arange(rows)) & ~pinned
+            drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else _rank(scores, recipe.rank)
     if recipe.budget is not None:

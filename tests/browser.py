@@ -77,11 +77,21 @@ def server(workspace: Path, file: Path | None = None) -> Iterator[str]:
 
 
 def settled(page: Page, title: str, seconds: float = 60) -> Locator:
-    """Wait until a page's title stands and Streamlit has stopped running; fails where the page shows an exception."""
+    """Wait until a page's title stands and Streamlit has run nothing for 400 ms; fails where the page shows an exception."""
     heading = page.locator("h1", has_text=title)
     heading.wait_for(timeout=1000 * seconds)
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=1000 * seconds)
-    page.wait_for_timeout(400)
+    page.wait_for_function(
+        """() => new Promise(done => {
+            let since = performance.now();
+            const look = () => {
+                const now = performance.now();
+                if (!document.querySelector('[data-test-script-state=notRunning]')) since = now;
+                if (now - since >= 400) done(true); else setTimeout(look, 20);
+            };
+            look();
+        })""",
+        timeout=1000 * seconds,
+    )
     assert page.locator("[data-testid=stException]").count() == 0, page.locator("[data-testid=stException]").first.inner_text()
     return heading
 

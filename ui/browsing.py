@@ -14,7 +14,7 @@ from curate.errors import CurateError
 from curate.query import filter_rows, queryable
 from curate.reviews import Action
 from curate.scores import Scores
-from ui import state
+from ui import pills, state
 from ui.rows import fate, row_link, row_text, why_dropped
 from ui.widgets import about, count, share
 
@@ -72,7 +72,7 @@ def controls() -> tuple[Ints, list[str], str]:
     words, by, descending, which = _asked(measured)
     literal = words if by != CLOSEST else ""
     mask = search(literal).copy() if literal else np.ones(measured.dataset.rows, np.bool_)
-    viewed, keep = state.in_view(), state.selection().keep
+    viewed, keep = pills.in_view(), state.selection().keep
     if viewed is not None:
         mask &= viewed
     if which != "All":
@@ -90,11 +90,11 @@ def controls() -> tuple[Ints, list[str], str]:
             st.button(
                 "Use the search on every page",
                 type="tertiary",
-                on_click=state.add_pill,
+                on_click=pills.add,
                 args=(f"text has {words}", search(words)),
             )
     shown = [*dict.fromkeys([*([by] if by not in (FILE_ORDER, CLOSEST) else []), *st.session_state.get("rows-columns", [])])]
-    return positions, shown, f"{words}|{by}|{descending}|{which}|{[p.label for p in state.pills()]}"
+    return positions, shown, f"{words}|{by}|{descending}|{which}|{[p.label for p in pills.every()]}"
 
 
 def _asked(measured: Scores) -> tuple[str, str, bool, str]:
@@ -145,7 +145,7 @@ def _apply() -> None:
     """Make the SQL a filter on the rows in view, or keep why it could not be."""
     where = st.session_state.get("rows-sql", "")
     try:
-        state.add_pill(SQL, filter_rows(state.scores(), state.selection().keep, where))
+        pills.add(SQL, filter_rows(state.scores(), state.selection().keep, where))
         st.session_state["rows-sql-error"] = None
     except CurateError as error:
         st.session_state["rows-sql-error"] = str(error)

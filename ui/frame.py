@@ -9,7 +9,7 @@ import streamlit as st
 from curate.jobs import Job
 from curate.recipe import LinkThreshold, Threshold
 from curate.selection import row_tokens
-from ui import measuring, opening, state
+from ui import measuring, opening, pills, state
 from ui.escape import plain
 from ui.widgets import amount, count, likeness_text, share
 
@@ -75,10 +75,10 @@ def _pills() -> None:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
         if said := state.decided().marked:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
-        for pill in state.pills():
+        for pill in pills.every():
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")
             key, off = f"pill-{pill.of}", "Show all rows again"
-            st.button(label, key, off, state.close_pill, (pill.of,), icon=":material/close:", icon_position="right")
+            st.button(label, key, off, pills.close, (pill.of,), icon=":material/close:", icon_position="right")
 
 
 def _history() -> None:

@@ -16,7 +16,7 @@ from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import Column, column_of
 from curate.view import as_text
-from ui import state
+from ui import pills, state
 from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
@@ -125,7 +125,7 @@ def control() -> tuple[str, ScoreThreshold]:
 
 def _rows() -> tuple[Bools, Bools]:
     """Rows in view, and those of them that stay. bool [rows] each."""
-    keep, seen = state.selection().keep, state.in_view()
+    keep, seen = state.selection().keep, pills.in_view()
     return (np.ones_like(keep), keep) if seen is None else (seen, keep & seen)
 
 

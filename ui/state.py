@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,14 @@ from curate.selection import Selection, select, unmeasured
 from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
+from ui.run import anew, once
 
 __all__ = [
-    "Pill",
-    "add_pill",
     "change",
-    "close_pill",
     "dataset",
     "decided",
-    "has_pill",
-    "in_view",
     "mark",
     "open_key",
-    "pills",
     "recipe",
     "redo",
     "reset",
@@ -48,18 +43,6 @@ __all__ = [
 ]
 
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Pill:
-    """A filter on the rows in view that travels between pages.
-
-    label: what it says. rows: bool [rows], True where a row is in view. of: what it is made with; a new one replaces it.
-    """
-
-    label: str
-    rows: Bools
-    of: str
 
 
 @st.cache_resource
@@ -81,6 +64,7 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
         st.session_state.pop("pills", None)
     st.session_state["dataset"] = key
     _open.clear()  # it may have been loaded from elsewhere
+    anew()
     data = _loaded()
     if asked is not None and data is not None:
         _adopt(asked, workspace().reviews(data.fingerprint), _session() if by_hand else BROUGHT)
@@ -97,6 +81,7 @@ def _adopt(asked: Recipe, log: Path, session: str) -> None:
     given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
     if session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held):
         append(log, Review("recipe", session, value=BROUGHT if session == BROUGHT else None, recipe=given))
+    anew()
 
 
 def _key() -> str | None:
@@ -109,6 +94,7 @@ def _key() -> str | None:
     return None if key is None else str(key)
 
 
+@once
 def _loaded() -> Dataset | None:
     key = _key()
     return None if key is None else _open(str(workspace().root), key, "", None)
@@ -120,6 +106,7 @@ def _open(root: str, key: str, roles_text: str, _roles: Mapping[Any, Any] | None
     return open_dataset(Workspace(Path(root)), key, roles=_roles)
 
 
+@once
 def dataset() -> Dataset | None:
     """The dataset in hand with the recipe's roles, or None."""
     key = _key()
@@ -135,6 +122,7 @@ def _fold(path: str, size: int) -> Decided:
     return fold(read_log(Path(path)))
 
 
+@once
 def decided() -> Decided:
     """Where the log of decisions leads."""
     data = _loaded()
@@ -151,6 +139,7 @@ def _parsed(held: Mapping[str, Any], data: Dataset) -> Recipe:
     return parse_recipe({**held, "dataset": {**held["dataset"], "path": path, "bad_lines": data.bad_lines}}, "the recipe in the log")
 
 
+@once
 def recipe() -> Recipe:
     """The recipe in force: the last one in the log, else every signal and no threshold. Raises InputError where no dataset is open."""
     data = _loaded()
@@ -168,6 +157,7 @@ def _log(action: Action, **given: Any) -> None:
     data = _loaded()
     if data is not None:
         append(workspace().reviews(data.fingerprint), Review(action, _session(), **given))
+        anew()
 
 
 def change(new: Recipe) -> None:
@@ -206,6 +196,7 @@ def reset() -> None:
     _log("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
 
 
+@once
 def scores() -> Scores:
     """What is measured so far of the recipe's signals."""
     data = dataset()
@@ -229,11 +220,13 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
     return Scores(_data, workspace(), _tasks)
 
 
+@once
 def waiting() -> dict[str, str]:
     """Thresholds of the recipe, rank and budget, that rest on what is not measured yet, with the reason; they drop no row so far."""
     return unmeasured(scores(), recipe())
 
 
+@once
 def selection() -> Selection:
     """Which rows stay by what can be applied of the recipe, and by the reviews."""
     measured, now, said = scores(), recipe(), decided().marked
@@ -262,31 +255,3 @@ def set_roles(roles: Mapping[str, Any]) -> None:
     now = recipe()
     part = DatasetPart.model_validate({**now.dataset.model_dump(mode="json", exclude_none=True), "roles": dict(roles)})
     change(now.model_copy(update={"dataset": part}))
-
-
-def pills() -> list[Pill]:
-    """Filters on the rows in view."""
-    found: list[Pill] = st.session_state.setdefault("pills", [])
-    return found
-
-
-def add_pill(label: str, rows: Bools, of: str = "") -> None:
-    """Narrow the rows in view on every page. of: what it is made with; a new one replaces it."""
-    of = of or label
-    st.session_state["pills"] = [*(p for p in pills() if p.of != of), Pill(label, rows, of)]
-
-
-def has_pill(of: str) -> bool:
-    """Whether a filter made with this is on."""
-    return any(p.of == of for p in pills())
-
-
-def close_pill(of: str) -> None:
-    """Take a filter off."""
-    st.session_state["pills"] = [p for p in pills() if p.of != of]
-
-
-def in_view(but: str = "") -> Bools | None:
-    """Rows that all filters admit, or all but one; None where there is no filter. bool [rows]."""
-    rows = [p.rows for p in pills() if p.of != but]
-    return np.logical_and.reduce(rows) if rows else None

@@ -18,7 +18,7 @@ from curate.recipe import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import Selection, score_values, threshold_mask
 from curate.signal import Column, discover
-from ui import state
+from ui import pills, state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
 from ui.slide import Stops, slide
 from ui.widgets import count, key_of, share
@@ -113,14 +113,14 @@ def _more(most: int) -> None:
 
 def _read(measured: Scores, selection: Selection, flat: Sequence[tuple[str, Column]]) -> list[Card]:
     """Bins and counts of the scores shown, in one pass over all of them."""
-    thresholds, view = state.recipe().thresholds, state.in_view()
+    thresholds, view = state.recipe().thresholds, pills.in_view()
     keys = [f"{measured.measured[s].key if s else measured.dataset.key} {c.name}" for s, c in flat]
     binned = [_binned(key, column, measured) for key, (_, column) in zip(keys, flat, strict=True)]
     everyone = [b.counts for b in binned] if view is None else crossfilter.histograms(binned, view)
     kept = crossfilter.histograms(binned, selection.keep if view is None else selection.keep & view)
     for i, (_, column) in enumerate(flat):  # a brushed histogram shows what its own brush would leave out
-        if state.has_pill(_brush(column.name)):
-            other = state.in_view(but=_brush(column.name))
+        if pills.has(_brush(column.name)):
+            other = pills.in_view(but=_brush(column.name))
             own = [binned[i]]
             everyone[i] = own[0].counts if other is None else crossfilter.histograms(own, other)[0]
             kept[i] = crossfilter.histograms(own, selection.keep if other is None else selection.keep & other)[0]
@@ -139,13 +139,13 @@ def _brushed(card: Card, measured: Scores) -> None:
     """A person drew over a histogram: the rows in that range are in view, on every page; a double click ends it."""
     boxes = st.session_state[f"histogram-{card.name}"].selection["box"]
     if not boxes:
-        state.close_pill(_brush(card.name))
+        pills.close(_brush(card.name))
         return
     low, high = sorted(float(x) for x in boxes[-1]["x"])
     values = score_values(measured, card.name)
     st.session_state[_brush(card.name)] = (low, high)
     words = f"{card.name.replace('_', ' ')} {low:,.4g}–{high:,.4g}"
-    state.add_pill(words, (values >= low) & (values <= high), _brush(card.name))
+    pills.add(words, (values >= low) & (values <= high), _brush(card.name))
 
 
 def _card(card: Card, selection: Selection, measured: Scores) -> None:
@@ -252,7 +252,7 @@ def _histogram(card: Card, measured: Scores) -> None:
         {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}
         for value in (limit if isinstance(limit, tuple) else (limit,))
     ]
-    if state.has_pill(_brush(card.name)):
+    if pills.has(_brush(card.name)):
         start, end = st.session_state[_brush(card.name)]
         lines.append({"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "fillcolor": HAND, "opacity": 0.15, "line": {"width": 0}})
     more = {

@@ -15,7 +15,7 @@ import streamlit as st
 from curate import groups
 from curate.dataset import Dataset
 from curate.reviews import Action
-from ui import state
+from ui import pills, state
 from ui.duplicates import why_nothing
 from ui.rows import row_diff
 from ui.shown import Shown
@@ -82,7 +82,7 @@ def kept_rows(now: Shown) -> int | None:
     with st.container(horizontal=True, vertical_alignment="center"):
         title, by = st.container(width="stretch"), _order()
     limit = f"{now.key} {now.threshold.limit} {now.threshold.rule}"
-    table, view = _table(f"{limit} {by}", by, now), state.in_view()
+    table, view = _table(f"{limit} {by}", by, now), pills.in_view()
     if view is not None:
         table = table.filter(pl.col("kept").is_in(np.unique(now.found.gives_way[view]).tolist()))
     covers = now.threshold.rule == "cover"

@@ -123,16 +123,36 @@ def adjacency(rows: int, a: Ints, b: Ints, similarity: Floats, order: Longs) -> 
 
 
 @nb.njit(cache=True)
-def cover_rule(order: Ints, pins: int, twin: Ints, graph: tuple[Longs, Ints, Floats], limit: float) -> Ints:
+def nearest(twin: Ints, graph: tuple[Longs, Ints, Floats]) -> Floats:
+    """Similarity of each row to the row most alike to it; 1 where another is in its class, 0 where it has no pair. float32 [rows]."""
+    start, _, alike = graph
+    out, members = np.zeros(len(twin), np.float32), np.zeros(len(twin), np.int32)
+    for c in twin:
+        if c >= 0:
+            members[c] += 1
+    for row in range(len(twin)):
+        c = twin[row]
+        if c >= 0 and members[c] > 1:
+            out[row] = 1
+        elif c >= 0 and start[c + 1] > start[c]:
+            out[row] = alike[start[c]]
+    return out
+
+
+@nb.njit(cache=True)
+def cover_rule(order: Ints, pins: int, twin: Ints, near: Floats, graph: tuple[Longs, Ints, Floats], limit: float) -> Ints:
     """The row that each row gives way to when a row goes only if a row that stays is at least `limit` alike; itself where it stays or is not in hand.
 
-    order: int32 [rows in hand], the keeper's order; its first `pins` rows stay in any case, and others give way to them.
+    order: int32 [rows in hand], the keeper's order; its first `pins` rows stay in any case, and others give way to them. near: of `nearest`.
     Whole classes settle at once: what is alike to one member is alike to all. int32 [rows].
     """
     start, other, alike = graph
-    taken = np.full(len(twin), -1, np.int32)
+    taken, alone = np.full(len(twin), -1, np.int32), np.ones(len(twin), np.bool_)
     for i in range(len(order)):
         row = order[i]
+        if near[row] < limit:
+            continue
+        alone[row] = False
         c = twin[row]
         if c < 0 or (taken[c] >= 0 and i >= pins):
             continue
@@ -144,8 +164,8 @@ def cover_rule(order: Ints, pins: int, twin: Ints, graph: tuple[Longs, Ints, Flo
             if taken[other[q]] < 0:
                 taken[other[q]] = row
     out = np.arange(len(twin)).astype(np.int32)
-    for row in order:
-        if twin[row] >= 0:
+    for row in range(len(twin)):
+        if not alone[row]:
             out[row] = taken[twin[row]]
     return out
 
@@ -161,4 +181,5 @@ def warm() -> None:
         array.flags.writeable = False
     labels(line, gap, np.float32(0.8))
     group_rule(line, gap, np.float32(0.8), order)
-    cover_rule(order, 0, twin, adjacency(4, a, b, alike, one), np.float32(0.8))
+    graph = adjacency(4, a, b, alike, one)
+    cover_rule(order, 0, twin, nearest(twin, graph), graph, np.float32(0.8))

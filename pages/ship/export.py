@@ -51,7 +51,7 @@ with again:
     st.code(shipping.command(), language="bash", wrap_lines=True)
     with st.expander("The recipe", expanded=True):
         st.code(shipping.recipe_text(), language="yaml", height=330)
-    st.download_button("Download the recipe", shipping.recipe_text(), f"{name}.yaml", "application/yaml", icon=":material/description:", key="download-recipe")
+    st.download_button("Download the recipe", shipping.recipe_text(), f"{name}.yaml", "application/yaml", icon=":material/description:", on_click="ignore")
 
 st.subheader("Versions in this workspace")
 written = shipping.versions()

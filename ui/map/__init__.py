@@ -11,7 +11,7 @@ import streamlit as st
 
 from curate.fidelity import AROUND, NEAR, Fidelity, map_fidelity
 from curate.scores import Scores
-from ui import measuring, state
+from ui import measuring, pills, state
 from ui.browsing import search
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.map.colour import Groups, choices
@@ -69,17 +69,17 @@ def _only(by: str) -> None:
     found = None if by == "kept" else colouring(by)
     if not isinstance(found, Groups):
         return
-    held = recall("only") if state.has_pill("legend") else None
+    held = recall("only") if pills.has("legend") else None
     default = [*held[1]] if held and held[0] == by else []
     key = key_of(f"map_only_{by}", default)
 
     def choose() -> None:
         chosen = st.session_state[key]
         remember("only", (by, chosen))
-        state.close_pill("legend")
+        pills.close("legend")
         if chosen:
             codes = [i for i, name in enumerate(found.names) if name in chosen]
-            state.add_pill(f"{by.replace('_', ' ')}: {'; '.join(chosen)}"[:60], np.isin(found.code, codes), "legend")
+            pills.add(f"{by.replace('_', ' ')}: {'; '.join(chosen)}"[:60], np.isin(found.code, codes), "legend")
 
     st.multiselect("Only", found.names, default, key=key, on_change=choose, placeholder="all groups", width=190)
 

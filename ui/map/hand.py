@@ -12,7 +12,7 @@ import streamlit as st
 from curate.region import Region, in_region
 from curate.reviews import Action
 from curate.scores import Scores
-from ui import state
+from ui import pills, state
 from ui.map.scene import Look, clusters, place
 from ui.rows import row_list, row_text
 from ui.widgets import beside, count, share
@@ -60,7 +60,7 @@ def zoom(out: bool = False) -> None:
 def rows_in_hand() -> Bools:
     """Rows in view that lie in what was drawn. bool [rows]."""
     (x, y), _ = place(state.scores())
-    seen = state.in_view()
+    seen = pills.in_view()
     inside = in_region(x, y, in_hand())
     return inside if seen is None else inside & seen
 
@@ -76,7 +76,7 @@ def _tag() -> None:
 
 
 def _only_these() -> None:
-    state.add_pill("in the lasso", rows_in_hand(), "lasso")
+    pills.add("in the lasso", rows_in_hand(), "lasso")
     forget()
 
 
@@ -92,7 +92,7 @@ def _like_these() -> None:
     near = _near(measured.measured["neighbour"].key, measured).gather(np.flatnonzero(mine)).drop_nulls().explode().unique().to_numpy()
     like = mine.copy()
     like[near[near >= 0]] = True
-    state.add_pill(f"like {count(int(mine.sum()), 'rows')} of the map", like, "like")
+    pills.add(f"like {count(int(mine.sum()), 'rows')} of the map", like, "like")
     forget()
 
 

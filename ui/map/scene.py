@@ -13,7 +13,7 @@ import streamlit as st
 from curate.region import Bounds, Region
 from curate.scores import Scores
 from curate.selection import Selection
-from ui import state
+from ui import pills, state
 from ui.charts import escape
 from ui.map.colour import Colouring, Groups, choices, colour, kept_or_dropped, matches
 from ui.map.figure import TALL, Hover, Scene, draw
@@ -106,7 +106,7 @@ def _previews(key: str, rows: bytes) -> list[str]:
 def content_key(look: Look, found: Bools | None, webgl: bool) -> str:
     """Names all that the map shows but what the hand drew. found: bool [rows], rows that have the words searched for, or None."""
     content = blake2b(digest_size=12)
-    for part in (state.selection().keep, state.in_view(), found):
+    for part in (state.selection().keep, pills.in_view(), found):
         content.update(b"all" if part is None else part.tobytes())
     return f"{_measured(state.scores())} {look} {webgl} {_dark()} {content.hexdigest()}"
 
@@ -119,7 +119,7 @@ def _dark() -> bool:
 def chart(key: str, outline: Region, _look: Look, _found: Bools | None, _webgl: bool) -> go.Figure:
     """The map. key: from `content_key`. outline: what the hand had drawn when the map was last drawn anew."""
     del key
-    scores, selection, seen, found = state.scores(), state.selection(), state.in_view(), _found
+    scores, selection, seen, found = state.scores(), state.selection(), pills.in_view(), _found
     where, whole = place(scores)
     view = _look.view or whole
     placed = ~np.isnan(where[0])
