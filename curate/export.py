@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Export", "dataset_of", "export", "run", "selected_columns"]
 
+_GROUP_BYTES = 64 << 20
 PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama")
 
 
@@ -157,14 +158,18 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
             return
         schema = _beside(source.schema_arrow.empty_table(), extra.slice(0, 0)).schema
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            held: list[pa.Table] = []
             position = done = 0
             for group in range(source.num_row_groups):  # written to be of bounded size (`curate.rows`)
                 table = source.read_row_group(group)
                 keep = selection.keep[position : position + table.num_rows]
                 position += table.num_rows
                 rows = table.filter(pa.array(keep))
-                writer.write_table(_beside(rows, extra.slice(done, rows.num_rows)))
+                held.append(_beside(rows, extra.slice(done, rows.num_rows)))
                 done += rows.num_rows
+                if sum(t.nbytes for t in held) >= _GROUP_BYTES or group == source.num_row_groups - 1:
+                    writer.write_table(pa.concat_tables(held))
+                    held = []
 
 
 def _beside(left: Any, right: Any) -> Any:
