@@ -34,18 +34,19 @@ def case_browser(rows: int, folder: Path) -> Work:
     measure(dataset, plan(dataset, SIGNALS), workspace)
     for log in (workspace.root / "reviews").glob("*.jsonl"):
         log.unlink()
+    word = str(dataset.rows_at([rows // 2], ["text"]).item()).split()[0]
     recipe = folder / f"browser-{rows}.yaml"
     recipe.write_text(yaml.safe_dump({"dataset": {"path": str(rows_file(rows, folder))}, "signals": SIGNALS}))
 
     def work() -> dict[str, Any]:
         with server(workspace.root, recipe) as address, browser() as chromium:
             page = chromium.new_page(viewport={"width": 1440, "height": 1100})
-            return _visit(page, address)
+            return _visit(page, address, word)
 
     return work
 
 
-def _visit(page: Page, address: str) -> dict[str, Any]:
+def _visit(page: Page, address: str, word: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def go(path: str, title: str, there: str = "") -> None:
@@ -73,7 +74,7 @@ def _visit(page: Page, address: str) -> dict[str, Any]:
         go("thresholds", "Thresholds", ".js-plotly-plot")
     go("rows", "Rows", "[data-testid=stDataFrame] canvas")
     box = page.get_by_placeholder("words, or")
-    box.fill("market")
+    box.fill(word)
     with timed("search"):
         box.press("Enter")
         until("document.querySelector('.stMain').innerText.includes('Use the search')")

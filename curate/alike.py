@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.cells import Cells, Floats, Ints, make_cells, screen_dtype
+from curate.cells import Cells, Floats, Ints, centres, make_cells, screen_dtype
 from curate.coarse import STEP, whole_steps
 from curate.nearest import MEMBERS, QUERIES, cell_count
 from curate.signal import follow, report
@@ -117,7 +117,7 @@ def alike_in_cells(vectors: Floats, floor: float, seed: int = 0) -> tuple[Ints, 
     from curate.kernels.nearest import collect
 
     n = len(vectors)
-    packed = _Packed(vectors, make_cells(vectors, cell_count(n), PAIR_PROBES, seed, lambda share: report(0.2 * share)))
+    packed = _Packed(vectors, make_cells(vectors, centres(vectors, cell_count(n), seed), PAIR_PROBES, lambda share: report(0.2 * share)))
     search = _search(n, floor, packed.rows.dtype, earlier=False)
 
     def look(task: tuple[int, Ints]) -> list[tuple[Ints, Ints, Floats]]:

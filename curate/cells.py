@@ -15,7 +15,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Cells", "Floats", "Ints", "Tell", "closest", "improve", "make_cells", "screen_dtype"]
+__all__ = ["Cells", "Floats", "Ints", "Tell", "centres", "closest", "improve", "make_cells", "screen_dtype"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -112,19 +112,23 @@ def improve(sample: Floats, centre: Floats, rounds: int, dtype: torch.dtype | No
     return centre
 
 
-def make_cells(vectors: Floats, count: int, probes: int, seed: int, tell: Tell = None) -> Cells:
-    """About `count` cells of like size, each row with the `probes` cells it is closest to.
+def centres(vectors: Floats, count: int, seed: int) -> Floats:
+    """Centres of about `count` cells, learnt from a sample. float32 [cells, d], unit."""
+    rng = np.random.default_rng(seed)
+    sample = vectors[np.sort(rng.permutation(len(vectors))[: count * SAMPLE])]
+    return improve(sample, sample[np.sort(rng.permutation(len(sample))[:count])], 5, screen_dtype())
+
+
+def make_cells(vectors: Floats, centre: Floats, probes: int, tell: Tell = None) -> Cells:
+    """Cells round some centres, each row with the `probes` cells it is closest to; the same cells for any number of probes.
 
     A cell of more than four times the mean (a crowd of nearly equal rows) is cut into pieces: the search stays linear, and any piece holds rows as close as
     the others do.
     """
-    rng = np.random.default_rng(seed)
-    sample = vectors[np.sort(rng.permutation(len(vectors))[: count * SAMPLE])]
-    centre = improve(sample, sample[np.sort(rng.permutation(len(sample))[:count])], 5, screen_dtype())
     probe = _probes(vectors, centre, min(probes, len(centre)), tell)
     order = np.argsort(probe[:, 0], kind="stable").astype(np.int32)
     size = np.bincount(probe[:, 0], minlength=len(centre))
-    pieces = np.maximum(1, -(-size // (4 * len(vectors) // count + 1)))
+    pieces = np.maximum(1, -(-size // (4 * len(vectors) // len(centre) + 1)))
     first = np.concatenate([[0], np.cumsum(pieces)]).astype(np.int32)
     place = np.empty(len(vectors), np.int64)
     place[order] = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)

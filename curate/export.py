@@ -191,7 +191,8 @@ def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, A
     def signal(task: Task) -> dict[str, Any]:
         model = {"model_identity": identity(str(task.parameters["model"]))} if "model" in task.parameters else {}
         state = {"skipped": task.skip} if task.skip else {}
-        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state}
+        notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
+        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}
 
     dataset = scores.dataset
     return {

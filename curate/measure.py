@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tell", "measure"]
 
+Notes = Mapping[str, Any]
 POOL_FROM = 20_000  # rows; below, starting processes costs more than they save
 
 
@@ -47,14 +48,14 @@ def measure(dataset: Dataset, tasks: Sequence[Task], workspace: Workspace, engin
         if tell:
             tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
         try:
-            table, links = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
+            table, links, notes = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
         except _Elsewhere:
             continue
         with whole_folder(task.folder(workspace)) as folder:
             table.write_parquet(folder / "scores.parquet")
             if links:
                 write_links(links, folder)
-            write_json(folder / "manifest.json", _manifest(dataset, task, time.time() - start, time.process_time() - cpu))
+            write_json(folder / "manifest.json", {**_manifest(dataset, task, time.time() - start, time.process_time() - cpu), "notes": notes})
         shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
 
 
@@ -83,7 +84,7 @@ def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows
     return frame.with_columns(pl.col(c.name).cast(getattr(pl, c.dtype)) for c in signal.columns if not c.dtype.startswith("Array"))
 
 
-def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None]:
+def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None, Notes]:
     import pyarrow as pa
 
     from curate.models import device
@@ -117,7 +118,7 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
                 tell(signal.name, done, dataset.rows)
     except _BatchError as error:
         raise SignalError(signal.name, dataset.name, todo[0][0] + error.row, error.cause) from None
-    return _check(_joined([part(start) for start in range(0, dataset.rows, signal.batch)], task, workspace), signal, dataset.rows), None
+    return _check(_joined([part(start) for start in range(0, dataset.rows, signal.batch)], task, workspace), signal, dataset.rows), None, {}
 
 
 def _joined(files: Sequence[Path], task: Task, workspace: Workspace) -> pl.DataFrame:
@@ -220,7 +221,7 @@ def _batches(dataset: Dataset, task: Task, workspace: Workspace) -> Iterator[tup
         yield start, _shape(pl.concat(parts, how="horizontal"), task).combine_chunks().to_batches()[0]
 
 
-def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None]:
+def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None, Notes]:
     del engine  # a dataset-scope signal sees all rows at once, here
     import polars as pl
 
@@ -234,11 +235,11 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
             tell(task.signal.name, round(100 * part), 100, "%")
 
     try:
-        with reporting(share):
+        with reporting(share) as notes:
             found = task.signal.compute(table, **task.parameters)
     except CurateError:
         raise
     except Exception as error:
         raise SignalError(task.signal.name, dataset.name, None, f"{type(error).__name__}: {error}") from error
     scores, pairs = found if task.signal.links else (found, None)
-    return _check(scores, task.signal, dataset.rows), None if pairs is None else link(task.signal.name, pairs)
+    return _check(scores, task.signal, dataset.rows), None if pairs is None else link(task.signal.name, pairs), notes

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.cells import Cells, Floats, Ints, make_cells
+from curate.cells import Cells, Floats, Ints, centres, make_cells
 from curate.coarse import STEP, Bytes, byte_scale, products, to_bytes, whole_steps
-from curate.signal import follow, report
+from curate.signal import follow, note, report
 from curate.threads import spread
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ MEMBERS = 4096
 ROUNDS = 2
 STEPS = 20  # neighbours, and rows whose neighbour it is, from which a round goes on
 WIDER = 5  # candidates more than neighbours: the coarse products err by a few places
+WANTED = 0.95  # of the neighbours of a sample; where fewer are found, the search goes on once, in twice as many cells
+SAMPLE = 256  # rows whose neighbours are looked for among all, to know the recall
 PARTS = 8  # of the rows, one at a time on a thread, each through all cells
 
 
@@ -100,17 +102,16 @@ def probe_count(rows: int) -> int:
 def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floats]:
     """`nearest` by searching the cells closest to each row, then the neighbours of the neighbours, with vectors rounded to 8 bits until the end.
 
-    Rows are renumbered cell by cell, so that what is read together lies together.
+    Rows are renumbered cell by cell, so that what is read together lies together. Notes the recall on a sample.
     """
     from curate.kernels.nearest import LOWEST, score_exactly
 
     n, room = len(vectors), k + WIDER
-    cells = make_cells(vectors, cell_count(n), probe_count(n), seed, lambda share: report(0.1 * share))
+    centre, probes = centres(vectors, cell_count(n), seed), probe_count(n)
+    cells = make_cells(vectors, centre, probes, lambda share: report(0.1 * share))
     coarse = _coarse(vectors, cells.member)
     score, near = np.full((n, room), LOWEST, np.int32), np.full((n, room), -1, np.int32)
-    _probe(cells, coarse, score, near)
     parts = [np.arange(i, min(i + MEMBERS, n), dtype=np.int32) for i in range(0, n, MEMBERS)]
-    _descend(cells, coarse, near, score, parts)
     rows, similarity = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
 
     def finish(some: Ints) -> None:
@@ -118,8 +119,35 @@ def nearest_in_cells(vectors: Floats, k: int, seed: int = 0) -> tuple[Ints, Floa
         candidate = np.where(found >= 0, cells.member[found], -1)
         score_exactly(vectors, candidate, cells.member[some], rows, similarity)
 
-    follow(spread(finish, parts), len(parts), 0.95, 1)
+    _probe(cells, coarse, score, near, 0, (0.1, 0.5))
+    known = _descend(cells, coarse, near, score, parts, np.full((n, 1), -2, np.int32), (0.5, 0.8))
+    sample = np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLE]).astype(np.int32)
+    truth = _truth(vectors, cells.member[sample], k)
+
+    def recall() -> float:
+        finish(sample)
+        return recall_at_k(similarity[cells.member[sample]], truth)
+
+    if recall() < WANTED and probes < len(centre):
+        cells = make_cells(vectors, centre, 2 * probes)
+        _probe(cells, coarse, score, near, probes, (0.8, 0.9))
+        _descend(cells, coarse, near, score, parts, known, (0.9, 0.97))
+    note("recall", round(recall(), 4))
+    follow(spread(finish, parts), len(parts), 0.97, 1)
     return _finish(rows, similarity)
+
+
+def _truth(vectors: Floats, rows: Ints, k: int) -> Floats:
+    """Cosines of the k rows that are most alike to some rows, most alike first, compared with every row. float32 [rows, k]."""
+    import torch
+
+    whole, best = torch.from_numpy(vectors), torch.full((len(rows), k), -torch.inf)
+    for first in range(0, len(vectors), 16 * MEMBERS):
+        product = whole[torch.from_numpy(rows)] @ whole[first : first + 16 * MEMBERS].T
+        here = np.flatnonzero((rows >= first) & (rows < first + product.shape[1]))
+        product[here, rows[here] - first] = -torch.inf
+        best = torch.cat([best, product], 1).topk(k).values
+    return np.asarray(best.numpy(), np.float32)
 
 
 def _coarse(vectors: Floats, member: Ints) -> Bytes:
@@ -131,8 +159,11 @@ def _coarse(vectors: Floats, member: Ints) -> Bytes:
     return out
 
 
-def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
-    """Merge the members of each row's cells into its best candidates, in place: its own cell first, so that little of the others is better."""
+def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints, done: int, span: tuple[float, float]) -> None:
+    """Merge the members of each row's cells into its best candidates, in place: its own cell first, so that little of the others is better.
+
+    done: cells of each row that were searched before. span: shares of the work that are reported.
+    """
     import torch
 
     from curate.kernels.nearest import Block, keep_best
@@ -156,29 +187,32 @@ def _probe(cells: Cells, coarse: Bytes, score: Ints, near: Ints) -> None:
     def others(part: int) -> None:
         """One part of the rows through all their cells but their own."""
         low, high = n * part // PARTS, n * (part + 1) // PARTS
-        asked = probe[low:high, 1:].ravel()
+        asked = probe[low:high, max(done, 1) :].ravel()
         order = np.argsort(asked, kind="stable")
-        query, bound = (low + order // (probe.shape[1] - 1)).astype(np.int32), np.searchsorted(asked[order], np.arange(len(start)))
+        query, bound = (low + order // (probe.shape[1] - max(done, 1))).astype(np.int32), np.searchsorted(asked[order], np.arange(len(start)))
         for cell in range(len(start) - 1):
             if bound[cell] < bound[cell + 1] and start[cell] < start[cell + 1]:
                 look(cell, query[bound[cell] : bound[cell + 1]])
 
-    follow(spread(own, range(len(start) - 1)), len(start) - 1, 0.1, 0.15)
-    if probe.shape[1] > 1:
-        follow(spread(others, range(PARTS)), PARTS, 0.15, 0.6)
+    if not done:
+        follow(spread(own, range(len(start) - 1)), len(start) - 1, span[0], span[0])
+    if probe.shape[1] > max(done, 1):
+        follow(spread(others, range(PARTS)), PARTS, *span)
 
 
-def _descend(cells: Cells, coarse: Bytes, near: Ints, score: Ints, parts: list[Ints]) -> None:
+def _descend(cells: Cells, coarse: Bytes, near: Ints, score: Ints, parts: list[Ints], before: Ints, span: tuple[float, float]) -> Ints:
     """Better neighbours from the neighbours of neighbours, in place, in ROUNDS rounds. parts: the rows, those near one another together.
 
-    A row was compared with all members of its cells: only rows of other cells are tried.
+    A row was compared with all members of its cells: only rows of other cells are tried, and only by way of neighbours that are not in `before`, which
+    `both_ways` gave. span: shares of the work that are reported. Returns what the last round's `both_ways` gave.
     """
     from curate.kernels.nearest import Around, both_ways, join
 
     cell, probe = np.repeat(np.arange(len(cells.start) - 1, dtype=np.int32), np.diff(cells.start)), cells.probe[cells.member]
-    before = np.full((len(near), 1), -2, np.int32)
+    step = (span[1] - span[0]) / ROUNDS
     for turn in range(ROUNDS):
         around, fresh = both_ways(np.ascontiguousarray(near[:, :STEPS]), before)
         work = partial(join, coarse, Around(around, fresh, cell[around], probe, len(cells.start) - 1), near, score)
-        follow(spread(work, parts), len(parts), 0.6 + 0.35 * turn / ROUNDS, 0.6 + 0.35 * (turn + 1) / ROUNDS)
+        follow(spread(work, parts), len(parts), span[0] + step * turn, span[0] + step * (turn + 1))
         before = around
+    return before

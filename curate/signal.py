@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 
-__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "follow", "parameters", "report", "reporting"]
+__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "follow", "note", "parameters", "report", "reporting"]
 
 VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
@@ -141,14 +141,26 @@ def report(share: float) -> None:
         tell(share)
 
 
+_notes: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
+
+
+def note(name: str, value: float | str) -> None:
+    """Say what the scores of a dataset-scope `compute` rest on, such as the recall of a search; kept in the manifest. Does nothing outside a job."""
+    held = _notes.get()
+    if held is not None:
+        held[name] = value
+
+
 @contextmanager
-def reporting(tell: Callable[[float], None] | None) -> Iterator[None]:
-    """`with reporting(tell):` sends what `report` is told to `tell`."""
-    token = _report.set(tell)
+def reporting(tell: Callable[[float], None] | None) -> Iterator[dict[str, Any]]:
+    """`with reporting(tell) as notes:` sends what `report` is told to `tell`, and holds what was told to `note`."""
+    notes: dict[str, Any] = {}
+    tokens = _report.set(tell), _notes.set(notes)
     try:
-        yield
+        yield notes
     finally:
-        _report.reset(token)
+        _report.reset(tokens[0])
+        _notes.reset(tokens[1])
 
 
 def follow(work: Iterable[R], total: int, begin: float, end: float) -> list[R]:

@@ -44,7 +44,7 @@ class Task:
         return (self.folder(workspace) / "manifest.json").exists()
 
     def manifest(self, workspace: Workspace) -> Mapping[str, Any]:
-        """What was noted when it was measured: parameters, seconds, CPU-seconds."""
+        """What was noted when it was measured: parameters, seconds, CPU-seconds, and notes of what the scores rest on."""
         found: Mapping[str, Any] = read_json(self.folder(workspace) / "manifest.json")
         return found
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate import alike, nearest
-from curate.cells import make_cells
+from curate.cells import centres, make_cells
 from curate.errors import Cancelled, InputError
 from curate.signal import reporting
 from curate.signals.neighbour import SIGNAL
@@ -52,6 +52,24 @@ def test_the_search_in_cells_finds_nearly_all_with_exact_cosines(truth: Floats) 
     rows, similarity = nearest.nearest_in_cells(VECTORS, 15)
     assert nearest.recall_at_k(similarity, truth) > 0.98
     _check_lists(VECTORS, rows, similarity)
+
+
+def test_a_poor_search_goes_on_and_tells_its_recall(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(5).normal(size=(4000, 48)).astype(np.float32)  # no structure that cells could follow
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    truth = brute(vectors, 15)
+    monkeypatch.setattr(nearest, "probe_count", lambda rows: 2)
+    monkeypatch.setattr(nearest, "ROUNDS", 1)
+    found = []
+    for wanted in (0.0, 0.95):
+        monkeypatch.setattr(nearest, "WANTED", wanted)
+        with reporting(None) as notes:
+            rows, similarity = nearest.nearest_in_cells(vectors, 15)
+        _check_lists(vectors, rows, similarity)
+        found.append(nearest.recall_at_k(similarity, truth))
+        assert notes["recall"] == pytest.approx(found[-1], abs=0.04)
+    assert found[0] < 0.9
+    assert found[1] > found[0] + 0.05
 
 
 def test_float32_screening_finds_as_many(truth: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +146,7 @@ def test_in_a_crowd_every_row_meets_the_first_rows(monkeypatch: pytest.MonkeyPat
 
 def test_a_crowd_of_equal_rows_does_not_fill_one_cell() -> None:
     vectors = np.tile(VECTORS[:1], (5000, 1))
-    cells = make_cells(vectors, 50, 4, 0)
+    cells = make_cells(vectors, centres(vectors, 50, 0), 4)
     assert np.diff(cells.start).max() <= 4 * 5000 // 50 + 1
     assert sorted(cells.member.tolist()) == list(range(5000))
     assert sum(len(rows) for _, rows in cells.queries(0)) == 5000

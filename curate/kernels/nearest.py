@@ -92,13 +92,17 @@ def highest(part: Array) -> Any:
 
 @nb.njit(cache=True, nogil=True)
 def insert(rows: Array, similarity: Array, row: Any, value: Any) -> None:
-    """Insert into a list sorted by similarity, the lower row number first on a tie; its last goes."""
-    at = rows.shape[0] - 1
-    if value < similarity[at] or (value == similarity[at] and row > rows[at]):
+    """Insert into a list sorted by similarity, the lower row number first on a tie; its last goes. A row that is there already is not inserted again."""
+    last = rows.shape[0] - 1
+    if value < similarity[last] or (value == similarity[last] and row >= rows[last]):
         return
+    at = last
     while at > 0 and (value > similarity[at - 1] or (value == similarity[at - 1] and row < rows[at - 1])):
-        rows[at], similarity[at] = rows[at - 1], similarity[at - 1]
         at -= 1
+    if at > 0 and rows[at - 1] == row:
+        return
+    for i in range(last, at, -1):
+        rows[i], similarity[i] = rows[i - 1], similarity[i - 1]
     rows[at], similarity[at] = row, value
 
 

@@ -40,7 +40,7 @@ def compute(table: pa.Table, *, k: int = 15) -> pa.Table:
 
 SIGNAL = Signal(
     name="neighbour",
-    version=3,
+    version=4,
     about="The rows closest in meaning.",
     source="Cosine of embeddings; Jégou, Douze & Schmid 2011 (inverted lists), Dong, Moses & Li 2011 (NN-descent); every cosine exact",
     inputs=("embedding_vector",),
