@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from curate.fidelity import AROUND, NEAR, fidelity
-from tests.vectors import planted
+from curate.fidelity import AROUND, NEAR, Fidelity
+from curate.fidelity import fidelity as judged
+from tests.vectors import Floats, planted
+
+
+def fidelity(vectors: Floats, places: Floats) -> Fidelity:
+    found = judged(vectors, places)
+    assert found is not None
+    return found
 
 
 def test_trust_is_that_of_scikit_learn() -> None:
@@ -34,3 +41,16 @@ def test_a_map_that_is_the_space_is_wholly_true_and_a_random_one_is_not() -> Non
 def test_a_map_on_one_point_is_not_true() -> None:
     vectors, _ = planted(400, 16, 8, 0.4)
     assert fidelity(vectors, np.zeros((400, 2), np.float32)).kept < 0.2
+
+
+def test_equal_rows_count_alike_and_a_handful_is_not_judged() -> None:
+    vectors, _ = planted(400, 16, 8, 0.4)
+    places = vectors[:, :2].copy()
+    twice = fidelity(np.repeat(vectors, 3, 0), np.repeat(places, 3, 0))
+    shuffled = np.random.default_rng(0).permutation(1200)
+    again = fidelity(np.repeat(vectors, 3, 0)[shuffled], np.repeat(places, 3, 0)[shuffled])
+    assert (again.trust, again.kept) == pytest.approx((twice.trust, twice.kept), abs=0.02)
+    assert fidelity(np.repeat(vectors[:40], 40, 0), np.random.default_rng(0).random((1600, 2)).astype(np.float32)).kept < 0.2
+    one = np.tile(vectors[:1], (300, 1))
+    assert fidelity(one, np.random.default_rng(0).random((300, 2)).astype(np.float32)).kept == 1, "all are equally near"
+    assert judged(vectors[:100], places[:100]) is None

@@ -9,8 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from curate.fidelity import AROUND, NEAR, Fidelity, map_fidelity
-from curate.scores import Scores
+from curate.fidelity import AROUND, NEAR
 from ui import measuring, pills, state
 from ui.browsing import search
 from ui.charts import DROPPED, KEPT, escape, layout, show
@@ -108,20 +107,14 @@ def picture(look: Look) -> None:
     _probe(webgl)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _fidelity(key: str, _scores: Scores) -> Fidelity | None:
-    del key
-    return map_fidelity(_scores)
-
-
 def _how_true() -> str:
     """How far the map can be believed."""
     measured = state.scores()
-    found = _fidelity(" ".join(measured.measured[name].key for name in ("embedding", "projection")), measured)
-    if found is None:
+    notes = measured.measured["projection"].manifest(measured.workspace).get("notes", {})
+    if not notes:
         return ""
-    near = f"{found.kept:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
-    return f" How true it is, on a sample of {count(found.rows, 'rows')}: trustworthiness {found.trust:.2f} of 1; {near}."
+    near = f"{notes['kept']:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
+    return f" How true it is, round {count(notes['judged'], 'rows')} taken at random: trustworthiness {notes['trust']:.2f} of 1; {near}."
 
 
 def _follow_zoom() -> None:
