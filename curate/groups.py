@@ -233,13 +233,31 @@ def table(links: Links, found: Outcome, by: str = "size") -> pl.DataFrame:
 
 
 def weakest_link(links: Links, found: Outcome, kept: int) -> tuple[int, int, float] | None:
-    """The weakest of the links that hold a group together: a row on either side, and its similarity. None for a group of one row."""
-    line, gap = _line(links, found.hand.inside)
-    own = np.flatnonzero(found.gives_way[line] == kept)
+    """The weakest of the links that hold a group together: the row at either end of it, in hand or not, and its similarity. None for a group of one row."""
+    line, gap = links.line, links.gap
+    own = np.flatnonzero((found.gives_way[line] == kept) & found.hand.inside[line])
     if len(own) < 2:
         return None
     at = int(own[0]) + int(np.argmin(gap[own[0] : own[-1]]))
-    return int(line[at]), int(line[at + 1]), float(gap[at])
+    weaker = np.flatnonzero(gap < gap[at])
+    first = int(weaker[weaker < at].max(initial=-1)) + 1
+    last = int(weaker[weaker > at].min(initial=len(line) - 1))
+    return (*_ends(links, first, at, last), float(gap[at]))
+
+
+def _ends(links: Links, first: int, at: int, last: int) -> tuple[int, int]:
+    """The rows whose likeness joins what stands on the line up to `at` with what follows: the gap says how alike they are, not which they are.
+
+    Where a cut took them out of this stretch, from `first` to `last`, the two that stand beside each other.
+    """
+    pairs, beside = links.pairs, (int(links.line[at]), int(links.line[at + 1]))
+    if pairs.twin[beside[0]] == pairs.twin[beside[1]]:
+        return beside
+    as_alike = np.flatnonzero(pairs.similarity == links.gap[at])
+    ends = np.stack([pairs.a[as_alike], pairs.b[as_alike]])
+    places = np.sort(links.place[ends], axis=0)
+    joins = np.flatnonzero((places[0] >= first) & (places[0] <= at) & (places[1] > at) & (places[1] <= last))
+    return beside if not len(joins) else (int(links.line[places[0, joins[0]]]), int(links.line[places[1, joins[0]]]))
 
 
 def across(links: Links, rows: Ints, limit: float) -> int | None:

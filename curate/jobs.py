@@ -6,6 +6,7 @@ Cancel ends the process group; what a signal had finished stays in the workspace
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,8 +95,8 @@ def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") 
     running = [j for j in known if j.state == "running" and j.args == tuple(args)]
     if running:
         return running[0]
-    for old in [j for j in known if j.state == "done"][KEPT:]:
-        dismiss(workspace, old)
+    for old in [j for j in jobs(workspace, every=True) if j.state != "running" and (j.state == "done" or j not in known)][KEPT:]:
+        shutil.rmtree(workspace.job(old.id), ignore_errors=True)
     name = f"{time.time_ns():020}-{uuid.uuid4().hex[:6]}"
     folder = workspace.job(name)
     folder.mkdir(parents=True)
@@ -164,13 +165,14 @@ def _message(folder: Path) -> str:
     return "\n".join(errors) if errors else text[-2000:]
 
 
-def jobs(workspace: Workspace) -> list[Job]:
-    """Every job of the workspace that has not been dismissed, the newest first."""
+def jobs(workspace: Workspace, every: bool = False) -> list[Job]:
+    """Every job of the workspace that has not been dismissed, the newest first; every: those too, the oldest of them left out."""
     folders = sorted((workspace.root / "jobs").glob("*/job.json"), reverse=True)
     found = []
     for file in folders:
-        with suppress(InputError, FileNotFoundError):  # dismissed just now
-            found.append(_read(file.parent))
+        with suppress(InputError, FileNotFoundError):  # taken away just now
+            if every or not (file.parent / "dismissed").exists():
+                found.append(_read(file.parent))
     return found
 
 
@@ -195,9 +197,7 @@ def cancel(workspace: Workspace, job: Job) -> None:
 
 
 def dismiss(workspace: Workspace, job: Job) -> None:
-    """Forget a job that is over. Raises InputError where it still runs."""
-    import shutil
-
+    """List a job that is over no longer. Raises InputError where it still runs."""
     if _read(workspace.job(job.id)).state == "running":
         raise InputError(job.label, "is still running", "Cancel it first")
-    shutil.rmtree(workspace.job(job.id), ignore_errors=True)
+    (workspace.job(job.id) / "dismissed").touch()

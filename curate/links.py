@@ -48,6 +48,13 @@ class Links:
         return len(self.line)
 
     @cached_property
+    def place(self) -> Ints:
+        """Where each row stands on the line. int32 [rows]."""
+        place = np.empty(self.rows, np.int32)
+        place[self.line] = np.arange(self.rows, dtype=np.int32)
+        return place
+
+    @cached_property
     def graph(self) -> tuple[npt.NDArray[np.int64], Ints, Floats]:
         """Who is how alike to each first row of a class, most alike first: see `curate.kernels.forest.adjacency`."""
         from curate.kernels import forest
@@ -68,14 +75,13 @@ class Links:
         """The same Links with groups cut: each two rows are parted at the weakest link between them. The cover rule knows no groups and does not change."""
         if not between:
             return self
-        place, gap = np.empty(self.rows, np.int64), self.gap.copy()
-        place[self.line] = np.arange(self.rows)
+        gap = self.gap.copy()
         for pair in between:
-            low, high = sorted(int(place[row]) for row in pair)
+            low, high = sorted(int(self.place[row]) for row in pair)
             if low < high:
                 gap[low + int(np.argmin(gap[low:high]))] = 0
         found = replace(self, gap=gap)
-        vars(found).update({name: vars(self)[name] for name in ("graph", "nearest") if name in vars(self)})
+        vars(found).update({name: vars(self)[name] for name in ("graph", "nearest", "place") if name in vars(self)})
         return found
 
     def gives_way(self, limit: float, rule: Rule, order: Ints, pins: int = 0) -> Ints:

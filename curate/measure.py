@@ -6,9 +6,11 @@ appears whole, its manifest last.
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Tell", "measure"]
 
 Notes = Mapping[str, Any]
+WAITING = "waiting for another measurement"
 POOL_FROM = 20_000  # rows; below, starting processes costs more than they save
 
 
@@ -44,19 +47,40 @@ def measure(dataset: Dataset, tasks: Sequence[Task], workspace: Workspace, engin
         if task.skip or task.done(workspace):
             shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)  # a kill may have left them
             continue
-        start, cpu = time.time(), time.process_time()
-        if tell:
-            tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
-        try:
-            table, links, notes = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
-        except _Elsewhere:
-            continue
-        with whole_folder(task.folder(workspace)) as folder:
-            table.write_parquet(folder / "scores.parquet")
-            if links:
-                write_links(links, folder)
-            write_json(folder / "manifest.json", {**_manifest(dataset, task, time.time() - start, time.process_time() - cpu), "notes": notes})
-        shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
+        with suppress(_Elsewhere), _turn(workspace, tell):
+            _measure(dataset, task, workspace, engine, tell)
+
+
+@contextmanager
+def _turn(workspace: Workspace, tell: Tell | None) -> Iterator[None]:
+    """One signal at a time in a workspace: two at once would take the memory of both, or do the same work twice. A killed process gives its turn up."""
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    with (workspace.root / "measuring.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if tell:
+                    tell(WAITING, 0, 0)
+                time.sleep(0.2)
+        yield
+
+
+def _measure(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> None:
+    """Measure one signal and keep it. Raises _Elsewhere where another process did so meanwhile."""
+    if task.done(workspace):
+        raise _Elsewhere
+    start, cpu = time.time(), time.process_time()
+    if tell:
+        tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
+    table, links, notes = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
+    with whole_folder(task.folder(workspace)) as folder:
+        table.write_parquet(folder / "scores.parquet")
+        if links:
+            write_links(links, folder)
+        write_json(folder / "manifest.json", {**_manifest(dataset, task, time.time() - start, time.process_time() - cpu), "notes": notes})
+    shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
 
 
 def _manifest(dataset: Dataset, task: Task, seconds: float, cpu: float) -> dict[str, Any]:

@@ -229,6 +229,8 @@ def test_a_lasso_on_the_map_drops_rows(page: Page) -> None:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=12)
     page.mouse.up()
     page.get_by_role("button", name=re.compile("^Drop")).wait_for(timeout=20_000)
+    settled(page, "Map")
+    expect(page.get_by_role("button", name="Zoom here")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Drop")).first.click()
     page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
     assert _kept(page) < before

@@ -201,11 +201,24 @@ def test_a_cut_parts_a_group_at_its_weakest_link(pairs: Pairs, random: Random, h
     side = after.gives_way == after.gives_way[ends[0]]
     alike = matrix(pairs)
     assert alike[np.ix_(whole & side, whole & ~side)].max() == np.float32(ends[2]), "nothing across the cut is more alike"
+    assert alike[ends[0], ends[1]] == np.float32(ends[2]), "the link is one of two rows that are that alike"
     limits = curve_limits(0.5)
     counted = curve(links.cut([ends[:2]]), everyone, "group", limits)
     assert counted.rows.tolist() == [outcome(links.cut([ends[:2]]), everyone, LinkThreshold(limit=float(t), rule="group")).drops.sum() for t in limits]
     cover = LinkThreshold(limit=limit, rule="cover")
     assert (outcome(links.cut([ends[:2]]), everyone, cover).gives_way == outcome(links, everyone, cover).gives_way).all()
+
+
+@given(pairs=some_pairs(), random=st.randoms(use_true_random=False), hundredths=st.integers(50, 100))
+def test_the_weakest_link_may_lead_over_rows_that_went_before(pairs: Pairs, random: Random, hundredths: int) -> None:
+    links, alike = link("x", pairs), matrix(pairs)
+    found = outcome(links, some_in_hand(links, random), LinkThreshold(limit=hundredths / 100, rule="group"))
+    shown = table(links, found)
+    for kept, _, weakest in shown.iter_rows():
+        a, b, similarity = weakest_link(links, found, kept) or (0, 0, 0.0)
+        assert similarity == np.float32(weakest)
+        assert alike[a, b] == np.float32(similarity)
+        assert components(pairs, hundredths / 100)[a] == components(pairs, hundredths / 100)[kept]
 
 
 def test_a_chain_is_as_long_as_its_links() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import curate.measure
 import curate.task
 from curate.errors import SignalError
 from curate.load import load
-from curate.measure import Tell, measure
+from curate.measure import WAITING, Tell, measure
 from curate.signal import Column, Signal, discover
 from curate.task import plan
 from curate.workspace import Workspace
@@ -141,3 +144,23 @@ def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Wor
     assert table["length_characters"].to_list() == dataset.views(["text"]).collect()["text"].str.len_chars().to_list()
     with pytest.raises(SignalError, match=r"small\.jsonl, row 23: the signal length failed"):
         measure(dataset, plan(dataset, {"length": {"bad": "Question 23?"}}), workspace, "inline")
+
+
+def test_measurements_in_one_workspace_take_turns(tmp_path: Path, workspace: Workspace) -> None:
+    data = load(str(write(tmp_path)), workspace)
+    tasks, heard = plan(data, {"tokens": {}}), list[str]()
+
+    def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
+        heard.append(stage)
+
+    with (workspace.root / "measuring.lock").open("w") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        work = pool.submit(measure, data, tasks, workspace, "inline", tell)
+        while not heard:
+            time.sleep(0.01)
+        assert {*heard} == {WAITING}
+        assert not tasks[0].done(workspace)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        work.result(60)
+    assert heard[-1] == "tokens"
+    assert tasks[0].done(workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ import pytest
 import yaml
 
 from curate.dataset import Dataset
+from curate.jobs import dismiss, jobs, start
 from curate.load import load
 from curate.measure import measure
-from curate.recipe import dump_recipe, parse_recipe
+from curate.recipe import LinkThreshold, dump_recipe, parse_recipe
 from curate.reviews import Review, append
 from curate.task import plan
 from curate.workspace import Workspace
 from tests.small import write
-from ui import state
+from ui import measuring, state
 
 
 @pytest.fixture
@@ -143,3 +145,30 @@ def test_texts_edited_under_ids_that_came_along_are_measured_anew(work: Workspac
         measure(data, tasks, work, "inline")
         found.append(data.fingerprint)
     assert len({*found, first.fingerprint}) == 3
+
+
+def test_an_export_asks_for_nothing_that_is_neither_measured_nor_needed(work: Workspace, tmp_path: Path) -> None:
+    data = load(str(write(tmp_path)), work)
+    state.open_key(data.key)
+    measure(data, plan(data, {"exact_duplicate": {}}), work)
+    assert {*state.full_recipe().signals} == {"exact_duplicate"}
+    state.change(state.recipe().with_threshold("semantic_duplicate", LinkThreshold(limit=0.9)))
+    asked = {"exact_duplicate", "semantic_duplicate", "embedding"}
+    assert {*state.full_recipe().signals} == asked, "what a decision rests on is measured, with its own parameters"
+    assert "perplexity" in {t.signal.name for t in state.unused()}
+    assert {*state.recipe().signals} > asked, "the recipe in hand keeps its signals"
+
+
+def test_what_was_cancelled_is_not_begun_again_unasked(work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[list[str]] = []
+    monkeypatch.setattr(measuring, "measure", begun.append)
+    data = load(str(write(tmp_path)), work)
+    state.open_key(data.key)
+    job = start(work, ["score", str(tmp_path / "absent.yaml"), "--key", data.key, "--only", "text_quality", "tokens"], "Measuring", data.key)
+    while next(j for j in jobs(work) if j.id == job.id).state == "running":
+        time.sleep(0.1)
+    dismiss(work, job)
+    assert measuring.shown() == []
+    measuring.ensure()
+    assert begun
+    assert not {"text_quality", "tokens"} & {*begun[0]}

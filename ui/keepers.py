@@ -65,6 +65,7 @@ def _compare(now: Shown) -> None:
     table = _what_if(now.key, now.threshold, policies, now, measured)
     said = table["keeper"].map_elements(lambda k: OPTIONS.get(k) or k.removeprefix("best:").replace("_", " "), return_dtype=pl.String)
     number = st.column_config.NumberColumn
+    table = table if table["tokens"].null_count() == 0 else table.drop("tokens")
     st.dataframe(
         table.with_columns(said.alias("keeper")),
         hide_index=True,

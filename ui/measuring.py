@@ -53,11 +53,22 @@ def status(task: Task) -> str:
     job = job_of("score")
     if job is None or job.state in ("done", "cancelled"):
         return "not measured"
-    asked = job.args[job.args.index("--only") + 1 :]
+    asked, stage = task.signal.name in _asked(job), job.progress.stage
     if job.state == "running":
-        return "running" if job.progress.stage == task.signal.name else "waiting" if task.signal.name in asked else "not measured"
-    before = job.progress.stage not in discover() and task.signal.name in asked  # it ended before any signal began
-    return "failed" if f"the signal {task.signal.name} failed" in job.message or job.progress.stage == task.signal.name or before else "not measured"
+        return "running" if stage == task.signal.name else "waiting" if asked else "not measured"
+    if stage not in discover():  # it ended before any signal began
+        return "failed" if asked else "not measured"
+    return "failed" if stage == task.signal.name or (asked and stage in _rests_on(task)) else "not measured"
+
+
+def _asked(job: Job) -> tuple[str, ...]:
+    """Signals that a job was started for."""
+    return job.args[job.args.index("--only") + 1 :] if "--only" in job.args else ()
+
+
+def _rests_on(task: Task) -> set[str]:
+    """The signals that a task needs, and those that they need."""
+    return {name for need in task.needs for name in (need.signal.name, *_rests_on(need))}
 
 
 def seconds_of(tasks: Sequence[Task]) -> float:
@@ -115,15 +126,16 @@ def measure(signals: Sequence[str]) -> None:
 
 
 def ensure() -> None:
-    """Once a dataset is in hand, measure what can be done soon without being asked; not while a job runs, nor after one was cancelled or failed."""
+    """Once a dataset is in hand, measure what can be done soon without being asked; not while a job runs, nor what was cancelled or failed before."""
     key = st.session_state.get("dataset")
     if key is None or st.session_state.get("ensured") == key or state.dataset() is None:
         return
     st.session_state["ensured"] = key
-    last = job_of("score")
-    if last is not None and last.state != "done":
+    before = [j for j in jobs(state.workspace(), every=True) if j.args[0] == "score" and j.key == key]
+    if any(j.state == "running" for j in before):
         return
-    todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace())]
+    ended = {name for j in before if j.state != "done" for name in _asked(j)}
+    todo = [t for t in state.scores().tasks if not t.skip and not t.done(state.workspace()) and t.signal.name not in ended]
     chosen: list[Task] = []
     for task in sorted(todo, key=lambda t: seconds_of([t])):
         if seconds_of([*chosen, task]) <= UNASKED:
@@ -143,11 +155,21 @@ def forget(job: Job) -> None:
 
 
 def shown() -> list[Job]:
-    """Jobs that the frame tells of: of the dataset in hand, and loads."""
+    """Jobs that the frame tells of: of the dataset in hand, and loads. Not what a person cancelled, nor what came to its end since by another job."""
     key = str(st.session_state.get("dataset"))
     found = jobs(state.workspace())
     opened = next((j for j in found if j.key == ""), None)  # what was opened before that is old news
-    return [j for j in found if j.key == key or j is opened][:4]
+    mine = [j for j in found if (j.key == key or j is opened) and j.state != "cancelled"]
+    return [j for i, j in enumerate(mine) if j.state in ("running", "done") or not _made_up_for(j, mine[:i])][:4]
+
+
+def _made_up_for(job: Job, later: Sequence[Job]) -> bool:
+    """Whether later jobs do, or did, all that one that ended badly was to do."""
+    same = [j for j in later if j.args[0] == job.args[0] and j.state in ("running", "done")]
+    if job.args[0] != "score":
+        return bool(same)
+    done = {name for name in _asked(job) if (task := task_of(name)) is not None and task.done(state.workspace())}
+    return {*_asked(job)} <= done | {name for j in same for name in _asked(j)}
 
 
 def signature() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
@@ -10,6 +12,7 @@ import streamlit as st
 from curate import overview
 from curate.dataset import Dataset
 from curate.selection import row_tokens
+from curate.task import Task
 from ui import measuring, state
 from ui.charts import KEPT, escape, layout, show
 from ui.widgets import count, share
@@ -17,7 +20,7 @@ from ui.widgets import count, share
 __all__ = ["columns", "counts_chart", "facts", "problems", "signals_table"]
 
 
-WIDTHS = {"signal": 130, "state": 105, "time": 80, "note": 360, "what it measures": 620}
+WIDTHS = {"signal": 130, "state": 105, "time": 130, "note": 360, "what it measures": 620}
 
 
 def facts() -> None:
@@ -124,5 +127,20 @@ def signals_table() -> None:
     st.dataframe(rows, hide_index=True, column_config={name: st.column_config.TextColumn(width=width) for name, width in WIDTHS.items()})
     todo = [t for t in measured.tasks if states[t.signal.name] in ("not measured", "failed")]
     if todo:
-        label = f"Measure {count(len(todo), 'signals')}, about {measuring.duration(measuring.seconds_of(todo))}"
-        st.button(label, icon=":material/play_arrow:", type="primary", on_click=measuring.measure, args=([t.signal.name for t in todo],), key="measure-rest")
+        _measure(todo)
+
+
+def _measure(todo: list[Task]) -> None:
+    """Choose what is measured; at first what is done soon."""
+    names = [t.signal.name for t in todo]
+    soon = [t.signal.name for t in todo if measuring.seconds_of([t]) <= measuring.UNASKED]
+    chosen = st.pills("Measure", names, default=soon or None, selection_mode="multi", format_func=lambda n: n.replace("_", " "), key=f"measure-{names}")
+    tasks = [t for t in todo if t.signal.name in chosen]
+    with st.container(horizontal=True):
+        label = f"Measure {count(len(tasks), 'signals')}, about {measuring.duration(measuring.seconds_of(tasks))}" if tasks else "Measure"
+        act = partial(st.button, args=(list(chosen),))
+        act(label, on_click=measuring.measure, key="measure-rest", icon=":material/play_arrow:", type="primary", disabled=not tasks)
+        quick = measuring.quicker(tasks)
+        if quick is not None:
+            label = f"With the fast embedding, about {measuring.duration(quick)}"
+            act(label, on_click=measuring.use_static, key="measure-fast", icon=":material/bolt:")

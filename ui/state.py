@@ -38,6 +38,7 @@ __all__ = [
     "selection",
     "set_threshold",
     "undo",
+    "unused",
     "waiting",
     "workspace",
 ]
@@ -241,9 +242,26 @@ def selection() -> Selection:
     return found
 
 
+def unused() -> list[Task]:
+    """Tasks of the recipe that are not measured and that no decision needs."""
+    measured, columns = scores(), {c for read in recipe().reads.values() for c in read}
+    wanted: set[str] = set()
+
+    def want(task: Task) -> None:
+        wanted.add(task.signal.name)
+        for need in task.needs:
+            want(need)
+
+    for task in measured.tasks:
+        if task.signal.name in measured.measured or columns & {task.signal.name, *(c.name for c in task.signal.columns)}:
+            want(task)
+    return [t for t in measured.tasks if t.signal.name not in wanted]
+
+
 def full_recipe() -> Recipe:
-    """The recipe in force with the log of reviews it rests on, as `curate run` needs it."""
-    data, now = dataset(), recipe()
+    """The recipe in force as `curate run` repeats it: with the log of reviews it rests on, and of the signals those that are measured or that it needs."""
+    data, now, left = dataset(), recipe(), {t.signal.name for t in unused()}
+    now = now.model_copy(update={"signals": {name: given for name, given in now.signals.items() if name not in left}})
     if data is None or not decided().marked:
         return now
     path = workspace().reviews(data.fingerprint)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui import shipping, state
 from ui.escape import plain
-from ui.widgets import count, empty, head, need_dataset, share
+from ui.widgets import beside, count, empty, head, need_dataset, share
 
 head("Export", "Take the kept rows away, with everything that it takes to get them again.")
 need_dataset()
@@ -15,10 +15,14 @@ name = Path(measured.dataset.name).stem
 if pending:
     st.warning("Not measured yet, so the export would fail: " + plain("; ".join(pending.values())), icon=":material/hourglass:")
 
+left = [t.signal.name.replace("_", " ") for t in state.unused() if not t.skip]
+if left:
+    st.caption(f"Not measured, so neither in the files nor in the recipe below: {', '.join(left)}.")
+
 if not selection.kept:
     st.warning("No row is kept: the files would be empty. Loosen a threshold, or undo.", icon=":material/filter_alt_off:")
 
-files, again = st.columns([1, 2], gap="large")
+files, again = beside("export", 1, 2)
 with files:
     st.subheader(f"{count(selection.kept)} rows")
     st.caption(f"{share(selection.kept, selection.rows)} of {count(selection.rows)}. Every original column with its type, then row_id and the scores.")

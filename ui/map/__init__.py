@@ -23,7 +23,7 @@ __all__ = ["cluster_bars", "controls", "has_places", "partial_state", "picture"]
 PROBE = """export default ({ setStateValue }) => { if (!document.createElement("canvas").getContext("webgl")) setStateValue("missing", true) }"""
 ZOOM = (Path(__file__).parent / "zoom.js").read_text()
 BARS = 30
-BUTTONS = [["lasso2d", "select2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"], ["toImage"]]
+BUTTONS = [["lasso2d", "select2d", "pan2d"], ["zoomIn2d", "zoomOut2d"], ["toImage"]]
 
 
 def has_places() -> bool:

@@ -119,7 +119,7 @@ def actions(look: Look) -> None:
         if "neighbour" in state.scores().measured:
             about = "Bring their nearest neighbours in meaning into view, on every page"
             st.button("More like these", on_click=_like_these, key="map-like", icon=":material/join:", help=about)
-        st.button("Zoom here", on_click=zoom, key="map-zoom", icon=":material/zoom_in:", help="Draw this part of the map as large as it goes")
+        st.button("Zoom here", on_click=zoom, key="map-zoom-here", icon=":material/zoom_in:", help="Draw this part of the map as large as it goes")
         st.button("Clear", on_click=forget, key="map-clear", icon=":material/close:", help="Put the lasso away")
     _rows(positions, look)
 
