@@ -280,7 +280,7 @@ def test_the_map_is_drawn_anew_where_it_is_zoomed_to(page: Page) -> None:
         page.mouse.wheel(0, -240)
     page.get_by_role("button", name="Show the whole map").wait_for(timeout=20_000)
     settled(page, "Map")
-    span = "(() => { const [a, b] = document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range; return b - a })()"
+    span = "(() => { const [a, b] = document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis.range ?? [0, 0]; return b - a })()"
     near = page.evaluate(span)
     page.get_by_role("button", name="Show the whole map").click()
     page.wait_for_function(f"{span} > {1.2 * near}", timeout=20_000)
