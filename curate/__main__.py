@@ -144,7 +144,7 @@ def _signals(args: argparse.Namespace, tell: Any) -> int:
 
     def described(signal: Any) -> dict[str, Any]:
         found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs")}
-        return {**found, "required": list(signal.required), "parameters": parameters(signal)}
+        return {**found, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
 
     found = [described(s) for s in discover().values()]
     if args.json:

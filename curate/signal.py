@@ -75,10 +75,10 @@ class Signal:
     """A named, versioned, pure measurement; see the module's text for what `compute` takes and returns.
 
     inputs: text views (`VIEWS`) or "of", values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which
-    nothing can be measured; by default all of them; where one is absent the signal is skipped, with the reason; an absent input that is not needed comes as
-    nulls. batch: rows a batch; a batch is what is resumed after a kill. model: True where a model is loaded, so that batches stay in one process; the
-    parameter `model` names it. together: batches that go through at once on an accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first
-    estimate. links: True where it finds pairs.
+    nothing can be measured, by default all of them; of several in a tuple the first that is there is read and the others are not. Where one is absent the
+    signal is skipped, with the reason; an input that is absent or not read comes as nulls. batch: rows a batch; a batch is what is resumed after a kill.
+    model: True where a model is loaded, so that batches stay in one process; the parameter `model` names it. together: batches that go through at once on an
+    accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Signal:
     columns: tuple[Column, ...]
     scope: Literal["row", "dataset"]
     compute: Callable[..., Any]
-    needs: tuple[str, ...] | None = None
+    needs: tuple[str | tuple[str, ...], ...] | None = None
     batch: int = 4096
     model: bool = False
     together: int = 1
@@ -97,9 +97,9 @@ class Signal:
     cost: float = 10_000.0
 
     @property
-    def required(self) -> tuple[str, ...]:
-        """Inputs without which the signal is skipped."""
-        return self.inputs if self.needs is None else self.needs
+    def required(self) -> tuple[tuple[str, ...], ...]:
+        """Inputs without which the signal is skipped, each with what may stand for it."""
+        return tuple((n,) if isinstance(n, str) else n for n in (self.inputs if self.needs is None else self.needs))
 
 
 @functools.cache

@@ -84,7 +84,7 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
             return tasks[name]
         signal = discover()[name]
         given = check_parameters(signal, signals.get(name) or {})
-        needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in signal.inputs if i in owners))
+        needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in _read(dataset, signal, given) if i in owners))
         reference = _reference(str(given["reference"])) if given.get("reference") else None
         key = _key(dataset, signal, given, needs, reference)
         tasks[name] = Task(signal, given, key, needs, _lacks(dataset, signal, given, needs, reference))
@@ -105,10 +105,24 @@ def input_view(name: str, parameters: Mapping[str, Any]) -> str:
     return view
 
 
+def _there(dataset: Dataset, view: str) -> bool:
+    """Whether a view or role can be read; scores are there where their signal is measured."""
+    return dataset.has(view) if view in VIEWS or view in [*Role] else True
+
+
+def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> list[str]:
+    """The inputs that are read: of several that may stand for one another the first that is there."""
+    passed: set[str] = set()
+    for names in signal.required:
+        first = next((n for n in names if _there(dataset, input_view(n, parameters))), names[-1])
+        passed |= {*names} - {first}
+    return [name for name in signal.inputs if name not in passed]
+
+
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:
     model = _identity(str(parameters["model"])) if "model" in parameters else None
     texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
-    read = {input_view(i, parameters) for i in signal.inputs}
+    read = {input_view(i, parameters) for i in _read(dataset, signal, parameters)}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
     more = [] if reference is None else [reference]
@@ -134,8 +148,8 @@ def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], need
         return "needs the parameter reference: a dataset to compare with"
     if reference == []:
         return f"cannot read its reference {parameters['reference']}"
-    for name in signal.required:
-        view = input_view(name, parameters)
-        if (view in VIEWS or view in [*Role]) and not dataset.has(view):
-            return f"needs the role {view}, which no column of this dataset has"
+    for names in signal.required:
+        views = [input_view(name, parameters) for name in names]
+        if not any(_there(dataset, view) for view in views):
+            return f"needs the role {' or '.join(views)}, which no column of this dataset has"
     return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)

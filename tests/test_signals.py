@@ -28,6 +28,8 @@ VIEWS = {
     "response": SENTENCES,
     "prompt": ["Say something.", None, None, "Document numpy.mean.", "", "En français ?", "Help me."],
     "context": [None] * len(SENTENCES),
+    "label": ["a", "b", None, "a", "b", "a", "b"],
+    "probabilities": [None] * len(SENTENCES),
 }
 ALL = sorted(discover())
 

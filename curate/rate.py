@@ -1,0 +1,96 @@
+"""A rate with its interval, from rows that people judged at random: Wilson's score interval, over strata where rows were drawn from each.
+
+Wilson, Probable inference, 1927. Kish, Survey Sampling, 1965, for what unequal weights are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "stratified", "wilson"]
+
+Z = 1.959964  # of 95 %
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share in [0, 1] with its 95 % interval. bad of judged: what it rests on. value is None where nothing was judged, and the interval is all of it."""
+
+    bad: int
+    judged: int
+    value: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Information:
+    """What rows are worth: rows × (1 - noise rate) × mean signal, with the noise rate's interval. value: None while no row is judged."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+def _bounds(value: float, n: float) -> tuple[float, float]:
+    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * float(np.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def wilson(bad: int, judged: int) -> Rate:
+    """Share of bad rows among those judged. Raises ValueError where more are bad than were judged."""
+    if not 0 <= bad <= judged:
+        raise ValueError(f"{bad} of {judged} rows cannot be bad")
+    if not judged:
+        return Rate(0, 0, None, 0.0, 1.0)
+    return Rate(bad, judged, bad / judged, *_bounds(bad / judged, judged))
+
+
+def stratified(strata: Mapping[str, tuple[int, int, int]]) -> Rate:
+    """Share of bad rows in all, from (rows, bad, judged) of each stratum, each weighted by its rows; None as value while a stratum has no judged row.
+
+    The interval is Wilson's at the number of rows that would tell as much if drawn from all at once: the rate's variance, each stratum's rate drawn a little
+    towards a half (Agresti & Coull) so that none seems certain.
+    """
+    total = sum(rows for rows, _, _ in strata.values())
+    bad, judged = sum(b for _, b, _ in strata.values()), sum(n for _, _, n in strata.values())
+    if not total or any(rows and not n for rows, _, n in strata.values()):
+        return Rate(bad, judged, None, 0.0, 1.0)
+    if len(strata) == 1:
+        return wilson(bad, judged)
+    value = sum(rows / total * b / n for rows, b, n in strata.values() if rows)
+    drawn = [(rows / total, (b + Z**2 / 2) / (n + Z**2), n + Z**2) for rows, b, n in strata.values() if rows]
+    variance = sum(w**2 * p * (1 - p) / n for w, p, n in drawn)
+    middle = sum(w * p for w, p, _ in drawn)
+    return Rate(bad, judged, value, *_bounds(value, max(1.0, middle * (1 - middle) / variance - Z**2)))
+
+
+def more_to_halve(rate: Rate) -> int | None:
+    """How many more rows would have to be judged for an interval half as wide, at the same rate. None where nothing was judged."""
+    if rate.value is None:
+        return None
+    wanted = (rate.high - rate.low) / 2
+    low, high = rate.judged, 2 * rate.judged
+    while np.subtract(*_bounds(rate.value, high)[::-1]) > wanted:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if np.subtract(*_bounds(rate.value, middle)[::-1]) > wanted else (low, middle)
+    return high - rate.judged
+
+
+def kish(weights: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    """How many equally weighted rows tell as much as these: (Σ w)² / Σ w²; 0 for none."""
+    given = np.asarray(weights, np.float64)
+    squares = float(np.square(given).sum())
+    return float(given.sum()) ** 2 / squares if squares else 0.0
+
+
+def information(rows: float, noise: Rate, signal: float = 1.0) -> Information:
+    """Effective information of some rows. signal: mean signal, in [0, 1]."""
+    return Information(None if noise.value is None else rows * (1 - noise.value) * signal, rows * (1 - noise.high) * signal, rows * (1 - noise.low) * signal)

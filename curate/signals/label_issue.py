@@ -1,0 +1,151 @@
+"""Rows whose label is probably not the right one: given against expected labels, by confident learning (Northcutt, Jiang & Chuang, JAIR 2021; cleanlab).
+
+The expected labels are the column of the role `probabilities` where there is one, else they are made here from the embedding: the mean of a logistic regression
+learnt from other rows and of the labels of the closest rows. It ranks well and counts badly: where people err on hard rows the flags are a lower bound on the
+noise rate, which only a checked random sample tells. Labels of fewer than five rows are not judged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+from curate.signal import Column, Signal, note
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SIGNAL"]
+
+FILTERS = ("prune_by_noise_rate", "both", "confident_learning")
+SCORES = ("self_confidence", "normalized_margin")
+
+
+def _given(column: pa.ChunkedArray, names: list[str]) -> npt.NDArray[np.float64] | None:
+    """Probabilities of a column, float64 [rows, labels], NaN where null; None without one. A list goes by the labels' order, or by whole numbers from 0."""
+    import polars as pl
+
+    values = pl.Series(column)
+    if values.dtype == pl.Null or values.dtype == pl.String or values.null_count() == len(values):
+        return None
+    if values.dtype.is_nested() and isinstance(values.dtype, pl.Struct):
+        frame = values.struct.unnest()
+        lacking = [name for name in names if name not in frame.columns]
+        if lacking:
+            raise InputError("probabilities", f"there is none for the label {lacking[0]!r}", f"They are for {', '.join(frame.columns[:20])}")
+        return frame.select(pl.col(names).cast(pl.Float64)).to_numpy()
+    lists = values.cast(pl.List(pl.Float64))
+    wide = lists.list.len().drop_nulls().unique().to_list()
+    if len(wide) != 1:
+        raise InputError("probabilities", f"rows have {min(wide)} to {max(wide)} of them", "Give each row one for each label, in the same order")
+    return np.array([row if row is not None else [np.nan] * wide[0] for row in lists.to_list()], np.float64)
+
+
+def _columns_of(code: npt.NDArray[np.int32], names: list[str], wide: int) -> npt.NDArray[np.int32]:
+    """The column of each row's label among `wide` probabilities. Raises InputError where the labels are neither as many nor whole numbers below."""
+    if wide == len(names):
+        return code
+    if all(name.isdecimal() and int(name) < wide for name in names):
+        return np.where(code >= 0, np.array([int(name) for name in names], np.int32)[code], -1)
+    raise InputError("probabilities", f"there are {wide} for {len(names)} labels", "Give one for each label in sorted order, or labels as whole numbers from 0")
+
+
+def compute(table: pa.Table, *, seed: int = 0) -> pa.Table:
+    """How likely the given label is, flags by three rules, and the likeliest label with its probability; null without a label or without a vector."""
+    import polars as pl
+
+    from curate.label import LEAST, classes, expected
+    from curate.nearest import unit_vectors
+
+    code, names = classes(pl.Series("label", table["label"]))
+    probabilities = _given(table["probabilities"], names)
+    wide = len(names)
+    if probabilities is not None:
+        wide = probabilities.shape[1]
+        code = _columns_of(code, names, wide)
+        names = names if wide == len(names) else [str(i) for i in range(wide)]
+        rows = np.flatnonzero((code >= 0) & np.isfinite(probabilities).all(1)).astype(np.int32)
+        found, own = probabilities[rows], code[rows].astype(np.int64)
+    else:
+        position, vectors = unit_vectors(table["embedding_vector"])
+        frequent = np.bincount(code[position][code[position] >= 0], minlength=wide) >= LEAST
+        there = (code[position] >= 0) & frequent[code[position]]
+        rows = position[there]
+        kept, own = np.unique(code[rows], return_inverse=True)
+        names, wide = [names[i] for i in kept], len(kept)
+        own = own.astype(np.int64)
+        found = expected(vectors[there], own.astype(np.int32), wide, seed).astype(np.float64) if wide > 1 else np.zeros((0, wide))
+        if wide < 2:
+            note("not judged", f"fewer than two labels have {LEAST} rows with an embedding")
+            rows, own = rows[:0], own[:0]
+    return _told(table.num_rows, rows, found, own, names)
+
+
+def _told(total: int, rows: npt.NDArray[Any], found: npt.NDArray[np.float64], own: npt.NDArray[np.int64], names: list[str]) -> pa.Table:
+    """The columns, null in rows that were not judged."""
+    import pyarrow as pa
+
+    none, columns = np.ones(total, np.bool_), {}
+    none[rows] = False
+
+    def spread(name: str, values: npt.NDArray[Any]) -> None:
+        whole = np.zeros(total, values.dtype) if values.dtype != object else np.full(total, "", object)
+        whole[rows] = values
+        columns[f"label_issue_{name}"] = pa.array(whole, pa.string() if values.dtype == object else None, mask=none)
+
+    if len(rows):
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+
+        found = np.clip(found, 0, None) / np.clip(found, 0, None).sum(1, keepdims=True)
+        for name in SCORES:
+            spread(name, get_label_quality_scores(own, found, method=name).astype(np.float32))
+        for name in FILTERS:
+            spread(name, find_label_issues(own, found, filter_by=name, n_jobs=1).astype(np.bool_))
+    else:
+        for name in SCORES:
+            spread(name, np.empty(0, np.float32))
+        for name in FILTERS:
+            spread(name, np.empty(0, np.bool_))
+    best = found.argmax(1) if len(rows) else np.empty(0, np.int64)
+    spread("suggested", np.array([names[i] for i in best], object))
+    spread("suggested_probability", found[np.arange(len(rows)), best].astype(np.float32) if len(rows) else np.empty(0, np.float32))
+    return pa.table(columns)
+
+
+def _flag(name: str, rule: str) -> Column:
+    return Column(f"label_issue_{name}", "Boolean", "yes or no", f"Whether the label is probably wrong, by cleanlab's rule {name}: {rule}.")
+
+
+SIGNAL = Signal(
+    name="label_issue",
+    version=1,
+    about="Labels that are probably wrong.",
+    source="Northcutt, Jiang & Chuang 2021, Confident Learning (cleanlab), on probabilities from other rows",
+    inputs=("label", "probabilities", "embedding_vector"),
+    needs=("label", ("probabilities", "embedding_vector")),
+    columns=(
+        Column("label_issue_self_confidence", "Float32", "probability", "How likely the given label is, by other rows.", "above", low=0, high=1),
+        Column(
+            "label_issue_normalized_margin",
+            "Float32",
+            "probability",
+            "The given label's probability less that of the likeliest other one, scaled to 0 to 1; below .5 another label is likelier.",
+            "above",
+            0.5,
+            0,
+            1,
+        ),
+        _flag("prune_by_noise_rate", "the least likely rows of each pair of labels, as many as are estimated to be confused"),
+        _flag("both", "by noise rate and by class"),
+        _flag("confident_learning", "another label is confidently likelier"),
+        Column("label_issue_suggested", "String", "label", "The likeliest label; the given one where nothing speaks against it."),
+        Column("label_issue_suggested_probability", "Float32", "probability", "How likely the suggested label is.", low=0, high=1),
+    ),
+    scope="dataset",
+    compute=compute,
+    cost=1_500,
+)

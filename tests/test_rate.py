@@ -1,0 +1,60 @@
+"""Rates with intervals: published values, how often the interval holds the truth, and what they are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from curate.rate import information, kish, more_to_halve, stratified, wilson
+
+
+def test_wilsons_published_intervals() -> None:
+    for bad, judged, low, high in [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (15, 148, 0.0624, 0.1605), (81, 263, 0.2553, 0.3662)]:
+        found = wilson(bad, judged)
+        assert [found.low, found.high] == pytest.approx([low, high], abs=1e-4)
+    assert wilson(0, 0).value is None
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0, 1)
+    with pytest.raises(ValueError, match="3 of 2"):
+        wilson(3, 2)
+
+
+def test_the_stratified_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for rates, sizes, drawn in [
+        ((0.02, 0.4), (9000, 1000), (60, 60)),
+        ((0.1, 0.1, 0.3), (500, 3000, 500), (30, 40, 30)),
+        ((0.0, 0.05), (5000, 5000), (50, 50)),
+    ]:
+        truth, hits = float(np.dot(rates, sizes)) / sum(sizes), 0
+        for _ in range(2000):
+            found = stratified({str(i): (n, int(rng.binomial(k, p)), k) for i, (p, n, k) in enumerate(zip(rates, sizes, drawn, strict=True))})
+            hits += found.low <= truth <= found.high
+        assert hits / 2000 >= 0.92, (rates, hits)
+
+
+def test_one_stratum_is_wilson_and_an_unseen_one_is_not_known() -> None:
+    assert stratified({"all": (1000, 4, 50)}) == wilson(4, 50)
+    assert stratified({"a": (1000, 4, 50), "b": (10, 0, 0)}).value is None
+    same = stratified({"a": (500, 2, 25), "b": (500, 2, 25)})
+    assert same.value == wilson(4, 50).value
+    assert [same.low, same.high] == pytest.approx([wilson(4, 50).low, wilson(4, 50).high], abs=0.02)
+
+
+def test_how_many_more_rows_halve_the_interval() -> None:
+    rate = wilson(12, 100)
+    more = more_to_halve(rate)
+    assert more is not None
+    after = wilson(round(0.12 * (100 + more)), 100 + more)
+    assert (after.high - after.low) == pytest.approx((rate.high - rate.low) / 2, rel=0.02)
+    assert more_to_halve(wilson(0, 0)) is None
+
+
+def test_effective_information_carries_the_interval() -> None:
+    found = information(1000, wilson(10, 100), 0.8)
+    assert found.value is not None
+    assert found.value == pytest.approx(1000 * 0.9 * 0.8)
+    assert found.low < found.value < found.high
+    assert information(1000, wilson(0, 0)).value is None
+    assert kish([1, 1, 1, 1]) == 4
+    assert kish([1, 0, 0]) == 1
+    assert kish([]) == 0
