@@ -23,7 +23,8 @@ from curate.errors import InputError
 from curate.load import load, open_dataset
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, ReviewLog, dump_recipe
-from curate.reviews import fold, read_log
+from curate.relabel import relabelled
+from curate.reviews import fold, labels, read_log
 from curate.scores import Scores, read_scores
 from curate.selection import Selection, select, selection_frame
 from curate.task import Task
@@ -90,7 +91,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         return result
     with whole_folder(folder) as temporary:
         decisions.write_parquet(temporary / "decisions.parquet")
-        _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet")
+        _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet", labels(marked))
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
         if log:
@@ -143,8 +144,11 @@ def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np
     return score / mean if mean > 0 else np.ones_like(score)
 
 
-def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path) -> None:
-    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once."""
+def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path, right: Mapping[str, str]) -> None:
+    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
+
+    right: labels that people corrected, by row id.
+    """
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -154,9 +158,9 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
     with source:
         if recipe.export.order != "file":
             rows = source.read().take(pa.array(selection.order(recipe.export.order)))
-            pq.write_table(_beside(rows, extra), path, compression="zstd")
+            pq.write_table(relabelled(_beside(rows, extra), scores.dataset, right), path, compression="zstd")
             return
-        schema = _beside(source.schema_arrow.empty_table(), extra.slice(0, 0)).schema
+        schema = relabelled(_beside(source.schema_arrow.empty_table(), extra.slice(0, 0)), scores.dataset, right).schema
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             held: list[pa.Table] = []
             position = done = 0
@@ -165,7 +169,7 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
                 keep = selection.keep[position : position + table.num_rows]
                 position += table.num_rows
                 rows = table.filter(pa.array(keep))
-                held.append(_beside(rows, extra.slice(done, rows.num_rows)))
+                held.append(relabelled(_beside(rows, extra.slice(done, rows.num_rows)), scores.dataset, right))
                 done += rows.num_rows
                 if sum(t.nbytes for t in held) >= _GROUP_BYTES or group == source.num_row_groups - 1:
                     writer.write_table(pa.concat_tables(held))

@@ -24,12 +24,15 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BROUGHT", "Action", "Decided", "Review", "append", "cuts", "fold", "marks", "read_log", "tags"]
+__all__ = ["BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "tags"]
 
 BROUGHT = "opened"
 """The session of what an opened file brought with it: no undo takes that back."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "recipe", "reset", "undo", "redo"]
+MARKS = ("drop", "keep", "only", "clear")
+"""Actions that say of rows whether they stay."""
+
+Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Review:
     """One decision.
 
     action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
-    parted at the weakest of the links named `value` between them; recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every
-    mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; recipe: the thresholds and all else of `recipe`
+    hold from now on; reset: the same, and every mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
     """
 
     action: Action
@@ -133,7 +136,7 @@ def fold(log: Sequence[Review]) -> Decided:
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
     """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]. Row ids that the dataset does not have are passed over."""
-    said, out = [r for r in marked if r.action not in ("tag", "cut")], np.zeros(len(row_ids), np.int8)
+    said, out = [r for r in marked if r.action in MARKS], np.zeros(len(row_ids), np.int8)
     for review, rows in zip(said, _positions([r.rows for r in said], row_ids), strict=True):
         if review.action == "only":
             chosen, out = out[rows], np.full(len(out), -1, np.int8)
@@ -150,6 +153,11 @@ def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:
         if review.action == "tag" and review.value:
             found.setdefault(review.value, {}).update(dict.fromkeys(review.rows))
     return {tag: tuple(rows) for tag, rows in found.items()}
+
+
+def labels(marked: Sequence[Review]) -> Mapping[str, str]:
+    """The right label by row id, as people last said; the given one may be among them."""
+    return {row: review.value or "" for review in marked if review.action == "label" for row in review.rows}
 
 
 def cuts(marked: Sequence[Review], links: str, row_ids: pl.Series) -> list[tuple[int, int]]:

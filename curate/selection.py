@@ -18,7 +18,7 @@ from curate.errors import InputError
 from curate.links import Links
 from curate.rank import rank_score
 from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
-from curate.reviews import Review, cuts, marks
+from curate.reviews import MARKS, Review, cuts, marks
 from curate.scores import Scores
 from curate.signal import column_of, discover
 from curate.view import as_text
@@ -169,7 +169,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
     rows = scores.dataset.rows
     said = by_hand(scores, marked)
     pinned = said == 1
-    drops: dict[str, Bools] = {"review": said == -1} if any(r.action != "cut" for r in marked) else {}
+    drops: dict[str, Bools] = {"review": said == -1} if any(r.action in MARKS for r in marked) else {}
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, ScoreThreshold):
             drops[name] = threshold_mask(score_values(scores, name), threshold) & ~pinned

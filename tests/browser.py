@@ -29,6 +29,7 @@ PAGES = {
     "perplexity": "Perplexity",
     "rows": "Rows",
     "row": "One row",
+    "labels": "Labels",
     "thresholds": "Thresholds",
     "export": "Export",
 }
