@@ -118,6 +118,11 @@ def _beside(results: Results) -> list[str]:
     if one := results.get(("docstring_map", 10_000)):
         maps = ["{cpu_seconds} CPU-s, trustworthiness {trust}, {kept:.0%} of neighbours kept".format(**one[name]) for name in ("default", "quicker", "umap")]
         lines.append(f"- A map of {one['vectors']:,} docstrings, neighbours included: {maps[0]}; with `epochs: 200` {maps[1]}; umap-learn {maps[2]}.")
+    if one := results.get(("label_issue", 10_000)):
+        said = "; ".join(
+            f"{model} {one[model]['regression']:.3f} by regression, {one[model]['mean']:.3f} as measured" for model in ("all-minilm-l6-v2", "wordllama")
+        )
+        lines.append(f"- Wrong labels of 10,000 news ({one['errors']:.1%}) ranked by how likely the given one is, AUROC: words {one['words']:.3f}; {said}.")
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"

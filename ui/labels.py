@@ -25,10 +25,10 @@ __all__ = ["Asked", "controls", "facts", "matrix", "need_judged", "queue"]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 RULES = {
-    "confident_learning": ("Confident", "Another label is confidently likelier"),
-    "prune_by_noise_rate": ("By noise rate", "The least likely rows of each pair of labels, as many as are estimated to be confused"),
-    "both": ("Both", "By noise rate and by class"),
-    "all": ("All rows", "Every row that has a label, the least likely first"),
+    "confident_learning": ("confidence", "Another label is confidently likelier"),
+    "prune_by_noise_rate": ("noise rate", "The least likely rows of each pair of labels, as many as are estimated to be confused"),
+    "both": ("both", "By noise rate and by class"),
+    "all": ("all rows", "Every row that has a label, the least likely first"),
 }
 SHOWN = 15  # labels of the matrix
 PAIRS = 30  # pairs of labels to choose from
@@ -80,16 +80,8 @@ def facts() -> None:
 def controls() -> Asked:
     """Choose the rule and a pair of labels."""
     measured = state.scores()
-    chosen = st.segmented_control(
-        "Doubtful by",
-        list(RULES),
-        default="confident_learning",
-        required=True,
-        key="labels-rule",
-        format_func=lambda r: RULES[r][0],
-        help="\n\n".join(f"{name}: {told}." for name, told in RULES.values()),
-        persist_state="session",
-    )
+    told = "\n\n".join(f"{name}: {told}." for name, told in RULES.values())
+    chosen = st.selectbox("Doubtful by", list(RULES), key="labels-rule", format_func=lambda r: RULES[r][0], help=told, persist_state="session")
     flagged, given = _flags(str(chosen)), _given(version(measured), measured)
     viewed = pills.in_view()
     flagged = flagged if viewed is None else flagged & viewed
@@ -132,8 +124,8 @@ def matrix(asked: Asked) -> None:
     first = pairs.row(0)
     title = f"Most often {escape(first[0][:30])} is given and {escape(first[1][:30])} expected: {count(first[2], 'rows')}"
     layout(figure, title, 90 + 26 * max(8, len(names)))
-    figure.update_xaxes(title="suggested", type="category")
-    figure.update_yaxes(title="given", type="category", autorange="reversed")
+    figure.update_xaxes(title="suggested", type="category", showgrid=False)
+    figure.update_yaxes(title="given", type="category", autorange="reversed", showgrid=False)
     show(figure, "labels-matrix")
     if len(total) > SHOWN:
         st.caption(f"The {SHOWN} labels with most doubtful rows, of {count(len(total))}.")
