@@ -121,6 +121,6 @@ def _one(job: Job) -> None:
                 "Cancel", key=f"cancel-{job.id}", on_click=measuring.stop, args=(job,), help="What is finished stays, and the next start goes on from there"
             )
         return
-    with st.popover(plain(f"{job.label}: {job.state}"), icon=":material/error:"):
+    with st.popover(plain(f"{measuring.title(job)}: {job.state}"), icon=":material/error:"):
         st.text(job.message or f"The process ended at {stage}. What it had finished is kept.")
         st.button("Close", key=f"close-{job.id}", on_click=measuring.forget, args=(job,))

@@ -66,6 +66,12 @@ def _asked(job: Job) -> tuple[str, ...]:
     return job.args[job.args.index("--only") + 1 :] if "--only" in job.args else ()
 
 
+def title(job: Job) -> str:
+    """What a job was to do: "Measuring tokens and 2 more"."""
+    first, *others = (name.replace("_", " ") for name in (*_asked(job), ""))
+    return " ".join(part for part in (job.label, first, f"and {len(others) - 1} more" if len(others) > 1 else "") if part)
+
+
 def _rests_on(task: Task) -> set[str]:
     """The signals that a task needs, and those that they need."""
     return {name for need in task.needs for name in (need.signal.name, *_rests_on(need))}

@@ -16,7 +16,7 @@ import streamlit as st
 
 from curate.browse import Place, find_row, neighbours, place
 from curate.crossfilter import Binned, bin_values, numeric_columns
-from curate.reviews import marks, tags
+from curate.reviews import labels, marks, tags
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import score_values
@@ -76,6 +76,9 @@ def decisions(position: int) -> None:
     mine = [tag for tag, ids in tags(marked).items() if row_id[0] in ids]
     if mine:
         st.text(f"Tags: {', '.join(mine)}")
+    right = labels(marked).get(row_id[0])
+    if right is not None:
+        st.text(f"Label by hand: {right}")
 
 
 def facts(position: int) -> None:
