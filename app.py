@@ -23,7 +23,10 @@ page = st.navigation(
             st.Page("pages/explore/rows.py", title="Rows", icon=":material/table_rows:", url_path="rows"),
             st.Page("pages/explore/row.py", title="One row", icon=":material/article:", url_path="row"),
         ],
-        "Audit": [st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels")],
+        "Audit": [
+            st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels"),
+            st.Page("pages/audit/annotators.py", title="Annotators", icon=":material/groups:", url_path="annotators"),
+        ],
         "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }

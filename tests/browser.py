@@ -30,6 +30,7 @@ PAGES = {
     "rows": "Rows",
     "row": "One row",
     "labels": "Labels",
+    "annotators": "Annotators",
     "thresholds": "Thresholds",
     "export": "Export",
 }
