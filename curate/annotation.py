@@ -33,8 +33,9 @@ def ratings(dataset: Dataset) -> Ratings | None:
     if not names:
         return None
     frame = dataset.scan().select(names).collect()
-    if len(names) == 1 and isinstance(frame[names[0]].dtype, pl.List | pl.Array):
-        long = _listed(frame[names[0]].cast(pl.List(frame[names[0]].dtype.inner)), names[0])  # type: ignore[attr-defined]
+    first = frame.to_series()
+    if len(names) == 1 and isinstance(first.dtype, pl.List | pl.Array):
+        long = _listed(first.arr.to_list() if isinstance(first.dtype, pl.Array) else first, names[0])
     else:
         if any(s.dtype.is_nested() for s in frame):
             raise InputError("roles.annotations", "lists stand beside other columns", "Give one column of lists, or one column for each annotator")

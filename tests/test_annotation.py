@@ -49,6 +49,11 @@ def test_lists_of_values_have_places_for_raters(workspace: Workspace, tmp_path: 
     assert (values, raters) == ((1.0, 2.0, 3.0), ("rating 1", "rating 2", "rating 3"))
 
 
+def test_arrays_are_lists_too(workspace: Workspace, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"votes": [[1, 1], [1, 2]]}, schema={"votes": pl.Array(pl.Int64, 2)})
+    assert _read(frame, ["votes"], workspace, tmp_path)[0] == [[0, 0], [0, 1]]
+
+
 def test_what_holds_no_ratings_is_refused_or_none(workspace: Workspace, tmp_path: Path) -> None:
     frame = pl.DataFrame({"votes": [[{"x": 1}], [{"x": 2}]]})
     with pytest.raises(InputError, match="lists entries of x"):
