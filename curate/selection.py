@@ -26,7 +26,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Selection", "keeper_order", "links_of", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
+__all__ = ["Selection", "by_hand", "keeper_order", "links_of", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from curate.dataset import Dataset
-from curate.jobs import dismiss, jobs, start
+from curate.jobs import Job, Progress, dismiss, jobs, start
 from curate.load import load
 from curate.measure import measure
 from curate.recipe import LinkThreshold, dump_recipe, parse_recipe
@@ -172,3 +172,17 @@ def test_what_was_cancelled_is_not_begun_again_unasked(work: Workspace, tmp_path
     measuring.ensure()
     assert begun
     assert not {"text_quality", "tokens"} & {*begun[0]}
+
+
+def test_a_signal_that_failed_while_others_went_on_is_said_to_have_failed(work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(str(write(tmp_path)), work)
+    state.open_key(data.key)
+    args = ("score", "r.yaml", "--key", data.key, "--only", "neighbour", "text_quality", "tokens")
+    ended = Job(
+        "1", "Measuring", data.key, args, 0, 0.0, 0.0, "failed", Progress("tokens"), "the signal embedding failed: no model\nthe signal text_quality failed: x"
+    )
+    monkeypatch.setattr(measuring, "job_of", lambda kind: ended)
+    told = {t.signal.name: measuring.status(t) for t in state.scores().tasks}
+    assert told["text_quality"] == told["embedding"] == "failed"
+    assert told["neighbour"] == "failed", "it rests on what failed"
+    assert told["projection"] == "not measured", "nobody asked for it"

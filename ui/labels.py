@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.reviews import Action, labels, marks
+from curate.reviews import Action, labels
 from curate.roles import Role
 from curate.scores import Scores
+from curate.selection import by_hand
 from curate.view import as_text
 from ui import pills, state
 from ui.browsing import version
@@ -142,7 +143,7 @@ def queue(asked: Asked) -> None:
     mine = asked.flagged.copy()
     if asked.pair is not None:
         mine &= ((asked.given == asked.pair[0]) & (frame["label_issue_suggested"] == asked.pair[1])).fill_null(False).to_numpy()
-    judged = frame["row_id"].is_in(list(right)).to_numpy() | (marks(said, frame["row_id"]) != 0)
+    judged = frame["row_id"].is_in(list(right)).to_numpy() | (by_hand(measured, said) != 0)
     open_rows = np.flatnonzero(mine & ~judged).astype(np.int32)
     order = open_rows[np.argsort(frame["label_issue_normalized_margin"].to_numpy()[open_rows], kind="stable")]
     st.subheader(f"{count(len(order), 'rows')} to judge")

@@ -58,7 +58,8 @@ def status(task: Task) -> str:
         return "running" if stage == task.signal.name else "waiting" if asked else "not measured"
     if stage not in discover():  # it ended before any signal began
         return "failed" if asked else "not measured"
-    return "failed" if stage == task.signal.name or (asked and stage in _rests_on(task)) else "not measured"
+    needed = {task.signal.name, *(_rests_on(task) if asked else ())}
+    return "failed" if stage in needed or any(f"the signal {name} failed" in job.message for name in needed) else "not measured"
 
 
 def _asked(job: Job) -> tuple[str, ...]:

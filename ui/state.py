@@ -242,6 +242,7 @@ def selection() -> Selection:
     return found
 
 
+@once
 def unused() -> list[Task]:
     """Tasks of the recipe that are not measured and that no decision needs."""
     measured, columns = scores(), {c for read in recipe().reads.values() for c in read}
@@ -258,6 +259,7 @@ def unused() -> list[Task]:
     return [t for t in measured.tasks if t.signal.name not in wanted]
 
 
+@once
 def full_recipe() -> Recipe:
     """The recipe in force as `curate run` repeats it: with the log of reviews it rests on, and of the signals those that are measured or that it needs."""
     data, now, left = dataset(), recipe(), {t.signal.name for t in unused()}

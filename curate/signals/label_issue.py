@@ -89,33 +89,25 @@ def _told(total: int, rows: npt.NDArray[Any], found: npt.NDArray[np.float64], ow
     """The columns, null in rows that were not judged."""
     import pyarrow as pa
 
+    if not len(rows):
+        kinds = {"Float32": pa.float32(), "Boolean": pa.bool_(), "String": pa.string()}
+        return pa.table({c.name: pa.nulls(total, kinds[c.dtype]) for c in SIGNAL.columns})
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    found = np.clip(found, 0, None) / np.clip(found, 0, None).sum(1, keepdims=True)
+    best = found.argmax(1)
+    values: dict[str, npt.NDArray[Any]] = {name: get_label_quality_scores(own, found, method=name).astype(np.float32) for name in SCORES}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues in class")  # of one row
+        values |= {name: find_label_issues(own, found, filter_by=name, n_jobs=1).astype(np.bool_) for name in FILTERS}
+    values |= {"suggested": np.array(names, object)[best], "suggested_probability": found[np.arange(len(rows)), best].astype(np.float32)}
     none, columns = np.ones(total, np.bool_), {}
     none[rows] = False
-
-    def spread(name: str, values: npt.NDArray[Any]) -> None:
-        whole = np.zeros(total, values.dtype) if values.dtype != object else np.full(total, "", object)
-        whole[rows] = values
-        columns[f"label_issue_{name}"] = pa.array(whole, pa.string() if values.dtype == object else None, mask=none)
-
-    if len(rows):
-        from cleanlab.filter import find_label_issues
-        from cleanlab.rank import get_label_quality_scores
-
-        found = np.clip(found, 0, None) / np.clip(found, 0, None).sum(1, keepdims=True)
-        for name in SCORES:
-            spread(name, get_label_quality_scores(own, found, method=name).astype(np.float32))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "May not flag all label issues in class")  # of one row
-            for name in FILTERS:
-                spread(name, find_label_issues(own, found, filter_by=name, n_jobs=1).astype(np.bool_))
-    else:
-        for name in SCORES:
-            spread(name, np.empty(0, np.float32))
-        for name in FILTERS:
-            spread(name, np.empty(0, np.bool_))
-    best = found.argmax(1) if len(rows) else np.empty(0, np.int64)
-    spread("suggested", np.array([names[i] for i in best], object))
-    spread("suggested_probability", found[np.arange(len(rows)), best].astype(np.float32) if len(rows) else np.empty(0, np.float32))
+    for name, judged in values.items():
+        whole = np.zeros(total, judged.dtype)
+        whole[rows] = judged
+        columns[f"label_issue_{name}"] = pa.array(whole, pa.string() if judged.dtype == object else None, mask=none)
     return pa.table(columns)
 
 
