@@ -22,7 +22,8 @@ from curate.engine import Engine
 from curate.errors import InputError
 from curate.load import load, open_dataset
 from curate.measure import Tell, measure
-from curate.recipe import Recipe, ReviewLog, dump_recipe
+from curate.part import ReviewLog
+from curate.recipe import Recipe, dump_recipe
 from curate.relabel import relabelled
 from curate.reviews import fold, labels, read_log
 from curate.scores import Scores, read_scores

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.links import Links, Rule
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.reviews import Review
 from curate.selection import Selection, by_hand, keeper_order, row_tokens
 

@@ -105,7 +105,7 @@ def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows
     names = [c.name for c in signal.columns]
     if frame.columns != names or len(frame) != rows:
         raise CurateError(f"{signal.name} returned {frame.columns} × {len(frame)} rows; its contract says {names} × {rows}")
-    return frame.with_columns(pl.col(c.name).cast(getattr(pl, c.dtype)) for c in signal.columns if not c.dtype.startswith("Array"))
+    return frame.with_columns(pl.col(c.name).cast(c.polars()) for c in signal.columns if not c.vector)
 
 
 def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None, Notes]:
@@ -172,8 +172,7 @@ def _consecutive(batches: Iterable[tuple[int, pa.RecordBatch]], rows: int, most:
 def _empty(signal: Signal) -> pl.DataFrame:
     import polars as pl
 
-    kinds = {c.name: pl.Array(pl.Float32, 1) if c.dtype.startswith("Array") else getattr(pl, c.dtype) for c in signal.columns}
-    return pl.DataFrame(schema=kinds)
+    return pl.DataFrame(schema={c.name: c.polars() for c in signal.columns})
 
 
 class _Elsewhere(Exception):

@@ -76,7 +76,7 @@ def queryable(scores: Scores) -> dict[str, str]:
         filled = ", ".join(f"nullif({sql}, '')" for sql in parts.values())
         found = _more(found, {"text": f"nullif(concat_ws(chr(10), {filled}), '')"})
     for i, task in enumerate(scores.measured.values()):
-        found = _more(found, {c.name: f"f{i + 1}.{_name(c.name)}" for c in task.signal.columns if not c.dtype.startswith("Array")})
+        found = _more(found, {c.name: f"f{i + 1}.{_name(c.name)}" for c in task.signal.columns if not c.vector})
     return _more(found, {"keep": "kept.keep"})
 
 

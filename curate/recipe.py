@@ -7,141 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from curate.errors import InputError
+from curate.part import Budget, DatasetPart, Export, LinkThreshold, Part, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
 from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
 
-__all__ = [
-    "Budget",
-    "DatasetPart",
-    "Export",
-    "LinkThreshold",
-    "Rank",
-    "Recipe",
-    "ReviewLog",
-    "ScoreThreshold",
-    "Threshold",
-    "Uncertain",
-    "dump_recipe",
-    "load_recipe",
-    "parse_recipe",
-]
+__all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
 
 
-_P = TypeVar("_P", bound="_Part")
+_P = TypeVar("_P", bound="Part")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DatasetPart(_Part):
-    """Which rows. path: a file, several, a folder, a glob or a hub name; relative to the recipe's folder.
-
-    roles: role → column or columns; recognised where absent.
-    bad_lines: "stop" at lines that cannot be read, or set them "aside" into rejected.jsonl.
-    """
-
-    path: str | list[str]
-    roles: dict[Role, str | list[str]] | None = None
-    bad_lines: Literal["stop", "aside"] = "stop"
-
-
-class LinkThreshold(_Part):
-    """A limit on Links: rows at least this alike do not stay together.
-
-    limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>": the highest, or the lowest where
-    the score is one to keep below (`curate signals` says so). rule: see `curate.links`.
-    """
-
-    limit: float = Field(ge=0, le=1)
-    keeper: str = Field(default="longest", pattern=r"^(first|longest|best:[^:]+)$")
-    rule: Literal["cover", "group"] = "cover"
-
-
-class ScoreThreshold(_Part):
-    """A limit on one score column.
-
-    keep: rows "below" or "above" the limit (the limit itself stays), or "between" two limits, both included. missing: what happens to rows without a score.
-    """
-
-    keep: Literal["below", "above", "between"]
-    limit: float | tuple[float, float]
-    missing: Literal["keep", "drop"] = "keep"
-
-    @model_validator(mode="after")
-    def _shape(self) -> Self:
-        if (self.keep == "between") != isinstance(self.limit, tuple):
-            raise ValueError("keep: between takes two limits, [low, high]; below and above take one")
-        if isinstance(self.limit, tuple) and self.limit[0] > self.limit[1]:
-            raise ValueError(f"the low limit {self.limit[0]} lies above the high one {self.limit[1]}")
-        return self
-
-
-Threshold = LinkThreshold | ScoreThreshold
-
-
-class Uncertain(_Part):
-    """Rows whose `column` lies above a limit have their score multiplied by `factor`."""
-
-    column: str
-    above: float
-    factor: float = Field(default=1.5, gt=0)
-
-
-class Rank(_Part):
-    """score: an expression over numeric columns (`curate.rank`), higher is better."""
-
-    score: str
-    uncertain: Uncertain | None = None
-
-
-class Budget(_Part):
-    """The most that is kept, the best by rank first; one of rows, tokens and share.
-
-    per: the budget holds within each value of this column, not over all rows.
-    """
-
-    rows: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
-    share: float | None = Field(default=None, ge=0, le=1)
-    per: str | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if sum(value is not None for value in (self.rows, self.tokens, self.share)) != 1:
-            raise ValueError("give exactly one of rows, tokens and share")
-        return self
-
-
-class ReviewLog(_Part):
-    """The log of human decisions. path: relative to the recipe's folder. lines: how many of its lines count; the log only grows, so they never change."""
-
-    path: str
-    lines: int = Field(ge=0)
-
-
-class Export(_Part):
-    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
-
-    formats: list[Literal["parquet", "jsonl"]] = Field(default=["parquet"], min_length=1)
-    order: Literal["file", "rank"] = "file"
-    weight: Literal["none", "score"] = "none"
-
-
-class Recipe(_Part):
+class Recipe(Part):
     """Everything that decides the output."""
 
     dataset: DatasetPart
-    signals: dict[str, dict[str, Any]] = {}
-    thresholds: dict[str, LinkThreshold | ScoreThreshold] = {}
+    signals: dict[str, dict[str, Any]] = Field(default={})
+    thresholds: dict[str, LinkThreshold | ScoreThreshold] = Field(default={})
     reviews: ReviewLog | None = None
     rank: Rank | None = None
     budget: Budget | None = None
@@ -234,7 +123,7 @@ def _explain(error: ValidationError, where: str, before: tuple[str, ...]) -> tup
 
 def _valid(path: tuple[int | str, ...]) -> list[str]:
     """Keys that are valid at a place of the recipe."""
-    parts: Mapping[str, type[_Part]] = {
+    parts: Mapping[str, type[Part]] = {
         "dataset": DatasetPart,
         "reviews": ReviewLog,
         "rank": Rank,

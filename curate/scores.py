@@ -42,7 +42,7 @@ class Scores:
 
         parts = [self.dataset.scan().select("row_id").collect()]
         for task in self.measured.values():
-            names = [c.name for c in task.signal.columns if not c.dtype.startswith("Array")]
+            names = [c.name for c in task.signal.columns if not c.vector]
             if names:
                 parts.append(pl.read_parquet(task.folder(self.workspace) / "scores.parquet", columns=names))
         return pl.concat(parts, how="horizontal", rechunk=True)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.links import Links
+from curate.part import Budget, LinkThreshold, Rank, ScoreThreshold
 from curate.rank import rank_score
-from curate.recipe import Budget, LinkThreshold, Rank, Recipe, ScoreThreshold
+from curate.recipe import Recipe
 from curate.reviews import MARKS, Review, cuts, marks
 from curate.scores import Scores
 from curate.signal import column_of, discover

@@ -40,7 +40,8 @@ R = TypeVar("R")
 class Column:
     """One score column.
 
-    dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), or "Array(Float32)" for a vector of fixed length.
+    dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), "Array(Float32)" for a vector of fixed length, or "Spans": places in a text, a
+    list of {type, start, end} in characters, the end not included.
     unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold; a direction may stand alone.
     low, high: the range a value can take, None where open. log: a histogram is better on a logarithmic axis.
     """
@@ -54,6 +55,21 @@ class Column:
     low: float | None = None
     high: float | None = None
     log: bool = False
+
+    @property
+    def vector(self) -> bool:
+        """Whether a value is a vector; those are kept out of frames of scores."""
+        return self.dtype.startswith("Array")
+
+    def polars(self) -> Any:
+        """The Polars type of the column; a vector's is of length 1, for its length is known from its values only."""
+        import polars as pl
+
+        if self.vector:
+            return pl.Array(pl.Float32, 1)
+        if self.dtype == "Spans":
+            return pl.List(pl.Struct({"type": pl.String, "start": pl.Int32, "end": pl.Int32}))
+        return getattr(pl, self.dtype)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from curate.groups import (
     what_if,
 )
 from curate.links import Links, Rule, link
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import select

@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 from curate.export import run
 from curate.load import load
 from curate.measure import measure
-from curate.recipe import ReviewLog, load_recipe
+from curate.part import ReviewLog
+from curate.recipe import load_recipe
 from curate.task import plan
 from curate.workspace import Workspace
 from tests.browser import browser, server, settled

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.recipe import LinkThreshold, Recipe, ScoreThreshold, dump_recipe, load_recipe, parse_recipe
+from curate.part import LinkThreshold, ScoreThreshold
+from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
 
 DATA: dict[str, Any] = {"dataset": {"path": "x.jsonl"}}
 

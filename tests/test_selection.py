@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.recipe import ScoreThreshold
+from curate.part import ScoreThreshold
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import select, selection_frame, threshold_mask, unmeasured

@@ -16,7 +16,8 @@ from curate.dataset import Dataset
 from curate.jobs import Job, Progress, dismiss, jobs, start
 from curate.load import load
 from curate.measure import measure
-from curate.recipe import LinkThreshold, dump_recipe, parse_recipe
+from curate.part import LinkThreshold
+from curate.recipe import dump_recipe, parse_recipe
 from curate.reviews import Review, append
 from curate.task import plan
 from curate.workspace import Workspace

@@ -28,7 +28,7 @@ from curate.difference import difference
 from curate.load import load
 from curate.measure import measure
 from curate.planted import generate
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.scores import Scores
 from curate.selection import select
 from curate.recipe import parse_recipe

@@ -14,7 +14,7 @@ import streamlit as st
 from curate import groups
 from curate.groups import Curve, Hand, Outcome
 from curate.links import Links, Rule
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.scores import Scores
 from curate.selection import links_of, row_tokens
 from ui import measuring, state

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from curate.jobs import Job
-from curate.recipe import LinkThreshold, Threshold
+from curate.part import LinkThreshold, Threshold
 from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
 from ui.escape import plain

@@ -9,7 +9,7 @@ import streamlit as st
 
 from curate import groups
 from curate.crossfilter import numeric_columns
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.scores import Scores
 from ui import state
 from ui.shown import Shown

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from curate.crossfilter import Binned, starting_limits
-from curate.recipe import ScoreThreshold
+from curate.part import ScoreThreshold
 from curate.selection import threshold_mask
 from curate.signal import Column
 from ui import state

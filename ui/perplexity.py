@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.crossfilter import MISSING, Binned, bin_values
-from curate.recipe import ScoreThreshold
+from curate.part import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import Column, column_of

@@ -14,7 +14,7 @@ import streamlit as st
 from curate.dataset import Dataset
 from curate.difference import difference, folded, side_by_side
 from curate.groups import likeness
-from curate.recipe import LinkThreshold, ScoreThreshold
+from curate.part import LinkThreshold, ScoreThreshold
 from curate.roles import Role
 from curate.selection import Selection, score_values
 from curate.signal import column_of

@@ -11,7 +11,8 @@ import streamlit as st
 
 from curate.export import export
 from curate.jobs import start
-from curate.recipe import Export, Recipe, dump_recipe
+from curate.part import Export
+from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
 from curate.workspace import digest, read_json, write_file
 from ui import state

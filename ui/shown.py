@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from curate.groups import Outcome
 from curate.links import Links
-from curate.recipe import LinkThreshold
+from curate.part import LinkThreshold
 from curate.task import Task
 
 __all__ = ["Shown"]

@@ -16,7 +16,8 @@ import streamlit as st
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import list_datasets, open_dataset
-from curate.recipe import DatasetPart, Recipe, ReviewLog, Threshold, parse_recipe
+from curate.part import DatasetPart, ReviewLog, Threshold
+from curate.recipe import Recipe, parse_recipe
 from curate.reviews import BROUGHT, Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores
 from curate.selection import Selection, select, unmeasured

@@ -14,7 +14,7 @@ import streamlit as st
 
 from curate import crossfilter
 from curate.crossfilter import Binned
-from curate.recipe import ScoreThreshold
+from curate.part import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import Selection, score_values, threshold_mask
 from curate.signal import Column, discover
