@@ -191,10 +191,10 @@ def _write_jsonl(source: Path, path: Path) -> None:
 
 
 def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, Any]:
-    from curate.models import identity
+    from curate.weights import MODELS, identity
 
     def signal(task: Task) -> dict[str, Any]:
-        model = {"model_identity": identity(str(task.parameters["model"]))} if "model" in task.parameters else {}
+        model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", *MODELS) if task.parameters.get(name)}
         state = {"skipped": task.skip} if task.skip else {}
         notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
         return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}

@@ -20,8 +20,8 @@ from curate.engine import Engine, run_batches
 from curate.errors import CurateError, SignalError
 from curate.links import Links, link, write_links
 from curate.roles import Role
-from curate.signal import VIEWS, Signal, discover, reporting
-from curate.task import Task, input_view, parts_folder
+from curate.signal import VIEWS, Notes, Signal, discover, reporting
+from curate.task import Task, input_view, parts_folder, slice_column
 from curate.workspace import Workspace, whole_folder, write_file, write_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Tell", "measure"]
 
-Notes = Mapping[str, Any]
 WAITING = "waiting for another measurement"
 POOL_FROM = 20_000  # rows; below, starting processes costs more than they save
 
@@ -71,6 +70,8 @@ def _measure(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine,
     """Measure one signal and keep it. Raises _Elsewhere where another process did so meanwhile."""
     if task.done(workspace):
         raise _Elsewhere
+    import pyarrow.parquet as pq
+
     start, cpu = time.time(), time.process_time()
     if tell:
         tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
@@ -79,6 +80,8 @@ def _measure(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine,
         table.write_parquet(folder / "scores.parquet")
         if links:
             write_links(links, folder)
+        for name, attached in notes.tables.items():
+            pq.write_table(attached, folder / f"{name}.parquet")
         write_json(folder / "manifest.json", {**_manifest(dataset, task, time.time() - start, time.process_time() - cpu), "notes": notes})
     shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
 
@@ -142,7 +145,7 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
                 tell(signal.name, done, dataset.rows)
     except _BatchError as error:
         raise SignalError(signal.name, dataset.name, todo[0][0] + error.row, error.cause) from None
-    return _check(_joined([part(start) for start in range(0, dataset.rows, signal.batch)], task, workspace), signal, dataset.rows), None, {}
+    return _check(_joined([part(start) for start in range(0, dataset.rows, signal.batch)], task, workspace), signal, dataset.rows), None, Notes()
 
 
 def _joined(files: Sequence[Path], task: Task, workspace: Workspace) -> pl.DataFrame:
@@ -250,6 +253,8 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
 
     names, extra = _views(dataset, task), _needed(task, workspace)
     parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
+    if (column := slice_column(dataset, task.parameters)) is not None:
+        parts.append(dataset.scan().select(pl.col(column).alias("slice")).collect())
     table = _shape(pl.concat(parts, how="horizontal"), task)
     del parts, extra
 

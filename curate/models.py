@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curate.adapter import merge_adapter
 from curate.errors import InputError
 from curate.threads import spread
 from curate.weights import REMEDY, WHEELS, cache, first_line, identity, locate
@@ -130,6 +131,7 @@ class LanguageModel:
     tokenizer: `tokenizers.Tokenizer`. body, head: what gives hidden states [n, t, d], and the linear layer that makes them logits; where a model does more than
     that to its logits (scales or caps them), body gives logits and head is None. start: ids that the tokenizer puts before a text, none for many models.
     longest: most tokens that the model was made for. fast: the body's linear layers hold bfloat16 weights, for use under autocast; all else is float32.
+    adapter: the folder of a LoRA adapter that is merged into its weights, "" for none.
     """
 
     name: str
@@ -139,20 +141,27 @@ class LanguageModel:
     start: tuple[int, ...]
     longest: int
     fast: bool
+    adapter: str = ""
+
+
+def language_model(name: str, fast: bool = False, adapter: str = "") -> LanguageModel:
+    """A loaded language model with its tokenizer. Kept in the process. Raises InputError where it or its adapter cannot be loaded."""
+    return _held_language_model(name, fast, adapter)
 
 
 @functools.cache
-def language_model(name: str, fast: bool = False) -> LanguageModel:
-    """A loaded language model with its tokenizer. Kept in the process. Raises InputError where it cannot be loaded."""
+def _held_language_model(name: str, fast: bool, adapter: str) -> LanguageModel:
     text = tokenizer(name)
     model = _load(name, _language_folder, _language_model)
+    if adapter:
+        model = merge_adapter(model, adapter)
     first = text.encode("a")
     start = tuple(first.ids[: first.special_tokens_mask.index(0)])
     longest = getattr(model.config, "max_position_embeddings", None) or 1 << 30
     linear, head = _head_is_linear(model), model.get_output_embeddings()
     if fast:
         _with_fast_products(model, but=head)
-    return LanguageModel(name, text, model.get_decoder() if linear else model, head if linear else None, start, longest, fast)
+    return LanguageModel(name, text, model.get_decoder() if linear else model, head if linear else None, start, longest, fast, adapter)
 
 
 def _head_is_linear(model: Any) -> bool:

@@ -18,6 +18,7 @@ from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
+from curate.weights import MODELS
 
 __all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
 
@@ -168,11 +169,16 @@ def load_recipe(path: Path) -> Recipe:
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
     changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
     compared = {n: {**p, "reference": resolve(str(p["reference"]), path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
-    if compared:
-        changed["signals"] = {**recipe.signals, **compared}
+    changed["signals"] = {n: _weights_seen(p, path.parent) for n, p in {**recipe.signals, **compared}.items()}
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
     return recipe.model_copy(update=changed)
+
+
+def _weights_seen(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Parameters with the folders of weights seen from a recipe's folder; the name of a model stays."""
+    there = {n: folder / Path(str(given[n])).expanduser() for n in MODELS if given.get(n)}
+    return {**given, **{n: str(place.absolute()) for n, place in there.items() if n == "adapter" or place.is_dir()}}
 
 
 class _Dumper(yaml.SafeDumper):

@@ -26,12 +26,28 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 
-__all__ = ["VIEWS", "Column", "Pairs", "Signal", "check_parameters", "column_of", "discover", "follow", "note", "parameters", "report", "reporting"]
+__all__ = [
+    "VIEWS",
+    "Column",
+    "Notes",
+    "Pairs",
+    "Signal",
+    "attach",
+    "check_parameters",
+    "column_of",
+    "discover",
+    "follow",
+    "note",
+    "parameters",
+    "report",
+    "reporting",
+]
 
 VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
 
-The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of"."""
+The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of". The input "slice", of scope
+"dataset" only, is the original column, or else the role's, that the parameter `slice` names, "column=value"."""
 
 R = TypeVar("R")
 
@@ -95,6 +111,8 @@ class Signal:
     signal is skipped, with the reason; an input that is absent or not read comes as nulls. batch: rows a batch; a batch is what is resumed after a kill.
     model: True where a model is loaded, so that batches stay in one process; the parameter `model` names it. together: batches that go through at once on an
     accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
+    asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. follows: a signal whose parameters stand
+    for those of the same name that are left empty here.
     """
 
     name: str
@@ -111,6 +129,8 @@ class Signal:
     together: int = 1
     links: bool = False
     cost: float = 10_000.0
+    asks: tuple[tuple[str, str], ...] = ()
+    follows: str = ""
 
     @property
     def required(self) -> tuple[tuple[str, ...], ...]:
@@ -157,7 +177,17 @@ def report(share: float) -> None:
         tell(share)
 
 
-_notes: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
+class Notes(dict[str, Any]):
+    """What a dataset-scope `compute` said beside its scores; tables: what it attached, by name."""
+
+    tables: dict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = {}
+
+
+_notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
 
 def note(name: str, value: float | str) -> None:
@@ -167,10 +197,17 @@ def note(name: str, value: float | str) -> None:
         held[name] = value
 
 
+def attach(name: str, table: Any) -> None:
+    """Keep a `pa.Table` beside the scores of a dataset-scope `compute`, as `<name>.parquet`: for what is not about this dataset's rows. Else as `note`."""
+    held = _notes.get()
+    if held is not None:
+        held.tables[name] = table
+
+
 @contextmanager
-def reporting(tell: Callable[[float], None] | None) -> Iterator[dict[str, Any]]:
-    """`with reporting(tell) as notes:` sends what `report` is told to `tell`, and holds what was told to `note`."""
-    notes: dict[str, Any] = {}
+def reporting(tell: Callable[[float], None] | None) -> Iterator[Notes]:
+    """`with reporting(tell) as notes:` sends what `report` is told to `tell`, and holds what was told to `note` and given to `attach`."""
+    notes = Notes()
     tokens = _report.set(tell), _notes.set(notes)
     try:
         yield notes

