@@ -58,6 +58,13 @@ class Scores:
 
         return pl.read_parquet(self.measured[signal].folder(self.workspace) / "scores.parquet", columns=[column])[column]
 
+    def attached(self, signal: str, name: str) -> pl.DataFrame | None:
+        """A table that a signal attached to its scores, read when asked for; None where it attached none of that name."""
+        import polars as pl
+
+        path = self.measured[signal].folder(self.workspace) / f"{name}.parquet"
+        return pl.read_parquet(path) if path.exists() else None
+
     @cached_property
     def lengths(self) -> pl.Series:
         """Characters of each row's text, UInt32; 0 where it has none."""
