@@ -31,6 +31,8 @@ PAGES = {
     "row": "One row",
     "labels": "Labels",
     "annotators": "Annotators",
+    "mismatch": "Mismatch",
+    "coverage": "Coverage",
     "thresholds": "Thresholds",
     "export": "Export",
 }

@@ -23,9 +23,9 @@ STOPS = 240
 
 
 def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThreshold:
-    """Direction, limit on a logarithmic slider or typed, rows it drops, and the switch that lets it drop them; returns the limit in hand.
+    """Direction, limit on a slider or typed, rows it drops, and the switch that lets it drop them; returns the limit in hand.
 
-    values: float64 [rows], NaN where missing. binned: the same in bins, on a logarithmic axis.
+    The slider is logarithmic where all bins lie above 0. values: float64 [rows], NaN where missing. binned: the same in bins.
     """
     name, (proposed, source) = column.name, _proposal(column, binned)
     on, now = name in state.recipe().thresholds, _current(column.name, proposed)
@@ -34,8 +34,9 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
     keep = key_of(f"side-{name}", side)
     sides = ["below", "above"]
     st.segmented_control("Keep rows that lie", sides, default=side, key=keep, on_change=_choose, args=(name, proposed, keep), required=True, width="stretch")
-    stops = [binned.said(v) for v in np.geomspace(binned.edges[0], binned.edges[-1], STOPS).tolist()]
-    slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0), [limit], partial(_move, name, proposed), quiet=True)
+    above = bool(binned.edges[0] > 0)
+    stops = [binned.said(v) for v in (np.geomspace if above else np.linspace)(binned.edges[0], binned.edges[-1], STOPS).tolist()]
+    slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0 if above else None), [limit], partial(_move, name, proposed), quiet=True)
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), f"{share(gone, known)} of measured", delta_color="off", delta_arrow="off")
     st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, proposed, not on))
@@ -47,6 +48,9 @@ def _proposal(column: Column, binned: Binned) -> tuple[ScoreThreshold, str]:
     """A limit to begin with, and where it comes from."""
     if column.limit is not None and column.keep is not None:
         return ScoreThreshold(keep=column.keep, limit=column.limit), f"The signal proposes to keep rows {column.keep} {_said(column.limit)}."
+    if column.keep == "above":
+        limit = binned.said(starting_limits(binned)[0])
+        return ScoreThreshold(keep="above", limit=limit), f"No limit is proposed; {_said(limit)} is where the lowest hundredth ends."
     limit = binned.said(starting_limits(binned)[1])
     return ScoreThreshold(keep="below", limit=limit), f"No limit is proposed; {_said(limit)} is where the highest hundredth begins."
 

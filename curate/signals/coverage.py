@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["SIGNAL"]
 
 READ = 2000  # characters of a reference row that are kept
+MOST = 300  # clusters that are made unasked
 
 
 def _distinct(reference: str, of: str) -> pl.DataFrame:
@@ -59,7 +60,7 @@ def compute(table: pa.Table, *, reference: str = "", of: str = "", model: str = 
     """Cosine of each row to the closest reference row, and that row's place in the reference; null without a vector.
 
     reference: a file, folder, pattern or hub name; without one nothing is told. of, model, precision: as the signal embedding has them where they are empty.
-    count: clusters of the reference; 0 for twice the cube root of its rows. Raises InputError where the reference cannot be read or embeds to another width.
+    count: clusters of the reference; 0 for the root of its rows, 300 at most. Raises InputError where the reference cannot be read or embeds to another width.
     """
     import pyarrow as pa
 
@@ -79,7 +80,7 @@ def compute(table: pa.Table, *, reference: str = "", of: str = "", model: str = 
         if len(position) and vectors.shape[1] != own.shape[1]:
             what = f"gives {own.shape[1]} numbers a row, and the dataset's embedding has {vectors.shape[1]}"
             raise InputError("signals.coverage.model", what, "Leave it out: the embedding's model is used then")
-        number, _ = find_clusters(own, min(len(own), count or round(2 * len(own) ** (1 / 3))), seed)
+        number, _ = find_clusters(own, min(len(own), count or min(MOST, round(len(own) ** 0.5))), seed)
         found, alike, back, similarity = across(vectors, own)
         none[position], cosine[position], near[position] = False, alike, frame["position"].to_numpy()[found]
         closest = np.where(back >= 0, position[back] if len(position) else -1, -1).astype(np.int32)

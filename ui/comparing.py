@@ -1,0 +1,92 @@
+"""What rows are compared with: gold rows, another language model, a set that they should cover; given on a page, kept in the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from curate.readers.file import find_files, is_hub_name
+from ui import measuring, state
+from ui.opening import seen_from_caller
+from ui.widgets import attempt, empty
+
+__all__ = ["ask_gold", "ask_model", "ask_reference", "outstanding"]
+
+
+def _given(signal: str, name: str) -> str:
+    return str(state.recipe().signals.get(signal, {}).get(name, ""))
+
+
+def _start(signal: str, given: Mapping[str, str], also: tuple[str, ...] = ()) -> None:
+    """Let the recipe hold these parameters, and measure."""
+    now = state.recipe()
+    state.change(now.model_copy(update={"signals": {**now.signals, signal: {**now.signals.get(signal, {}), **given}}}))
+    measuring.measure([signal, *also])
+
+
+def _file(path: str) -> str:
+    """A typed path as the recipe keeps it. Raises InputError where there is no such file."""
+    seen = seen_from_caller(path)
+    if not is_hub_name(seen):
+        find_files([seen])
+    return seen
+
+
+def outstanding(*signals: str) -> None:
+    """Say of each signal that was asked for and is not there whether it runs, waits or failed, and why."""
+    for name in signals:
+        task = measuring.task_of(name)
+        status = "skipped" if task is None else measuring.status(task)
+        if status in ("running", "waiting"):
+            empty(f"Measuring {name}", "It runs in the background; this page fills by itself. You can go on working.")
+        elif status == "failed":
+            job = measuring.job_of("score")
+            empty(f"Measuring {name} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
+        elif task is not None and task.skip and not task.skip.startswith("needs the parameter"):
+            st.text(f"Cannot measure {name}: {task.skip}.")
+
+
+def ask_gold() -> None:
+    """Gold rows: a file of them, or the rows here whose column has a value."""
+    st.text("Words of gold rows against words of all rows: under a minute for a million rows.")
+    with st.form("gold", border=False):
+        path = st.text_input("File, folder, pattern or hub name of gold rows", _given("importance", "reference"), placeholder="gold.jsonl")
+        held = _given("importance", "slice")
+        part = st.text_input("Or the gold rows here, as column=value", held, placeholder="source=gold", help="The column by its name or its role")
+        asked = st.form_submit_button("Compare with gold rows")
+    if asked and not path.strip() and not part.strip():
+        st.text("Give a file or a slice.")
+    elif asked and path.strip() and part.strip() and part.strip() != held:
+        st.text("Give one of the two, and leave the other empty.")
+    elif asked:
+        wanted = path.strip()
+        if attempt(lambda: _start("importance", {"reference": _file(wanted) if wanted else "", "slice": "" if wanted else part.strip()})):
+            st.rerun()
+
+
+def ask_model() -> None:
+    """A second language model, or a LoRA adapter of the base."""
+    base = _given("mismatch", "model") or _given("perplexity", "model")
+    st.text(f"Losses under {base} and under a model that learnt something else. Slow on a processor: some rows a second.")
+    with st.form("model", border=False):
+        model = st.text_input("Second language model: name, hub name or folder", _given("mismatch", "reference_model"))
+        adapter = st.text_input("LoRA adapter of it, or of the base: a folder", _given("mismatch", "adapter"), placeholder="adapters/probe")
+        asked = st.form_submit_button("Compare with the model")
+    if asked and not model.strip() and not adapter.strip():
+        st.text("Give a model or an adapter.")
+    elif asked:
+        places = {"reference_model": model.strip(), "adapter": adapter.strip()}
+        seen = {n: str(Path(seen_from_caller(p))) if p and (n == "adapter" or Path(seen_from_caller(p)).is_dir()) else p for n, p in places.items()}
+        if attempt(lambda: _start("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ("surprise",))):
+            st.rerun()
+
+
+def ask_reference() -> None:
+    """A set that the dataset should cover."""
+    with st.form("coverage-reference", border=False):
+        path = st.text_input("File, folder, pattern or hub name of the reference", _given("coverage", "reference"), placeholder="wanted.jsonl")
+        asked = st.form_submit_button("Compare with the reference") and path.strip()
+    if asked and attempt(lambda: _start("coverage", {"reference": _file(path.strip())})):
+        st.rerun()
