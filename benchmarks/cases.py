@@ -249,9 +249,11 @@ def case_forest(rows: int, folder: Path) -> Work:
     return work
 
 
+OTHERWISE = {"coverage", "embedding", "importance", "mismatch", "near_duplicate", "neighbour", "perplexity", "reference_duplicate", "surprise"}
+"""Signals with a case of their own, or that need what generated rows have not."""
 CASES: dict[str, Case] = {
     "load": case_load,
-    **{name: signal_case(name) for name in discover() if name not in ("near_duplicate", "neighbour", "perplexity", "embedding", "reference_duplicate")},
+    **{name: signal_case(name) for name in discover() if name not in OTHERWISE},
     "near_duplicate": case_near_duplicate,
     **{f"near_{shape}": adversarial(shape) for shape in ("equal", "empty", "template")},
     "embedding_static": case_embedding_static,

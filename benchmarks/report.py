@@ -38,6 +38,9 @@ WORK = {
     "umap": "— umap-learn's defaults, neighbours included",
     "cluster": "clusters with names",
     "text_quality": "text quality and language",
+    "importance": "importance by n-grams, 500 gold rows",
+    "importance_dictionary": "— a plain Python dictionary of n-grams",
+    "coverage": "coverage of 500 reference rows, from embeddings",
     "tokens": "tokens",
     "export": "export",
     "run": "`curate run` from nothing: load, exact and near duplicates, tokens, export",
@@ -123,6 +126,12 @@ def _beside(results: Results) -> list[str]:
             f"{model} {one[model]['regression']:.3f} by regression, {one[model]['mean']:.3f} as measured" for model in ("all-minilm-l6-v2", "wordllama")
         )
         lines.append(f"- Wrong labels of 10,000 news ({one['errors']:.1%}) ranked by how likely the given one is, AUROC: words {one['words']:.3f}; {said}.")
+    if one := results.get(("news_by_gold", 10_000)):
+        said = "; ".join(
+            f"{many} rows {own['measured']:.3f}, DSIR's settings {own['dsir_per_ngram']:.3f} per n-gram and {own['dsir']:.3f} in sum"
+            for many, own in ((many, one[f"gold_{many}"]) for many in (100, 500))
+        )
+        lines.append(f"- News of one class among 10,000 ranked by gold rows of it, AUROC, mean of four classes: {said}.")
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"

@@ -23,13 +23,25 @@ from typing import Any
 
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser, "docstring_map": case_docstring_map, "label_issue": case_label_issue}
+ALL: Mapping[str, Case] = {
+    **CASES,
+    **NEIGHBOURS,
+    **PEERS,
+    "browser": case_browser,
+    "coverage": case_coverage,
+    "docstring_map": case_docstring_map,
+    "importance": case_importance,
+    "importance_dictionary": case_importance_dictionary,
+    "label_issue": case_label_issue,
+    "news_by_gold": case_news_by_gold,
+}
 
 
 def machine() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from curate.workspace import read_json
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["merge_adapter"]
+__all__ = ["check_adapter", "merge_adapter"]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
@@ -61,12 +61,18 @@ def _wrong(folder: Path, what: str) -> InputError:
     return InputError(f"adapter {folder}", what, REMEDY)
 
 
+def check_adapter(adapter: str) -> None:
+    """Raise InputError where a folder does not hold the two files of an adapter; quick, what they say is not looked at."""
+    folder = Path(adapter).expanduser()
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise _wrong(folder, f"it does not hold both {CONFIG} and {WEIGHTS}")
+
+
 def _read(folder: Path) -> tuple[Mapping[str, Any], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
     """The configuration, and (A [r, in], B [out, r]) by the name of the module."""
     from safetensors.torch import load_file
 
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-        raise _wrong(folder, f"it does not hold both {CONFIG} and {WEIGHTS}")
+    check_adapter(str(folder))
     config = read_json(folder / CONFIG)
     if str(config.get("peft_type")).upper() != "LORA":
         raise _wrong(folder, f"it is a {config.get('peft_type')} adapter, not LoRA")

@@ -93,6 +93,16 @@ def test_a_second_model_is_as_a_plain_loop_gives_it(tiny: str, other: str) -> No
         assert row == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+def test_a_row_is_measured_the_same_alone(tiny: str, other: str) -> None:
+    together = _measure(TEXTS, model=tiny, reference_model=other)
+    for text, row in zip(TEXTS, together, strict=True):
+        assert _measure([text], model=tiny, reference_model=other) == [{n: v and pytest.approx(v, abs=1e-4) for n, v in row.items()}]
+
+
+def test_without_a_reference_nothing_is_told(tiny: str) -> None:
+    assert all(value is None for row in _measure(TEXTS, model=tiny) for value in row.values())
+
+
 def test_a_model_beside_itself_does_not_differ(tiny: str) -> None:
     for row in _measure([t for t in TEXTS if t], model=tiny, reference_model=tiny):
         assert row["difference"] == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from curate.adapter import check_adapter
 from curate.readers.file import find_files, is_hub_name
 from ui import measuring, state
 from ui.opening import seen_from_caller
@@ -34,6 +35,11 @@ def _file(path: str) -> str:
     return seen
 
 
+def _checked(adapter: str) -> None:
+    if adapter:
+        check_adapter(adapter)
+
+
 def outstanding(*signals: str) -> None:
     """Say of each signal that was asked for and is not there whether it runs, waits or failed, and why."""
     for name in signals:
@@ -44,7 +50,7 @@ def outstanding(*signals: str) -> None:
         elif status == "failed":
             job = measuring.job_of("score")
             empty(f"Measuring {name} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
-        elif task is not None and task.skip and not task.skip.startswith("needs the parameter"):
+        elif task is not None and task.skip and "needs the parameter" not in task.skip:
             st.text(f"Cannot measure {name}: {task.skip}.")
 
 
@@ -79,7 +85,9 @@ def ask_model() -> None:
     elif asked:
         places = {"reference_model": model.strip(), "adapter": adapter.strip()}
         seen = {n: str(Path(seen_from_caller(p))) if p and (n == "adapter" or Path(seen_from_caller(p)).is_dir()) else p for n, p in places.items()}
-        if attempt(lambda: _start("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ("surprise",))):
+        if attempt(lambda: _checked(seen["adapter"])) and attempt(
+            lambda: _start("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ("surprise",))
+        ):
             st.rerun()
 
 

@@ -16,6 +16,7 @@ from curate.view import as_text
 from ui import pills, state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
 from ui.comparing import ask_reference, outstanding
+from ui.rows import read
 from ui.widgets import beside, count, empty, likeness_text, share
 
 __all__ = ["bars", "choose", "gap_rows", "gaps_against", "in_words", "lacking"]
@@ -226,11 +227,11 @@ def gap_rows(table: pl.DataFrame, found: tuple[Gap, ...], limit: float) -> None:
     names = {i: f"{g.name}: {g.missing:,} of {g.rows:,}{', a gap' if g.lacks else ''}" for i, g in enumerate(there)}
     picked = st.selectbox("Rows of the reference without a neighbour, in cluster", list(names), format_func=lambda i: names[i], key="coverage-gap")
     gap = there[int(picked or 0)]
-    for row in gap.examples:
+    nearby = read([max(0, int(i)) for i in table["closest"].gather(list(gap.examples))], ["text"])["text"]
+    for row, near in zip(gap.examples, nearby, strict=True):
         similarity, text, closest = table["similarity"][row], table["text"][row], int(table["closest"][row])
         st.caption(f"Row {count(int(table['position'][row]))} of the reference; the closest row here is row {count(closest)}, at {similarity:.3f}")
         left, right = beside(f"gap-{row}", 1, 1)
         left.code(str(text), language=None, wrap_lines=True)
         if closest >= 0:
-            near = state.scores().dataset.rows_at([closest], ["text"])["text"][0]
             right.code(str(near or "")[:2000], language=None, wrap_lines=True)

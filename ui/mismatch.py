@@ -215,14 +215,30 @@ def corner_counts(seen: Seen) -> None:
             st.caption(f"{corner.about}.")
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _standing(key: str, names: tuple[str, ...], _scores: Scores) -> tuple[Floats, tuple[Bools, ...]]:
+    """z-scores, and the rows of each third."""
+    del key
+    third = _scores.frame[names[4]]
+    return score_values(_scores, names[3]), tuple(np.asarray((third == name).fill_null(False).to_numpy(), np.bool_) for name in TERCILES)
+
+
+def _standing_of(seen: Seen) -> tuple[Floats, tuple[Bools, ...]] | None:
+    scores = state.scores()
+    if seen.names[4] not in scores.frame.columns:
+        return None
+    found: tuple[Floats, tuple[Bools, ...]] = _standing(f"{scores.workspace.root} {[t.key for t in scores.measured.values()]}", seen.names, scores)
+    return found
+
+
 def thirds(seen: Seen) -> None:
     """Rows of each third by the reference's loss."""
-    frame = state.scores().frame
-    if seen.names[4] not in frame.columns:
+    standing = _standing_of(seen)
+    if standing is None:
         st.text("Thirds are not measured yet: surprise follows mismatch.")
         return
     viewed, kept = _rows()
-    inside = [np.asarray((frame[seen.names[4]] == name).fill_null(False).to_numpy(), np.bool_) for name in TERCILES]
+    inside = standing[1]
     names = [f"{name}: {said}" for name, said in zip(TERCILES, ("most like the reference", "between", "least like it"), strict=True)]
     bars: list[dict[str, Any]] = []
     for rows, called, colour in ((viewed & ~kept, "dropped", DROPPED), (kept, "kept", KEPT)):
@@ -231,21 +247,21 @@ def thirds(seen: Seen) -> None:
             0, {"type": "bar", "orientation": "h", "y": names, "x": counts, "name": called, "marker": {"color": colour}, "hovertemplate": "%{x:,} rows"}
         )
     lost = [int((one & viewed & ~kept).sum()) / max(1, int((one & viewed).sum())) for one in inside]
-    title = "Thirds by the reference's loss" if max(lost) == 0 else f"{lost[0]:.0%} of the head is dropped, {lost[2]:.0%} of the tail"
+    title = "Thirds by the reference's loss" if max(lost) == 0 else f"{lost[0]:.1%} of the head is dropped, {lost[2]:.1%} of the tail"
     axes = {"xaxis": {"title": "rows", "tickformat": ","}, "yaxis": {"autorange": "reversed"}, "barmode": "stack", "bargap": 0.3}
     show(go.Figure({"data": bars, "layout": style(title, 240, **axes)}), "mismatch-thirds")
 
 
 def _choices(seen: Seen) -> dict[str, tuple[Bools, Floats]]:
     """What can be read: rows, and the value that they are ordered by, the highest first."""
-    scores, gain = state.scores(), seen.base - seen.reference
+    standing, gain = _standing_of(seen), seen.base - seen.reference
     both = seen.base + seen.reference
     order = {"learnt": gain, "easy": -both, "off-domain": -gain, "noise or new": both}
     found = {c.capitalize(): (seen.groups[c], order[c]) for c in CORNERS}
-    if seen.names[4] in scores.frame.columns:
-        z, third = score_values(scores, seen.names[3]), scores.frame[seen.names[4]]
-        for name, by in zip(TERCILES, (-seen.reference, -np.abs(seen.reference - np.nanmedian(seen.reference)), seen.reference), strict=True):
-            found[name.capitalize()] = (np.asarray((third == name).fill_null(False).to_numpy(), np.bool_), by)
+    if standing is not None:
+        z, inside = standing
+        for name, own, by in zip(TERCILES, inside, (-seen.reference, -np.abs(seen.reference - np.nanmedian(seen.reference)), seen.reference), strict=True):
+            found[name.capitalize()] = (own, by)
         found["Far above their kind"], found["Far below their kind"] = (z >= FAR, z), (z <= -FAR, -z)
     return found
 

@@ -2,8 +2,8 @@
 
 The log importance weight of DSIR (Xie et al. 2023), divided by the number of n-grams, for else long rows have the extreme weights. The reference is a gold
 file, or the rows of this dataset whose column has a value: `slice: source=gold`. A row's own n-grams are taken out of every model that it was counted in, so
-a gold row is not likely because it is gold. Where DSIR has 10,000 buckets and no mixing, here n-grams rarely share a bucket, and those that the reference
-lacks weigh little: four classes of news by 100 rows of each, AUROC .89 in the mean instead of .85 or less.
+a gold row is not likely because it is gold. Where DSIR has 10,000 buckets and no mixing, here n-grams rarely share a bucket and those that the reference
+lacks weigh little: 10,000 news ranked by 100 of one class, AUROC .877 in the mean of four, with DSIR's settings .794 per n-gram and .728 in sum.
 
 It sees words only: their order beyond two, meaning and truth are missed, and scripts without spaces are read as one long word. A high weight says that a row
 is on the subject of the reference, not that it is good.

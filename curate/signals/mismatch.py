@@ -51,20 +51,28 @@ def compute(
     if precision not in ("auto", "fp32"):
         raise InputError("signals.mismatch.precision", f"there is no {precision!r}", "Give auto or fp32")
     fast = precision == "auto" and fast_dtype().itemsize == 2
-    base = language_model(model, fast)
-    compared = language_model(reference_model or model, fast, adapter) if reference_model or adapter else None
-    for one in (base, compared or base):
+    if not reference_model and not adapter:
+        return _nothing(batch.num_rows)
+    base, compared = language_model(model, fast), language_model(reference_model or model, fast, adapter)
+    for one in (base, compared):
         if not 16 <= max_tokens <= one.longest:
             raise InputError("signals.mismatch.max_tokens", f"{max_tokens} is not between 16 and {one.longest}, the most that {one.name} reads", "Choose it so")
-    texts, cut = _cut([t or "" for t in batch.column("of").to_pylist()], [base, *([compared] if compared else [])], max_tokens)
+    texts, cut = _cut([t or "" for t in batch.column("of").to_pylist()], [base, compared], max_tokens)
     own, tokens = _losses(texts, base, max_tokens)
-    other, others = _losses(texts, compared, max_tokens) if compared else ([None] * len(texts), tokens)
+    other, others = _losses(texts, compared, max_tokens)
     reference = [loss * n / m if loss is not None and m else None for loss, n, m in zip(other, others, tokens, strict=True)]
     difference = [a - b if a is not None and b is not None else None for a, b in zip(own, reference, strict=True)]
     found = {"base": pa.array(own, pa.float32()), "reference": pa.array(reference, pa.float32()), "difference": pa.array(difference, pa.float32())}
     found["tokens"] = pa.array([n or None for n in tokens], pa.int32())
     found["truncated"] = pa.array([is_cut if n else None for n, is_cut in zip(tokens, cut, strict=True)], pa.bool_())
     return pa.record_batch({f"mismatch_{name}": values for name, values in found.items()})
+
+
+def _nothing(rows: int) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    kinds = {"Float32": pa.float32(), "Int32": pa.int32(), "Boolean": pa.bool_()}
+    return pa.record_batch({c.name: pa.nulls(rows, kinds[c.dtype]) for c in SIGNAL.columns})
 
 
 def _cut(texts: list[str], languages: Sequence[LanguageModel], most: int) -> tuple[list[str], list[bool]]:
