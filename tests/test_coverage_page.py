@@ -42,7 +42,7 @@ def test_a_gap_against_a_reference(tmp_path: Path) -> None:
         expect(main).to_contain_text("web holds 95.0% of 180 rows in 2 sources")
         expect(main).to_contain_text("Heavy, of all rows: web (171)")
         expect(main).to_contain_text("Thin, of all rows: rare (9)")
-        expect(main).to_contain_text("No label: Give a column the role label on the page Open.")
+        expect(main).to_contain_text("No label: give a column the role label on the page Open.")
         page.get_by_role("radio", name="cluster").click()
         settled(page, "Coverage")
         expect(main).to_contain_text("clusters")

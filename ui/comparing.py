@@ -40,18 +40,21 @@ def _checked(adapter: str) -> None:
         check_adapter(adapter)
 
 
-def outstanding(*signals: str) -> None:
-    """Say of each signal that was asked for and is not there whether it runs, waits or failed, and why."""
-    for name in signals:
-        task = measuring.task_of(name)
-        status = "skipped" if task is None else measuring.status(task)
-        if status in ("running", "waiting"):
-            empty(f"Measuring {name}", "It runs in the background; this page fills by itself. You can go on working.")
-        elif status == "failed":
-            job = measuring.job_of("score")
-            empty(f"Measuring {name} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
-        elif task is not None and task.skip and "needs the parameter" not in task.skip:
-            st.text(f"Cannot measure {name}: {task.skip}.")
+def outstanding(*signals: str) -> bool:
+    """Say which of these signals run or wait, which failed and why, and which cannot be measured though they were asked for; whether there was any to say."""
+    tasks = {name: task for name in signals if (task := measuring.task_of(name)) is not None}
+    states = {name: measuring.status(task) for name, task in tasks.items()}
+    running = [name for name, status in states.items() if status in ("running", "waiting")]
+    failed = [name for name, status in states.items() if status == "failed"]
+    skipped = {name: task.skip for name, task in tasks.items() if task.skip and "needs the parameter" not in task.skip}
+    if running:
+        empty(f"Measuring {' and '.join(running)}", "It runs in the background; this page fills by itself. You can go on working.")
+    if failed:
+        job = measuring.job_of("score")
+        empty(f"Measuring {' and '.join(failed)} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
+    for name, why in skipped.items():
+        st.text(f"Cannot measure {name}: {why}.")
+    return bool(running or failed or skipped)
 
 
 def ask_gold() -> None:

@@ -28,9 +28,9 @@ BY = {
     "cluster_name": "cluster",
 }
 NEEDS = {
-    "source": "Give a column the role source on the page Open.",
-    "label": "Give a column the role label on the page Open.",
-    "cluster_topic_name": "Topics and clusters need the signal cluster: measure it on the page Map.",
+    "source": "give a column the role source on the page Open.",
+    "label": "give a column the role label on the page Open.",
+    "cluster_topic_name": "topics and clusters need the signal cluster; measure it on the page Map.",
 }
 SHOWN = 25  # bars
 NAMED = 8  # groups in a sentence
@@ -56,9 +56,14 @@ def _key(scores: Scores) -> str:
 def lacking() -> None:
     """What cannot be grouped by here, and how to give it."""
     scores = state.scores()
-    for by, how in NEEDS.items():
-        if _values(_key(scores), by, scores) is None:
-            st.text(f"No {BY[by]}: {how}")
+    absent = [by for by in NEEDS if _values(_key(scores), by, scores) is None]
+    for by in absent:
+        st.text(f"No {BY[by]}: {NEEDS[by]}")
+    with st.container(horizontal=True):
+        if {"source", "label"} & {*absent}:
+            st.page_link("pages/data/open.py", label="Correct the roles", icon=":material/rule:")
+        if "cluster_topic_name" in absent:
+            st.page_link("pages/explore/map.py", label="Open the map", icon=":material/scatter_plot:")
 
 
 def choose() -> tuple[str, str, Balance] | None:

@@ -71,12 +71,11 @@ def ask() -> None:
         for side, form in zip(beside("asked", 1, 1), (ask_gold, ask_model), strict=True):
             with side:
                 form()
-    outstanding(*WAYS, "surprise")
+    told = outstanding(*WAYS, "surprise")
     if not there:
-        empty(
-            "Nothing to compare with yet",
-            "Name gold rows, a second language model or an adapter above. What the reference knows and the base does not is shown then.",
-        )
+        if not told:
+            what = "Name gold rows, a second language model or an adapter above. What the reference knows and the base does not is shown then."
+            empty("Nothing to compare with yet", what)
         st.stop()
 
 
