@@ -29,11 +29,15 @@ CHUNK = 2_000_000  # bytes of text a task
 
 @dataclass(frozen=True)
 class NgramLosses:
-    """Mean losses in nats per n-gram under both models, float64 [rows], NaN in rows without a word; ngrams: int32 [rows], how many a row has."""
+    """Mean losses in nats per n-gram under both models, float64 [rows], NaN in rows without a word; ngrams: int32 [rows], how many a row has.
+
+    known: n-grams of the reference.
+    """
 
     base: Floats
     reference: Floats
     ngrams: npt.NDArray[np.int32]
+    known: int
 
 
 def _bytes(text: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -79,8 +83,9 @@ def ngram_losses(text: pl.Series, reference: pl.Series | Bools, buckets: int, mi
         wanted = _counts(normalise(reference), np.zeros(len(reference), np.bool_), buckets, (0.4, 0.5))[0]
     parts = _slices(own)
 
-    def measure(rows: slice) -> NgramLosses:
-        return NgramLosses(*losses(*_bytes(own[rows]), inside[rows], base, wanted, ADDING, mixing))
+    def measure(rows: slice) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
+        found: tuple[Floats, Floats, npt.NDArray[np.int32]] = losses(*_bytes(own[rows]), inside[rows], base, wanted, ADDING, mixing)
+        return found
 
-    found = follow(spread(measure, parts, products=False), len(parts), 0.5, 1)
-    return NgramLosses(*(np.concatenate([getattr(one, name) for one in found]) for name in ("base", "reference", "ngrams")))
+    plain, other, ngrams = zip(*follow(spread(measure, parts, products=False), len(parts), 0.5, 1), strict=True)
+    return NgramLosses(np.concatenate(plain), np.concatenate(other), np.concatenate(ngrams), int(wanted.sum()))

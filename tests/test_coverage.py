@@ -134,6 +134,12 @@ def test_an_embedding_of_another_width_is_refused(tmp_path: Path) -> None:
         SIGNAL.compute(_table(column), reference=_write(tmp_path / "w.jsonl", ["some words"]), model="wordllama")
 
 
+def test_a_reference_without_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.jsonl").write_text('{"response": " "}\n')
+    with pytest.raises(InputError, match="no row of it has text"):
+        SIGNAL.compute(_table(as_column(planted(10, 256)[0])), reference=str(tmp_path / "w.jsonl"), model="wordllama")
+
+
 def _table(column: Any) -> Any:
     import pyarrow as pa
 

@@ -172,3 +172,5 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=what):
             SIGNAL.compute(table, **parameters)
+    with pytest.raises(InputError, match="no row of it has a word"):
+        SIGNAL.compute(_table(["a b", ""], ["x", "y"]), slice="source=y")

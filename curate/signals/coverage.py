@@ -75,6 +75,8 @@ def compute(table: pa.Table, *, reference: str = "", of: str = "", model: str = 
         if frame.is_empty():
             raise InputError(reference, "no row of it has text", "Name its columns as those of the dataset, such as prompt and response")
         place, own = _embedded(frame["text"], {n: v for n, v in (("of", of), ("model", model), ("precision", precision)) if v})
+        if not len(own):
+            raise InputError(reference, "no row of it has a vector", "Choose another reference, or another model for the embedding")
         frame = frame[place]
         position, vectors = unit_vectors(table["embedding_vector"])
         if len(position) and vectors.shape[1] != own.shape[1]:

@@ -74,6 +74,8 @@ def compute(
     text = pl.Series("of", table["of"], dtype=pl.String)
     gold = _slice(pl.Series(table["slice"]), slice) if slice else reference_texts(reference, of)
     found = ngram_losses(text, gold, buckets, smoothing)
+    if (reference or slice) and len(text) and not found.known:
+        raise InputError(reference or f"signals.importance.slice {slice}", "no row of it has a word", f"Give rows that have the view {of}")
     note("reference rows", int(gold.sum()) if slice else len(gold))
     groups = numbered(pl.Series(table["source"])), octaves(found.ngrams)
     third = terciles(found.reference)
