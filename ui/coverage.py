@@ -210,11 +210,8 @@ def _gap_chart(table: pl.DataFrame, found: tuple[Gap, ...]) -> None:
         "bargap": 0.3,
         "showlegend": False,
     }
-    what = (
-        f"{count(len(lacks), 'clusters')} of {len(found)} have no neighbour here"
-        if lacks
-        else f"None of {count(len(found), 'clusters')} of the reference lacks here"
-    )
+    lack = f"{len(lacks)} of {count(len(found), 'clusters')} of the reference {'lacks' if len(lacks) == 1 else 'lack'} here"
+    what = lack if lacks else f"None of {count(len(found), 'clusters')} of the reference lacks here"
     title = f"{what}; {share(missing, len(table))} of {count(len(table), 'rows')} have none"
     show(go.Figure({"data": data, "layout": style(title, 120 + 26 * max(3, len(shown)), **axes)}), "coverage-gaps")
     st.caption(
