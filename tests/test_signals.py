@@ -28,6 +28,7 @@ VIEWS = {
     "response": SENTENCES,
     "prompt": ["Say something.", None, None, "Document numpy.mean.", "", "En français ?", "Help me."],
     "context": [None] * len(SENTENCES),
+    "rating": [None] * len(SENTENCES),
     "source": ["wiki", "code", None, "code", None, "wiki", "code"],
     "slice": ["gold", "raw", None, "gold", None, "raw", "raw"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
@@ -76,7 +77,7 @@ def test_it_says_what_it_is(name: str) -> None:
     assert signal.source
     assert re.fullmatch(r"[a-z_]+", name)
     for column in signal.columns:
-        assert column.name.startswith(f"{name}_"), "columns are <signal>_<quantity>"
+        assert column.name == name or column.name.startswith(f"{name}_"), "columns are <signal>_<quantity>"
         assert column.unit
         assert column.about.endswith(".")
         assert column.keep is not None or column.limit is None, "a proposed limit has a direction"
