@@ -70,7 +70,8 @@ def words(prompt: str, context: str, response: str) -> Words:
     counts = [_precision(said, given, n) for n in (1, 2, 3)]
     shares = [held / every if every else None for held, every in counts]
     only = {*given} - {*asked}
-    return Words(*shares, sum(w in only for w in said) / len(said) if said else None, counts[2][0], len(given))
+    new = sum(w in only for w in said) / len(said) if said else None
+    return Words(shares[0], shares[1], shares[2], new, counts[2][0], len(given))
 
 
 def sentences(text: str) -> list[str]:

@@ -86,7 +86,7 @@ def test_noise_is_not_fitted() -> None:
     rating = rng.random(200).round()
     found = calibrated(rng.random((200, 4)), rating, np.arange(200))
     assert found is not None
-    assert abs(np.corrcoef(found, rating)[0, 1]) < 0.25, "rated rows are told by a fit to others"
+    assert np.corrcoef(found, rating)[0, 1] < 0.15, "rated rows are told by a fit to others"
 
 
 def test_too_few_ratings_give_no_score() -> None:

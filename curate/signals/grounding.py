@@ -1,7 +1,7 @@
 """How much of a response stands in its context: shared n-grams, and numbers, dates and names that neither context nor prompt holds.
 
-n-gram precision is that of ROUGE-like overlap measures, without the brevity of a score over several references. It misses paraphrases, and it praises copying; a
-claim made of the context's words in another order counts as grounded. Closed-book answers (no context) have nothing to be compared with and get nulls.
+It misses paraphrases, and it praises copying; a claim made of the context's words in another order counts as grounded. Answers without a context have nothing
+to be compared with and get nulls.
 """
 
 from __future__ import annotations
