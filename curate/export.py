@@ -194,7 +194,7 @@ def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, A
     from curate.models import identity
 
     def signal(task: Task) -> dict[str, Any]:
-        model = {"model_identity": identity(str(task.parameters["model"]))} if "model" in task.parameters else {}
+        model = {"model_identity": identity(str(task.parameters["model"]))} if task.parameters.get("model") else {}
         state = {"skipped": task.skip} if task.skip else {}
         notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
         return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}

@@ -5,7 +5,7 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -167,12 +167,16 @@ def load_recipe(path: Path) -> Recipe:
     paths = recipe.dataset.path
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
     changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
-    compared = {n: {**p, "reference": resolve(str(p["reference"]), path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
+    compared = {n: {**p, "reference": _resolved(p["reference"], path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
     if compared:
         changed["signals"] = {**recipe.signals, **compared}
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
     return recipe.model_copy(update=changed)
+
+
+def _resolved(given: str | Sequence[str], folder: Path) -> str | tuple[str, ...]:
+    return resolve(given, folder) if isinstance(given, str) else tuple(resolve(path, folder) for path in given)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -11,36 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import InputError
 from curate.signal import Column, Pairs, Signal
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
 __all__ = ["SIGNAL", "closest_reference"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
-
-
-def _texts(reference: str, of: str) -> pl.Series:
-    """The text view of the reference's rows, none without a reference. String [rows]."""
-    import polars as pl
-
-    if not reference:
-        return pl.Series("of", [], pl.String)
-    from tempfile import TemporaryDirectory
-
-    from curate.load import load
-    from curate.workspace import Workspace
-
-    with TemporaryDirectory() as folder:
-        found = load(reference, Workspace.at(folder))
-        view = of if found.has(of) else "text"
-        if not found.has(view):
-            raise InputError(reference, "no column of it is known to hold text", "Name its columns as those of the dataset, such as prompt and response")
-        return found.views([view]).collect()[view]
 
 
 def closest_reference(pairs: Pairs, rows: int) -> tuple[Floats, Ints]:
@@ -73,11 +52,13 @@ def compute(table: pa.Table, *, of: str = "text", reference: str = "", floor: fl
     import polars as pl
     import pyarrow as pa
 
+    from curate.reference import read_reference
     from curate.signals.near_duplicate import check, near_pairs
 
     check("reference_duplicate", floor, ngram, unit)
     text = pl.Series("of", table["of"], dtype=pl.String)
-    pairs, _ = near_pairs(pl.concat([text, _texts(reference, of).alias("of")]), floor, ngram, unit, seed)
+    other = read_reference([reference] if reference else [], of)["text"].alias("of")
+    pairs, _ = near_pairs(pl.concat([text, other]), floor, ngram, unit, seed)
     similarity, place = closest_reference(pairs, len(text))
     none = pairs.twin[: len(text)] < 0
     return pa.table(
