@@ -26,6 +26,8 @@ page = st.navigation(
         "Audit": [
             st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels"),
             st.Page("pages/audit/annotators.py", title="Annotators", icon=":material/groups:", url_path="annotators"),
+            st.Page("pages/audit/licences.py", title="Licences", icon=":material/gavel:", url_path="licences"),
+            st.Page("pages/audit/contamination.py", title="Contamination", icon=":material/science:", url_path="contamination"),
         ],
         "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],

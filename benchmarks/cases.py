@@ -249,9 +249,12 @@ def case_forest(rows: int, folder: Path) -> Work:
     return work
 
 
+OTHERWISE = "near_duplicate", "neighbour", "perplexity", "embedding", "reference_duplicate", "contamination", "license"
+"""Signals that have a case of their own, or that read what generated rows have not."""
+
 CASES: dict[str, Case] = {
     "load": case_load,
-    **{name: signal_case(name) for name in discover() if name not in ("near_duplicate", "neighbour", "perplexity", "embedding", "reference_duplicate")},
+    **{name: signal_case(name) for name in discover() if name not in OTHERWISE},
     "near_duplicate": case_near_duplicate,
     **{f"near_{shape}": adversarial(shape) for shape in ("equal", "empty", "template")},
     "embedding_static": case_embedding_static,

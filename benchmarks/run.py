@@ -23,13 +23,15 @@ from typing import Any
 
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.contamination import CONTAMINATION
 from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser, "docstring_map": case_docstring_map, "label_issue": case_label_issue}
+SINGLE: Mapping[str, Case] = {"browser": case_browser, "docstring_map": case_docstring_map, "label_issue": case_label_issue}
+ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, **CONTAMINATION, **SINGLE}
 
 
 def machine() -> dict[str, Any]:

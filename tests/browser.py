@@ -31,6 +31,8 @@ PAGES = {
     "row": "One row",
     "labels": "Labels",
     "annotators": "Annotators",
+    "licences": "Licences",
+    "contamination": "Contamination",
     "thresholds": "Thresholds",
     "export": "Export",
 }

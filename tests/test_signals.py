@@ -28,6 +28,8 @@ VIEWS = {
     "response": SENTENCES,
     "prompt": ["Say something.", None, None, "Document numpy.mean.", "", "En français ?", "Help me."],
     "context": [None] * len(SENTENCES),
+    "license": ["MIT", "cc by-nc 4.0", None, "MIT OR GPL-3.0", "", "my own terms", "apache 2"],
+    "source": ["a", "b", None, "a", "b", "a", "b"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "probabilities": [None] * len(SENTENCES),
 }
