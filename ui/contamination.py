@@ -57,7 +57,7 @@ def files() -> None:
     """Name the evaluation files. Stops the page while none is named."""
     held = [str(path) for path in state.recipe().signals.get(SIGNAL, {}).get("reference", ())]
     with st.expander("Evaluation files", expanded=not held, icon=":material/fact_check:"):
-        st.text("The rows here are compared with every row of these. Nothing of them is changed, and nothing of them is exported.")
+        st.text("The rows here are compared with every row of these. Nothing of them is changed; an export names their rows and holds none of their text.")
         with st.form("evaluation", border=False):
             named = st.text_area("Files, folders, patterns or hub names, one a line", "\n".join(held), placeholder="eval.jsonl", height=100)
             meant = bool(state.recipe().signals.get(SIGNAL, {}).get("semantic", True))

@@ -190,7 +190,7 @@ def _metrics(now: LicensePolicy | None) -> None:
             said = np.bincount(verdicts(frame["license_spdx"], now), minlength=len(VERDICTS))
             for name, rows in zip(VERDICTS, said.tolist(), strict=True):
                 st.metric(SAYS[name].capitalize(), count(rows), share(rows, total), delta_color="off", delta_arrow="off", width="content")
-        st.metric("Nothing or nothing known", count(unclear), share(unclear, total), delta_color="off", delta_arrow="off", width="content")
+        st.metric("No known licence", count(unclear), share(unclear, total), delta_color="off", delta_arrow="off", width="content")
 
 
 def listed(mine: Bools | None) -> None:
@@ -223,7 +223,7 @@ def contradictions() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = str(st.selectbox("Copies by", list(measured.links), format_func=lambda n: n.replace("_", " "), key="conflict-links", persist_state="session"))
-        term = str(st.selectbox("Only one of them may", list(TERMS), format_func=lambda t: TERMS[t][1], key="conflict-term", persist_state="session"))
+        term = str(st.selectbox("Copies of rows that", list(TERMS), format_func=lambda t: TERMS[t][1], key="conflict-term", persist_state="session"))
     held = state.recipe().thresholds.get(name)
     limit = held.limit if isinstance(held, LinkThreshold) else groups.proposal(measured.measured[name])[0]
     origin = "the recipe's limit" if isinstance(held, LinkThreshold) else "the proposed limit; the recipe has none"
