@@ -249,8 +249,25 @@ def case_forest(rows: int, folder: Path) -> Work:
     return work
 
 
-OTHERWISE = {"coverage", "embedding", "importance", "mismatch", "near_duplicate", "neighbour", "perplexity", "reference_duplicate", "surprise"}
+OTHERWISE = {
+    "contamination",
+    "coverage",
+    "embedding",
+    "grounding",
+    "grounding_cosine",
+    "grounding_gain",
+    "grounding_score",
+    "importance",
+    "license",
+    "mismatch",
+    "near_duplicate",
+    "neighbour",
+    "perplexity",
+    "reference_duplicate",
+    "surprise",
+}
 """Signals with a case of their own, or that need what generated rows have not."""
+
 CASES: dict[str, Case] = {
     "load": case_load,
     **{name: signal_case(name) for name in discover() if name not in OTHERWISE},

@@ -37,6 +37,8 @@ WORK = {
     "projection": "projection, from those neighbours",
     "umap": "— umap-learn's defaults, neighbours included",
     "cluster": "clusters with names",
+    "contamination": "contamination by words, 10,000 evaluation rows",
+    "contamination_sets": "— Python sets of 13-grams, one of its three measures",
     "text_quality": "text quality and language",
     "importance": "importance by n-grams, 500 gold rows",
     "importance_dictionary": "— a plain Python dictionary of n-grams",

@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.contamination import CONTAMINATION
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
@@ -34,6 +35,7 @@ ALL: Mapping[str, Case] = {
     **CASES,
     **NEIGHBOURS,
     **PEERS,
+    **CONTAMINATION,
     "browser": case_browser,
     "coverage": case_coverage,
     "docstring_map": case_docstring_map,

@@ -222,6 +222,13 @@ def _shape(frame: pl.DataFrame, task: Task) -> pa.Table:
     return pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
+def _beside(parts: Sequence[pl.DataFrame], rows: int) -> pl.DataFrame:
+    """The inputs beside each other; of a signal that reads none, which its parameters tell all, only how many rows there are."""
+    import polars as pl
+
+    return pl.concat(parts, how="horizontal") if parts else pl.select(pl.int_range(rows).alias(""))
+
+
 def _needed(task: Task, workspace: Workspace) -> pl.DataFrame | None:
     """Score columns of other signals that a task reads, all rows."""
     import polars as pl
@@ -244,18 +251,17 @@ def _batches(dataset: Dataset, task: Task, workspace: Workspace) -> Iterator[tup
             frame = pl.from_arrow(next(read))
             assert isinstance(frame, pl.DataFrame)
             parts.append(frame)
-        yield start, _shape(pl.concat(parts, how="horizontal"), task).combine_chunks().to_batches()[0]
+        size = min(task.signal.batch, dataset.rows - start)
+        yield start, _shape(_beside(parts, size), task).combine_chunks().to_batches()[0]
 
 
 def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None, Notes]:
     del engine  # a dataset-scope signal sees all rows at once, here
-    import polars as pl
-
     names, extra = _views(dataset, task), _needed(task, workspace)
     parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
     if (column := slice_column(dataset, task.parameters)) is not None:
         parts.append(dataset.scan().select(pl.col(column).alias("slice")).collect())
-    table = _shape(pl.concat(parts, how="horizontal"), task)
+    table = _shape(_beside(parts, dataset.rows), task)
     del parts, extra
 
     def share(part: float) -> None:

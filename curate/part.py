@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curate.roles import Role
 
-__all__ = ["Budget", "DatasetPart", "Export", "LinkThreshold", "Part", "Rank", "ReviewLog", "ScoreThreshold", "Threshold", "Uncertain"]
+__all__ = [
+    "Budget",
+    "DatasetPart",
+    "Export",
+    "LicensePolicy",
+    "LinkThreshold",
+    "Part",
+    "Rank",
+    "ReviewLog",
+    "ScoreThreshold",
+    "Threshold",
+    "Uncertain",
+    "covers",
+]
 
 
 class Part(BaseModel):
@@ -94,6 +108,56 @@ class Budget(Part):
         if sum(value is not None for value in (self.rows, self.tokens, self.share)) != 1:
             raise ValueError("give exactly one of rows, tokens and share")
         return self
+
+
+class LicensePolicy(Part):
+    """What becomes of a row by its licence.
+
+    deny, allow, review: SPDX keys, with * for any letters ("CC-BY-NC-*"); looked at in this order and before all else. commercial: licences that forbid
+    commercial use are denied. share_alike: of licences that ask for it. unknown: rows without a licence, and licences of which a term that this policy asks
+    about is not known. others: what no part speaks of; "review" keeps a row and shows it.
+    """
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
+    commercial: bool = False
+    share_alike: Literal["allow", "review", "deny"] = "allow"
+    unknown: Literal["keep", "review", "drop"] = "review"
+    others: Literal["keep", "review", "drop"] = "keep"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if found := self._contradiction():
+            raise ValueError(found)
+        return self
+
+    def _contradiction(self) -> str | None:
+        """What two parts say against each other; None where nothing does."""
+        from curate.license import is_known, leaves, parse, terms
+
+        lists = {"deny": self.deny, "allow": self.allow, "review": self.review}
+        for name, keys in lists.items():
+            for key in keys:
+                meant = parse(key)
+                if "*" not in key and (meant != key or leaves(key) != [key.partition(" WITH ")[0]]):
+                    right = meant if meant and " " not in meant and is_known(meant) else "one key of spdx.org/licenses, or LicenseRef-… as the rows have it"
+                    return f"{name} names {key!r}; write {right}"
+        for first, second in (("deny", "allow"), ("deny", "review"), ("allow", "review")):
+            if lost := next((key for key in lists[second] if any(covers(k, key) for k in lists[first])), None):
+                return f"{second} names {lost}, which {first} takes before it"
+        for key in self.allow:
+            commercial, share_alike = terms(key)
+            if self.commercial and commercial is False:
+                return f"allow names {key}, which forbids the commercial use that is asked for"
+            if self.share_alike == "deny" and share_alike:
+                return f"allow names {key}, which asks for the share-alike that is denied"
+        return None
+
+
+def covers(pattern: str, key: str) -> bool:
+    """Whether a pattern of a policy, with * for any letters, means a key or another pattern; case counts for nothing."""
+    return fnmatchcase(key.lower(), pattern.lower().replace("[", "[[]"))
 
 
 class ReviewLog(Part):

@@ -5,7 +5,7 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from curate.errors import InputError
-from curate.part import Budget, DatasetPart, Export, LinkThreshold, Part, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
+from curate.part import Budget, DatasetPart, Export, LicensePolicy, LinkThreshold, Part, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
 from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
@@ -32,6 +32,7 @@ class Recipe(Part):
     dataset: DatasetPart
     signals: dict[str, dict[str, Any]] = Field(default={})
     thresholds: dict[str, LinkThreshold | ScoreThreshold] = Field(default={})
+    licenses: LicensePolicy | None = None
     reviews: ReviewLog | None = None
     rank: Rank | None = None
     budget: Budget | None = None
@@ -41,17 +42,19 @@ class Recipe(Part):
     def _whole(self) -> Self:
         if self.export.weight == "score" and self.rank is None:
             raise ValueError("export.weight: score needs rank.score")
-        if taken := {"review", "rank", "budget"} & {*self.thresholds}:
+        if taken := {"review", "license", "rank", "budget"} & {*self.thresholds}:
             raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        """Scores, Links and columns that each part rests on: by threshold, and by "rank" and "budget"."""
+        """Scores, Links and columns that each part rests on: by threshold, and by "license", "rank" and "budget"."""
         found: dict[str, tuple[str, ...]] = {}
         for name, threshold in self.thresholds.items():
             keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""
             found[name] = (name, *([keeper.removeprefix("best:")] if keeper.startswith("best:") else []))
+        if self.licenses is not None:
+            found["license"] = ("license_spdx",)
         if self.rank is not None:
             found["rank"] = (*columns_of(self.rank.score), *([self.rank.uncertain.column] if self.rank.uncertain else []))
         if self.budget is not None:
@@ -67,7 +70,8 @@ class Recipe(Part):
 
 
 def parse_recipe(given: Any, where: str) -> Recipe:
-    """Check a recipe and write its defaults out: every signal's parameters, every signal that a threshold, its keeper, the rank or the budget needs.
+    """Check a recipe and write its defaults out: every signal's parameters, every signal that a threshold, its keeper, the policy on
+    licences, the rank or the budget needs.
 
     Raises InputError naming the key and the valid ones.
     """
@@ -126,6 +130,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
     """Keys that are valid at a place of the recipe."""
     parts: Mapping[str, type[Part]] = {
         "dataset": DatasetPart,
+        "licenses": LicensePolicy,
         "reviews": ReviewLog,
         "rank": Rank,
         "uncertain": Uncertain,
@@ -168,7 +173,7 @@ def load_recipe(path: Path) -> Recipe:
     paths = recipe.dataset.path
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
     changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
-    compared = {n: {**p, "reference": resolve(str(p["reference"]), path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
+    compared = {n: {**p, "reference": _resolved(p["reference"], path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
     changed["signals"] = {n: _weights_seen(p, path.parent) for n, p in {**recipe.signals, **compared}.items()}
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
@@ -179,6 +184,10 @@ def _weights_seen(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Parameters with the folders of weights seen from a recipe's folder; the name of a model stays."""
     there = {n: folder / Path(str(given[n])).expanduser() for n in MODELS if given.get(n)}
     return {**given, **{n: str(place.absolute()) for n, place in there.items() if n == "adapter" or place.is_dir()}}
+
+
+def _resolved(given: str | Sequence[str], folder: Path) -> str | tuple[str, ...]:
+    return resolve(given, folder) if isinstance(given, str) else tuple(resolve(path, folder) for path in given)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,34 +1,49 @@
-"""Another dataset that this one is compared with: its texts, read as this one's are. Nothing of it is kept, changed or dropped."""
+"""Another dataset to compare with: an evaluation set, or an earlier version. It is read and never changed."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
+from curate.load import load
+from curate.readers.file import find_files, is_hub_name
+from curate.workspace import Workspace
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["reference_texts"]
+__all__ = ["read_reference"]
 
 
-def reference_texts(reference: str, of: str) -> pl.Series:
-    """A text view of the reference's rows, of the whole text where it has no such view; no row without a reference. String [rows].
+def read_reference(paths: Sequence[str], of: str) -> pl.DataFrame:
+    """The rows of files, folders, patterns or hub names, in the order given, of a folder or pattern by name.
 
-    reference: a file, folder, pattern or hub name. Raises InputError where it cannot be read or no column of it is known to hold text.
+    of: the text view that is read; the whole text where a file has no such view. Returns `place` (String): the file's name, or its path where two have one
+    name, and the row's number in it from 0, as in "test.csv:12"; and `text` (String, null where the row has none). Raises InputError where a file cannot be
+    read or has no text.
     """
     import polars as pl
 
-    if not reference:
-        return pl.Series("of", [], pl.String)
-    from tempfile import TemporaryDirectory
+    files = [name for path in paths for name in ([path] if is_hub_name(path) else [str(file.path) for file in find_files([path])])]
+    short = Counter(Path(file).name for file in files)
+    parts = [pl.DataFrame(schema={"place": pl.String, "text": pl.String})]
+    for file in files:
+        name = file if is_hub_name(file) or short[Path(file).name] > 1 else Path(file).name
+        text = _texts(file, of)
+        place = pl.select(pl.format("{}:{}", pl.lit(name), pl.int_range(len(text)))).to_series()
+        parts.append(pl.DataFrame({"place": place, "text": text}))
+    return pl.concat(parts, rechunk=True)
 
-    from curate.load import load
-    from curate.workspace import Workspace
 
+def _texts(path: str, of: str) -> pl.Series:
+    """One text view of all rows of a file or hub name."""
     with TemporaryDirectory() as folder:
-        found = load(reference, Workspace.at(folder))
+        found = load(path, Workspace.at(folder))
         view = of if found.has(of) else "text"
         if not found.has(view):
-            raise InputError(reference, "no column of it is known to hold text", "Name its columns as those of the dataset, such as prompt and response")
+            raise InputError(path, "no column of it is known to hold text", "Name its columns as those of the dataset, such as prompt and response")
         return found.views([view]).collect()[view]

@@ -107,8 +107,10 @@ class Signal:
     """A named, versioned, pure measurement; see the module's text for what `compute` takes and returns.
 
     inputs: text views (`VIEWS`) or "of", values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which
-    nothing can be measured, by default all of them; of several in a tuple the first that is there is read and the others are not. Where one is absent the
-    signal is skipped, with the reason; an input that is absent or not read comes as nulls. batch: rows a batch; a batch is what is resumed after a kill.
+    nothing can be measured, by default all of them; of several in a tuple one is enough, and the scores among those after the first that is there are not read.
+    A parameter that is given may be one of them too. Where one is absent the signal is skipped, with the reason; an input that is absent or not read comes as
+    nulls. batch: rows a batch; a batch is what is resumed after a kill.
+    optional: (input, parameter): the input is read only where the Boolean parameter is true, else it comes as nulls and what it needs is not measured.
     model: True where a model is loaded, so that batches stay in one process; the parameter `model` names it. together: batches that go through at once on an
     accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
     asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. follows: a signal whose parameters stand
@@ -125,6 +127,7 @@ class Signal:
     compute: Callable[..., Any]
     needs: tuple[str | tuple[str, ...], ...] | None = None
     batch: int = 4096
+    optional: tuple[tuple[str, str], ...] = ()
     model: bool = False
     together: int = 1
     links: bool = False
@@ -154,17 +157,30 @@ def parameters(signal: Signal) -> dict[str, Any]:
 
 
 def check_parameters(signal: Signal, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters, the given ones over the defaults. Raises InputError on an unknown name or on a value of another type than the default's."""
+    """All parameters, the given ones over the defaults. Raises InputError on an unknown name or on a value of another type than the default's.
+
+    A tuple of texts may be given as one text or as a list.
+    """
     valid = parameters(signal)
     for name, value in given.items():
         where = f"signals.{signal.name}.{name}"
         if name not in valid:
             raise InputError(where, "no such parameter", f"Valid ones are {', '.join(valid) or 'none'}")
         default = valid[name]
+        if isinstance(default, tuple) and (isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value))):
+            continue
         fits = isinstance(value, type(default)) and not (isinstance(value, bool) and not isinstance(default, bool))
         if not (default is None or fits or (isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool))):
-            raise InputError(where, f"{value!r} is not a {type(default).__name__}", f"Give it like its default, {default!r}")
-    return {**valid, **{k: type(valid[k])(v) if isinstance(valid[k], float) else v for k, v in given.items()}}
+            kind = "text or a list of texts" if isinstance(default, tuple) else f"{type(default).__name__}"
+            raise InputError(where, f"{value!r} is not a {kind}", f"Give it like its default, {default!r}")
+    return {**valid, **{name: _as_default(value, valid[name]) for name, value in given.items()}}
+
+
+def _as_default(value: Any, default: Any) -> Any:
+    """A value in the form of its default: a number as a fraction, one text or a list of texts as a tuple."""
+    if isinstance(default, tuple):
+        return (value,) if isinstance(value, str) else tuple(value)
+    return float(value) if isinstance(default, float) else value
 
 
 _report: ContextVar[Callable[[float], None] | None] = ContextVar("report", default=None)

@@ -68,7 +68,7 @@ STATIC = {"wordllama": 4_000}
 
 def seconds(task: Task, rows: int, characters: float) -> float:
     """Rough seconds to measure some rows, without what the task needs. characters: mean length of a row's text."""
-    if str(task.parameters.get("model")) in STATIC:
+    if task.signal.model and str(task.parameters.get("model")) in STATIC:
         return rows / STATIC[str(task.parameters["model"])]
     read = min(max(characters, 20), 4.4 * float(task.parameters.get("max_tokens", np.inf)))
     return rows / task.signal.cost * (read / TYPICAL if task.signal.model else 1)
@@ -88,7 +88,8 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
         needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in _read(dataset, signal, given) if i in owners))
         if signal.follows:
             given |= {n: v for n, v in add(signal.follows).parameters.items() if given.get(n) == ""}
-        reference = _reference(str(given["reference"])) if given.get("reference") else None
+        given = _settled(signal, given, needs)
+        reference = _reference(given["reference"]) if given.get("reference") else None
         key = _key(dataset, signal, given, needs, reference)
         tasks[name] = Task(signal, given, key, needs, _lacks(dataset, signal, given, needs, reference))
         return tasks[name]
@@ -116,22 +117,32 @@ def slice_column(dataset: Dataset, parameters: Mapping[str, Any]) -> str | None:
     return dataset.roles[Role(name)][0] if name in [*Role] and Role(name) in dataset.roles else None
 
 
-def _there(dataset: Dataset, view: str) -> bool:
-    """Whether a view or role can be read; scores are there where their signal is measured."""
+def _there(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a view or role can be read, or a parameter is given; scores are there where their signal is measured."""
+    if view in parameters:
+        return bool(parameters[view])
     return dataset.has(view) if view in VIEWS or view in [*Role] else True
 
 
+def _settled(signal: Signal, parameters: dict[str, Any], needs: Sequence[Task]) -> dict[str, Any]:
+    """Parameters, the empty `model` of a signal that reads vectors being the one that made them."""
+    made = next((str(n.parameters["model"]) for n in needs if "model" in n.parameters), "")
+    if parameters.get("model") and not signal.model and parameters["model"] != made:
+        raise InputError(f"signals.{signal.name}.model", f"the vectors are made by {made or 'no model'}", "Leave it out: it is that of signals.embedding")
+    return {**parameters, "model": made} if parameters.get("model") == "" else parameters
+
+
 def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> list[str]:
-    """The inputs that are read: of several that may stand for one another the first that is there."""
-    passed: set[str] = set()
+    """The inputs that are read: of several that may stand for one another the first that is there, and the roles among the others."""
+    passed = {name for name, parameter in signal.optional if not parameters[parameter]}
     for names in signal.required:
-        first = next((n for n in names if _there(dataset, input_view(n, parameters))), names[-1])
-        passed |= {*names} - {first}
+        first = next((n for n in names if _there(dataset, input_view(n, parameters), parameters)), names[-1])
+        passed |= {n for n in names if n != first and n not in [*Role]}
     return [name for name in signal.inputs if name not in passed]
 
 
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:
-    model = _identity(str(parameters["model"])) if "model" in parameters else None
+    model = _identity(str(parameters["model"])) if parameters.get("model") else None
     texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
     read = {input_view(i, parameters) for i in _read(dataset, signal, parameters)}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
@@ -142,10 +153,11 @@ def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs:
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
 
 
-def _reference(path: str) -> list[str]:
+def _reference(given: str | Sequence[str]) -> list[str]:
     """What a reference holds now: the hashes of its files. A hub name stands for itself."""
     try:
-        return [path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])]
+        paths = [given] if isinstance(given, str) else given
+        return [h for path in paths for h in ([path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])])]
     except InputError:
         return []  # `_lacks` says so
 
@@ -160,9 +172,11 @@ def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], need
     if parameters.get("slice") and slice_column(dataset, parameters) is None:
         return f"needs a column for its slice {parameters['slice']}, which this dataset has not"
     if reference == []:
-        return f"cannot read its reference {parameters['reference']}"
+        given = parameters["reference"]
+        return f"cannot read its reference {given if isinstance(given, str) else ', '.join(given)}"
     for names in signal.required:
         views = [input_view(name, parameters) for name in names]
-        if not any(_there(dataset, view) for view in views):
-            return f"needs the role {' or '.join(views)}, which no column of this dataset has"
+        if not any(_there(dataset, view, parameters) for view in views):
+            roles, given = [v for v in views if v not in parameters], [v for v in views if v in parameters]
+            return f"needs the role {' or '.join(roles)}, which no column of this dataset has" + "".join(f", or the parameter {v}" for v in given)
     return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)

@@ -33,6 +33,8 @@ PAGES = {
     "annotators": "Annotators",
     "mismatch": "Mismatch",
     "coverage": "Coverage",
+    "licences": "Licences",
+    "contamination": "Contamination",
     "thresholds": "Thresholds",
     "export": "Export",
 }

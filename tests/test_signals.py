@@ -31,6 +31,7 @@ VIEWS = {
     "rating": [None] * len(SENTENCES),
     "source": ["wiki", "code", None, "code", None, "wiki", "code"],
     "slice": ["gold", "raw", None, "gold", None, "raw", "raw"],
+    "license": ["MIT", "cc by-nc 4.0", None, "MIT OR GPL-3.0", "", "my own terms", "apache 2"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "probabilities": [None] * len(SENTENCES),
 }

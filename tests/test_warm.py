@@ -42,7 +42,8 @@ work = Workspace.at(root / "workspace")
 data = load(str(root / "rows.jsonl"), work)
 linked = ("exact_duplicate", "near_duplicate", "semantic_duplicate")
 names = (*linked, "neighbour", "projection", "cluster", "text_quality")
-tasks = plan(data, {"embedding": {"model": "wordllama"}, **{name: {} for name in names}})
+compared = {"contamination": {"reference": str(root / "rows.jsonl")}}
+tasks = plan(data, {"embedding": {"model": "wordllama"}, **compared, **{name: {} for name in names}})
 measure(data, tasks, work, "inline")
 scores = Scores(data, work, tasks)
 thresholds = {name: {"limit": 0.9, "rule": rule} for name, rule in zip(linked, ("cover", "cover", "group"))}

@@ -71,6 +71,11 @@ def _pills() -> None:
                 on_click=state.set_threshold,
                 args=(name, None),
             )
+        if now.licenses is not None:
+            note, off = pending.get("license"), "Take the policy on licences off"
+            label = "licences (waiting)" if note else "licences"
+            told = f"Drops no row yet: {plain(note)}" if note else off
+            st.button(label, "off-license", told, state.change, (now.model_copy(update={"licenses": None}),), icon=":material/close:", icon_position="right")
         for name in {"rank", "budget"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
         if said := state.decided().marked:
@@ -83,7 +88,7 @@ def _pills() -> None:
 
 def _history() -> None:
     held = state.decided()
-    bare = not state.recipe().thresholds and not held.marked
+    bare = not state.recipe().thresholds and state.recipe().licenses is None and not held.marked
     with st.container(horizontal=True, gap="xsmall", width="content", wrap=False):
         st.button("", icon=":material/undo:", key="undo", help="Undo, Ctrl+Z", disabled=held.undo is None, on_click=state.undo, shortcut="Ctrl+Z")
         st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")

@@ -25,7 +25,7 @@ STOPS = 240
 def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThreshold:
     """Direction, limit on a slider or typed, rows it drops, and the switch that lets it drop them; returns the limit in hand.
 
-    The slider is logarithmic where all bins lie above 0. values: float64 [rows], NaN where missing. binned: the same in bins.
+    values: float64 [rows], NaN where missing. binned: the same in bins; the slider's axis is theirs.
     """
     name, (proposed, source) = column.name, _proposal(column, binned)
     on, now = name in state.recipe().thresholds, _current(column.name, proposed)
@@ -34,9 +34,9 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
     keep = key_of(f"side-{name}", side)
     sides = ["below", "above"]
     st.segmented_control("Keep rows that lie", sides, default=side, key=keep, on_change=_choose, args=(name, proposed, keep), required=True, width="stretch")
-    above = bool(binned.edges[0] > 0)
-    stops = [binned.said(v) for v in (np.geomspace if above else np.linspace)(binned.edges[0], binned.edges[-1], STOPS).tolist()]
-    slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0 if above else None), [limit], partial(_move, name, proposed), quiet=True)
+    along = np.geomspace if binned.log else np.linspace
+    stops = [binned.said(v) for v in along(binned.edges[0], binned.edges[-1], STOPS).tolist()]
+    slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0 if binned.edges[0] >= 0 else None), [limit], partial(_move, name, proposed), quiet=True)
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), f"{share(gone, known)} of measured", delta_color="off", delta_arrow="off")
     st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, proposed, not on))

@@ -124,7 +124,7 @@ def measure(signals: Sequence[str]) -> None:
     if missing:
         now = now.model_copy(update={"signals": {**now.signals, **missing}})
         state.change(now)
-    bare = now.model_copy(update={"thresholds": {}, "rank": None, "budget": None, "reviews": None})
+    bare = now.model_copy(update={"thresholds": {}, "licenses": None, "rank": None, "budget": None, "reviews": None})
     text, key = dump_recipe(bare), str(st.session_state["dataset"])
     path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
     if not path.exists():

@@ -23,7 +23,7 @@ from ui.escape import line_html, visible
 from ui.frame import in_words
 from ui.widgets import about, count
 
-__all__ = ["fate", "read", "row_diff", "row_link", "row_list", "row_text", "why_dropped"]
+__all__ = ["fate", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
@@ -31,6 +31,7 @@ BESIDE = Path(__file__).parent
 LISTED = 54  # characters of a text in a list of two; three lines at the least width
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
+WHY = {"review": "dropped by hand", "license": "the policy on licences denies its licence", "budget": "no room in the budget"}
 SHOWN = 20_000  # characters of a text that are drawn unasked
 
 
@@ -143,9 +144,14 @@ def row_diff(a: int, b: int) -> None:
         st.text("These rows have no text.")
         return
     texts, selection = read([a, b], names), state.selection()
+    text_diff([f"row {count(i)}, {fate(selection, i)}" for i in (a, b)], {name: (texts[name][0], texts[name][1]) for name in names})
+
+
+def text_diff(heads: Sequence[str], texts: Mapping[str, tuple[str | None, str | None]]) -> None:
+    """Two texts side by side, part by part, what differs marked by word. heads: what stands above the two."""
     st.html(BESIDE / "difference.css")
-    heads = "".join(f'<div class="name">row {count(i)}, {visible(fate(selection, i))}</div>' for i in (a, b))
-    st.html(f'<div class="difference">{heads}{"".join(_part_html(name, *texts[name]) for name in names)}</div>')
+    above = "".join(f'<div class="name">{visible(head)}</div>' for head in heads)
+    st.html(f'<div class="difference">{above}{"".join(_part_html(name, *both) for name, both in texts.items())}</div>')
 
 
 def _part_html(name: str, first: str | None, second: str | None) -> str:
@@ -174,7 +180,7 @@ def why_dropped(position: int) -> None:
                 value = score_values(state.scores(), name)[position]
                 st.text(f"{in_words(name, threshold)}: {'no value' if np.isnan(value) else f'{value:,.4g} here'}")
             else:
-                st.text({"review": "dropped by hand", "budget": "no room in the budget"}.get(name, name))
+                st.text(WHY.get(name, name))
 
 
 def _alike(name: str, position: int, keeper: int) -> str:

@@ -194,7 +194,7 @@ def redo() -> None:
 
 def reset() -> None:
     """Take off every threshold and every mark; undo brings them back."""
-    bare = recipe().model_copy(update={"thresholds": {}, "rank": None, "budget": None})
+    bare = recipe().model_copy(update={"thresholds": {}, "licenses": None, "rank": None, "budget": None})
     _log("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
 
 
@@ -228,12 +228,16 @@ def waiting() -> dict[str, str]:
     return unmeasured(scores(), recipe())
 
 
+UNDER = {"license": "licenses", "rank": "rank", "budget": "budget"}
+"""Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
+
+
 @once
 def selection() -> Selection:
     """Which rows stay by what can be applied of the recipe, and by the reviews."""
     measured, now, said = scores(), recipe(), decided().marked
     pending = unmeasured(measured, now)
-    bare: dict[str, Any] = {name: None for name in ("rank", "budget") if name in pending}
+    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in pending}
     now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
     key = (now.model_dump_json(), tuple(r.id for r in said))
     held = st.session_state.get("selection")

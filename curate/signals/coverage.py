@@ -34,9 +34,9 @@ def _distinct(reference: str, of: str) -> pl.DataFrame:
     import polars as pl
 
     from curate.normalise import normalise
-    from curate.reference import reference_texts
+    from curate.reference import read_reference
 
-    text = reference_texts(reference, of).alias("text")
+    text = read_reference([reference] if reference else [], of)["text"]
     frame = pl.DataFrame([text]).with_row_index("position").with_columns(normalise(text).alias("key"))
     return frame.drop_nulls("key").unique("key", keep="first", maintain_order=True).select(pl.col("position").cast(pl.Int32), "text")
 

@@ -63,7 +63,7 @@ def compute(
 
     from curate.mismatch import TERCILES, numbered, octaves, terciles, z_scores
     from curate.ngram import ngram_losses
-    from curate.reference import reference_texts
+    from curate.reference import read_reference
 
     if not 1 <= buckets <= MOST:
         raise InputError("signals.importance.buckets", f"{buckets} is out of range", f"Give 1 to {MOST}, such as 262144")
@@ -72,7 +72,7 @@ def compute(
     if reference and slice:
         raise InputError("signals.importance", "has both a reference and a slice", "Give one of them")
     text = pl.Series("of", table["of"], dtype=pl.String)
-    gold = _slice(pl.Series(table["slice"]), slice) if slice else reference_texts(reference, of)
+    gold = _slice(pl.Series(table["slice"]), slice) if slice else read_reference([reference] if reference else [], of)["text"].alias("of")
     found = ngram_losses(text, gold, buckets, smoothing)
     if (reference or slice) and len(text) and not found.known:
         raise InputError(reference or f"signals.importance.slice {slice}", "no row of it has a word", f"Give rows that have the view {of}")

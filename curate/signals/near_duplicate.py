@@ -13,13 +13,13 @@ pairs are not known: a group may come apart at high limits, and the cover rule m
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
+from curate.shingle import shingle_sets
 from curate.signal import Column, Pairs, Signal, follow
 from curate.threads import spread
 
@@ -34,7 +34,6 @@ __all__ = ["SIGNAL", "near_pairs"]
 
 PERMUTATIONS = 128
 MISS = 0.005
-CHUNK = 2_000_000  # bytes of text a task
 BLOCK = 16_384  # classes a task
 COMPLETE = 256
 ROOM = 32_000_000  # pairs that share a bucket, summed over all bands
@@ -44,25 +43,6 @@ def banding(floor: float) -> tuple[int, int]:
     """(bands, width): the widest bands of PERMUTATIONS values that lose a pair at the floor with a chance of at most MISS."""
     width = max(w for w in range(1, PERMUTATIONS + 1) if w == 1 or (1 - floor**w) ** (PERMUTATIONS // w) <= MISS)
     return PERMUTATIONS // width, width
-
-
-def _sets(text: pl.Series, ngram: int, word: bool) -> tuple[Sets, npt.NDArray[np.uint64]]:
-    """The set of n-grams of each text, and a hash of each set (uint64 [rows])."""
-    from curate.kernels.minhash import Sets, shingles
-    from curate.normalise import normalise
-
-    def read(rows: slice) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        part = normalise(text[rows])
-        data = np.frombuffer("".join(part.drop_nulls().to_list()).encode() or b" ", np.uint8)
-        start = np.concatenate([[0], np.cumsum(part.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)])
-        found: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.uint64]] = shingles(data, start, ngram, word)
-        return found
-
-    reached = np.cumsum(text.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)
-    cut = [0, *(np.flatnonzero(np.diff(reached // CHUNK)) + 1).tolist(), len(text)]
-    parts = follow(spread(read, [slice(*ends) for ends in pairwise(cut)], products=False), len(cut) - 1, 0.0, 0.5)
-    shingle, size, mark = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Sets(shingle, np.concatenate([[0], np.cumsum(size)])), mark
 
 
 def _twins(sets: Sets, marks: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
@@ -121,7 +101,7 @@ def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = 
     """
     from curate.kernels.minhash import band_keys, meet
 
-    sets, marks = _sets(text, ngram, unit == "word")
+    sets, marks = shingle_sets(text, ngram, unit == "word")
     twin = _twins(sets, marks)
     rows = np.flatnonzero(twin == np.arange(len(twin))).astype(np.int32)
     bands, width = banding(floor)

@@ -52,12 +52,13 @@ def compute(table: pa.Table, *, of: str = "text", reference: str = "", floor: fl
     import polars as pl
     import pyarrow as pa
 
-    from curate.reference import reference_texts
+    from curate.reference import read_reference
     from curate.signals.near_duplicate import check, near_pairs
 
     check("reference_duplicate", floor, ngram, unit)
     text = pl.Series("of", table["of"], dtype=pl.String)
-    pairs, _ = near_pairs(pl.concat([text, reference_texts(reference, of).alias("of")]), floor, ngram, unit, seed)
+    other = read_reference([reference] if reference else [], of)["text"].alias("of")
+    pairs, _ = near_pairs(pl.concat([text, other]), floor, ngram, unit, seed)
     similarity, place = closest_reference(pairs, len(text))
     none = pairs.twin[: len(text)] < 0
     return pa.table(
