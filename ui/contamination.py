@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.contamination import KINDS, Evidence, compare, hold
+from curate.contamination import KINDS, LEAST, Evidence, compare, hold
 from curate.crossfilter import Binned, bin_values
 from curate.part import ScoreThreshold
 from curate.reference import read_reference
@@ -107,7 +107,7 @@ def picture(asked: Asked) -> None:
     """How many rows lie at each similarity, by the measure that speaks most; above it the counts beyond the limit and of the evaluation set."""
     kinds, notes = _kinds(), _task().manifest(state.workspace()).get("notes", {})
     tests, (_, theirs) = int(notes.get("evaluation rows", 0)), _leaks(asked)
-    lost = int((theirs.similarity > np.float32(asked.limit)).sum())
+    lost = int((theirs.similarity.astype(np.float64) > asked.limit).sum())
     numbers = {CALLED[k].capitalize(): int((asked.leaked & (kinds == k).to_numpy()).sum()) for k in KINDS[:3]}
     numbers |= {CALLED["semantic"].capitalize(): int((kinds == "semantic").sum())}
     with st.container(horizontal=True, gap="medium"):
@@ -161,7 +161,7 @@ def _seen(key: str, rows: bytes, _scores: Scores, _leaked: Bools, _tests: pl.Dat
     task = _scores.measured[SIGNAL]
     at = np.flatnonzero(_leaked).astype(np.int32)
     text = _scores.dataset.views([str(task.parameters["of"])]).collect().to_series().gather(at)
-    held = hold(_tests["text"], int(task.parameters["ngram"]), min(8, int(task.parameters["ngram"])), float(task.parameters["floor"]))
+    held = hold(_tests["text"], int(task.parameters["ngram"]), min(LEAST, int(task.parameters["ngram"])), float(task.parameters["floor"]))
     return at, compare(text, held)[1]
 
 
@@ -211,7 +211,7 @@ def _from_here(asked: Asked, kind: str) -> None:
 def _from_there(asked: Asked) -> None:
     """Evaluation rows that are held by rows beyond the limit, the most leaked first."""
     tests, (at, theirs) = _reference(), _leaks(asked)
-    leaked = np.flatnonzero(theirs.similarity > np.float32(asked.limit))
+    leaked = np.flatnonzero(theirs.similarity.astype(np.float64) > asked.limit)
     leaked = leaked[np.argsort(-theirs.similarity[leaked], kind="stable")][:LISTED]
     if not len(leaked):
         empty("No evaluation row is leaked", "By words, at this limit, the evaluation files are clean.")

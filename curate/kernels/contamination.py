@@ -128,4 +128,4 @@ def warm() -> None:
     table, number = make_table(np.array([3, 5], np.uint64))
     one, first = np.arange(2, dtype=np.int32), np.array([0, 2])
     index = Index(table, number, one, first, np.zeros(2, np.int32), np.array([0, 1, 2]))
-    closest(Sets(np.array([3, 5], np.uint64), first), index, True, 0.5, 4)
+    closest(Sets(np.array([3, 5], np.uint64), first), index, True, np.float32(0.5), 4)
