@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curate.roles import Role
 
-__all__ = ["Budget", "DatasetPart", "Export", "LinkThreshold", "Part", "Rank", "ReviewLog", "ScoreThreshold", "Threshold", "Uncertain"]
+__all__ = ["Budget", "DatasetPart", "Export", "LinkThreshold", "Part", "Personal", "Rank", "ReviewLog", "ScoreThreshold", "Threshold", "Uncertain"]
 
 
 class Part(BaseModel):
@@ -94,6 +94,20 @@ class Budget(Part):
         if sum(value is not None for value in (self.rows, self.tokens, self.share)) != 1:
             raise ValueError("give exactly one of rows, tokens and share")
         return self
+
+
+class Personal(Part):
+    """What an export does about personal data (`curate.personal`).
+
+    treat: "redact" puts the type in its place, "mask" stars, "pseudonymise" a stand-in; "drop" drops the row. types: of those that the signal pii seeks, or
+    "all". columns: others, beside those of the text, in which the same values are treated. seed: of the stand-ins; the same one gives the same ones in every
+    export.
+    """
+
+    treat: Literal["redact", "mask", "pseudonymise", "drop"]
+    types: Literal["all"] | list[str] = "all"
+    columns: list[str] = []
+    seed: str = "curate"
 
 
 class ReviewLog(Part):

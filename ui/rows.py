@@ -174,7 +174,7 @@ def why_dropped(position: int) -> None:
                 value = score_values(state.scores(), name)[position]
                 st.text(f"{in_words(name, threshold)}: {'no value' if np.isnan(value) else f'{value:,.4g} here'}")
             else:
-                st.text({"review": "dropped by hand", "budget": "no room in the budget"}.get(name, name))
+                st.text({"review": "dropped by hand", "budget": "no room in the budget", "personal": "holds personal data"}.get(name, name))
 
 
 def _alike(name: str, position: int, keeper: int) -> str:

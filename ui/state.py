@@ -174,7 +174,7 @@ def set_threshold(name: str, threshold: Threshold | None) -> None:
 
 
 def mark(action: Action, row_ids: Sequence[str], value: str | None = None) -> None:
-    """Say of rows: drop, keep, only, clear, or tag with `value`."""
+    """Say of rows: drop, keep, only, clear, tag with `value`, or spare what was found of the type `value`."""
     _log(action, rows=tuple(row_ids), value=value)
 
 
@@ -224,7 +224,7 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 
 @once
 def waiting() -> dict[str, str]:
-    """Thresholds of the recipe, rank and budget, that rest on what is not measured yet, with the reason; they drop no row so far."""
+    """Thresholds of the recipe, rank, budget and personal, that rest on what is not measured yet, with the reason; they drop no row so far."""
     return unmeasured(scores(), recipe())
 
 
@@ -233,7 +233,7 @@ def selection() -> Selection:
     """Which rows stay by what can be applied of the recipe, and by the reviews."""
     measured, now, said = scores(), recipe(), decided().marked
     pending = unmeasured(measured, now)
-    bare: dict[str, Any] = {name: None for name in ("rank", "budget") if name in pending}
+    bare: dict[str, Any] = {name: None for name in ("rank", "budget", "personal") if name in pending}
     now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
     key = (now.model_dump_json(), tuple(r.id for r in said))
     held = st.session_state.get("selection")
