@@ -26,6 +26,7 @@ page = st.navigation(
         "Audit": [
             st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels"),
             st.Page("pages/audit/annotators.py", title="Annotators", icon=":material/groups:", url_path="annotators"),
+            st.Page("pages/audit/personal.py", title="Personal data", icon=":material/fingerprint:", url_path="personal"),
         ],
         "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],

@@ -27,9 +27,16 @@ from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
+from benchmarks.personal import case_personal
 
 RESULTS = Path(__file__).parent / "results"
-ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, "browser": case_browser, "docstring_map": case_docstring_map, "label_issue": case_label_issue}
+ALONE: Mapping[str, Case] = {
+    "browser": case_browser,
+    "docstring_map": case_docstring_map,
+    "label_issue": case_label_issue,
+    "personal": case_personal,
+}
+ALL: Mapping[str, Case] = {**CASES, **NEIGHBOURS, **PEERS, **ALONE}
 
 
 def machine() -> dict[str, Any]:

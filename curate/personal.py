@@ -25,13 +25,14 @@ from curate.errors import InputError
 from curate.part import Personal
 from curate.places import Change, changed, each_string, edited, leaves, replaced
 from curate.roles import Role
+from curate.scores import Scores
 from curate.standin import masked, stand_in
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["TREATMENTS", "Told", "holds", "replacement", "treated"]
+__all__ = ["TREATMENTS", "Told", "holds", "rehearsed", "replacement", "treated"]
 
 TREATMENTS = ("redact", "mask", "pseudonymise", "drop")
 TEXTS = (Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.REJECTED, Role.MESSAGES)
@@ -214,3 +215,17 @@ def _exchanged(column: pa.ChunkedArray, rows: npt.NDArray[np.int64], fresh: Sequ
     at[rows] = len(plain) + np.arange(len(rows))
     found = pa.chunked_array([*plain.chunks, pa.array(fresh, plain.type)], plain.type).take(pa.array(at))
     return found.dictionary_encode().cast(column.type) if dictionary else found
+
+
+def rehearsed(scores: Scores, positions: Sequence[int], personal: Personal, spared: Spared) -> tuple[pl.DataFrame, Told]:
+    """Rows as an export would hold them, `row_id` and `pii_spans` among the columns, and what would be done. positions: of rows, in any order."""
+    import polars as pl
+
+    dataset = scores.dataset
+    taken = {n for n, _ in dataset.columns}
+    name = next(n for n in ("pii_spans", *(f"pii_spans_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
+    found = dataset.rows_at(positions).with_columns(scores.frame["pii_spans"].gather(list(positions)).alias(name))
+    table, told = treated(found.to_arrow(compat_level=pl.CompatLevel.oldest()), dataset, personal, spared)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.rename({name: "\0"}).drop([n for n in ("pii_spans",) if n in taken]).rename({"\0": "pii_spans"}), told

@@ -31,6 +31,7 @@ PAGES = {
     "row": "One row",
     "labels": "Labels",
     "annotators": "Annotators",
+    "personal": "Personal data",
     "thresholds": "Thresholds",
     "export": "Export",
 }

@@ -90,10 +90,10 @@ SIGNAL = Signal(
     source="Presidio's pattern recognisers (Microsoft, MIT), phonenumbers, and the shapes that issuers give their keys",
     inputs=("text",),
     columns=(
-        Column("pii_count", "Int32", "findings", "Personal data, keys and passwords found in the text.", keep="below", limit=0, low=0, log=True),
+        Column("pii_count", "Int32", "findings", "Personal data, keys and passwords found in the text.", keep="below", limit=0, low=0),
         Column("pii_spans", "Spans", "characters", "Where they are, with their types, in the text as it was scored."),
     ),
     scope="row",
     compute=compute,
-    cost=15_000,
+    cost=10_000,
 )
