@@ -30,6 +30,7 @@ page = st.navigation(
             st.Page("pages/audit/coverage.py", title="Coverage", icon=":material/donut_large:", url_path="coverage"),
             st.Page("pages/audit/licences.py", title="Licences", icon=":material/gavel:", url_path="licences"),
             st.Page("pages/audit/contamination.py", title="Contamination", icon=":material/science:", url_path="contamination"),
+            st.Page("pages/audit/personal.py", title="Personal data", icon=":material/fingerprint:", url_path="personal"),
         ],
         "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],

@@ -29,6 +29,7 @@ from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
+from benchmarks.personal import case_personal
 
 RESULTS = Path(__file__).parent / "results"
 ALL: Mapping[str, Case] = {
@@ -43,6 +44,7 @@ ALL: Mapping[str, Case] = {
     "importance_dictionary": case_importance_dictionary,
     "label_issue": case_label_issue,
     "news_by_gold": case_news_by_gold,
+    "personal": case_personal,
 }
 
 

@@ -23,9 +23,10 @@ from curate.errors import InputError
 from curate.load import load, open_dataset
 from curate.measure import Tell, measure
 from curate.part import ReviewLog
+from curate.personal import Told, treated
 from curate.recipe import Recipe, dump_recipe
 from curate.relabel import relabelled
-from curate.reviews import fold, labels, read_log
+from curate.reviews import Review, fold, labels, read_log, spared
 from curate.scores import Scores, read_scores
 from curate.selection import Selection, select, selection_frame
 from curate.task import Task
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Export", "dataset_of", "export", "run", "selected_columns"]
 
 _GROUP_BYTES = 64 << 20
-PACKAGES = ("duckdb", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama")
+PACKAGES = (
+    *("duckdb", "numba", "numpy", "phonenumbers", "polars", "presidio-analyzer", "pyarrow"),
+    *("scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama"),
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,15 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         return result
     with whole_folder(folder) as temporary:
         decisions.write_parquet(temporary / "decisions.parquet")
-        _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet", labels(marked))
+        told = _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
         if log:
             (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
-        write_json(temporary / "manifest.json", _manifest(scores, selection, temporary))
+        personal = {} if recipe.personal is None else {"personal": told.as_json(recipe.personal)}
+        write_json(temporary / "manifest.json", {**_manifest(scores, selection, temporary), **personal})
     return result
 
 
@@ -145,24 +150,30 @@ def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np
     return score / mean if mean > 0 else np.ones_like(score)
 
 
-def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path, right: Mapping[str, str]) -> None:
+def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path, marked: Sequence[Review]) -> Told:
     """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
 
-    right: labels that people corrected, by row id.
+    Labels that people corrected and the treatment of personal data are applied to each group. Returns what was done about personal data.
     """
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     extra = selected_columns(scores, recipe, selection, decisions).to_arrow(compat_level=pl.CompatLevel.oldest())
-    source = pq.ParquetFile(scores.dataset.folder / "rows.parquet")
+    right, let, dataset = labels(marked), spared(marked), scores.dataset
+
+    def finished(rows: pa.Table, beside: pa.Table) -> tuple[pa.Table, Told]:
+        table = relabelled(_beside(rows, beside), dataset, right)
+        return (table, Told()) if recipe.personal is None else treated(table, dataset, recipe.personal, let)
+
+    source = pq.ParquetFile(dataset.folder / "rows.parquet")
     with source:
         if recipe.export.order != "file":
-            rows = source.read().take(pa.array(selection.order(recipe.export.order)))
-            pq.write_table(relabelled(_beside(rows, extra), scores.dataset, right), path, compression="zstd")
-            return
-        schema = relabelled(_beside(source.schema_arrow.empty_table(), extra.slice(0, 0)), scores.dataset, right).schema
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            table, told = finished(source.read().take(pa.array(selection.order(recipe.export.order))), extra)
+            pq.write_table(table, path, compression="zstd")
+            return told
+        empty, told = finished(source.schema_arrow.empty_table(), extra.slice(0, 0))
+        with pq.ParquetWriter(path, empty.schema, compression="zstd") as writer:
             held: list[pa.Table] = []
             position = done = 0
             for group in range(source.num_row_groups):  # written to be of bounded size (`curate.rows`)
@@ -170,11 +181,14 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
                 keep = selection.keep[position : position + table.num_rows]
                 position += table.num_rows
                 rows = table.filter(pa.array(keep))
-                held.append(relabelled(_beside(rows, extra.slice(done, rows.num_rows)), scores.dataset, right))
+                table, one = finished(rows, extra.slice(done, rows.num_rows))
+                held.append(table)
+                told += one
                 done += rows.num_rows
                 if sum(t.nbytes for t in held) >= _GROUP_BYTES or group == source.num_row_groups - 1:
                     writer.write_table(pa.concat_tables(held))
                     held = []
+    return told
 
 
 def _beside(left: Any, right: Any) -> Any:
@@ -194,7 +208,7 @@ def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, A
     from curate.weights import MODELS, identity
 
     def signal(task: Task) -> dict[str, Any]:
-        model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", *MODELS) if task.parameters.get(name)}
+        model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", "ner", *MODELS) if task.parameters.get(name)}
         state = {"skipped": task.skip} if task.skip else {}
         notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
         return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}

@@ -130,7 +130,7 @@ def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: En
     def part(start: int) -> Path:
         return parts / f"part-{start:012}.parquet"
 
-    where = "inline" if signal.model or dataset.rows < POOL_FROM else engine
+    where = "inline" if task.model or dataset.rows < POOL_FROM else engine
     work = partial(_run_batch, signal.name, dict(task.parameters))
     try:
         for found in run_batches(work, missing(), where):

@@ -16,6 +16,7 @@ __all__ = [
     "LicensePolicy",
     "LinkThreshold",
     "Part",
+    "Personal",
     "Rank",
     "ReviewLog",
     "ScoreThreshold",
@@ -158,6 +159,20 @@ class LicensePolicy(Part):
 def covers(pattern: str, key: str) -> bool:
     """Whether a pattern of a policy, with * for any letters, means a key or another pattern; case counts for nothing."""
     return fnmatchcase(key.lower(), pattern.lower().replace("[", "[[]"))
+
+
+class Personal(Part):
+    """What an export does about personal data (`curate.personal`).
+
+    treat: "redact" puts the type in its place, "mask" stars, "pseudonymise" a stand-in; "drop" drops the row. types: of those that the signal pii seeks, or
+    "all". columns: others, beside those of the text, in which the same values are treated. seed: of the stand-ins; the same one gives the same ones in every
+    export.
+    """
+
+    treat: Literal["redact", "mask", "pseudonymise", "drop"]
+    types: Literal["all"] | list[str] = "all"
+    columns: list[str] = []
+    seed: str = "curate"
 
 
 class ReviewLog(Part):

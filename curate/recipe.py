@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from curate.errors import InputError
-from curate.part import Budget, DatasetPart, Export, LicensePolicy, LinkThreshold, Part, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
+from curate.part import Budget, DatasetPart, Export, LicensePolicy, LinkThreshold, Part, Personal, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
 from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
@@ -36,19 +36,20 @@ class Recipe(Part):
     reviews: ReviewLog | None = None
     rank: Rank | None = None
     budget: Budget | None = None
+    personal: Personal | None = None
     export: Export = Export()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.export.weight == "score" and self.rank is None:
             raise ValueError("export.weight: score needs rank.score")
-        if taken := {"review", "license", "rank", "budget"} & {*self.thresholds}:
+        if taken := {"review", "license", "rank", "budget", "personal"} & {*self.thresholds}:
             raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        """Scores, Links and columns that each part rests on: by threshold, and by "license", "rank" and "budget"."""
+        """Scores, Links and columns that each part rests on: by threshold, and by "license", "rank", "budget" and "personal"."""
         found: dict[str, tuple[str, ...]] = {}
         for name, threshold in self.thresholds.items():
             keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""
@@ -61,6 +62,8 @@ class Recipe(Part):
             group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
             per = [group] if group and group not in [*Role] else []
             found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []))
+        if self.personal is not None:
+            found["personal"] = ("pii_count", "pii_spans")
         return found
 
     def with_threshold(self, name: str, threshold: Threshold | None) -> Recipe:
@@ -71,7 +74,7 @@ class Recipe(Part):
 
 def parse_recipe(given: Any, where: str) -> Recipe:
     """Check a recipe and write its defaults out: every signal's parameters, every signal that a threshold, its keeper, the policy on
-    licences, the rank or the budget needs.
+    licences, the rank, the budget or personal needs.
 
     Raises InputError naming the key and the valid ones.
     """
@@ -91,12 +94,21 @@ def parse_recipe(given: Any, where: str) -> Recipe:
     owners |= {name: name for name, signal in known.items() if signal.links}
     needed = dict.fromkeys([*recipe.signals, *(owners[c] for columns in recipe.reads.values() for c in columns if c in owners)])
     signals = {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}
+    if recipe.personal is not None:
+        _check_types(recipe.personal, signals["pii"], where)
     for name, threshold in recipe.thresholds.items():
         floor = signals.get(name, {}).get("floor")
         if isinstance(threshold, LinkThreshold) and floor is not None and threshold.limit < floor:
             what = f"the limit {threshold.limit} lies below the floor {floor}, and pairs below it are not known"
             raise InputError(f"{where}, thresholds.{name}", what, f"Raise the limit, or set signals.{name}.floor to {threshold.limit}")
     return recipe.model_copy(update={"signals": signals})
+
+
+def _check_types(personal: Personal, sought: Mapping[str, Any], where: str) -> None:
+    """Types that nothing seeks would be treated nowhere. A model names its own."""
+    unknown = [] if personal.types == "all" or sought["ner"] else [t for t in personal.types if t not in sought["types"]]
+    if unknown:
+        raise InputError(f"{where}, personal.types", f"{unknown[0]!r} is not among the types that are sought", f"Those are {', '.join(sought['types'])}")
 
 
 def _threshold(name: Any, given: Any, where: str) -> Threshold:
@@ -135,6 +147,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "rank": Rank,
         "uncertain": Uncertain,
         "budget": Budget,
+        "personal": Personal,
         "export": Export,
     }
     for step in reversed(path):

@@ -24,7 +24,7 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "tags"]
+__all__ = ["BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "spared", "tags"]
 
 BROUGHT = "opened"
 """The session of what an opened file brought with it: no undo takes that back."""
@@ -32,7 +32,7 @@ BROUGHT = "opened"
 MARKS = ("drop", "keep", "only", "clear")
 """Actions that say of rows whether they stay."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "recipe", "reset", "undo", "redo"]
+Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Review:
     """One decision.
 
     action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
-    parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; recipe: the thresholds and all else of `recipe`
-    hold from now on; reset: the same, and every mark is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; spare: what was found of the type `value`, or of
+    any, in `rows` is no personal data; recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo: of
+    the entry `of`. rows: row ids. at: UTC, ISO 8601.
     """
 
     action: Action
@@ -158,6 +159,16 @@ def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:
 def labels(marked: Sequence[Review]) -> Mapping[str, str]:
     """The right label by row id, as people last said; the given one may be among them."""
     return {row: review.value or "" for review in marked if review.action == "label" for row in review.rows}
+
+
+def spared(marked: Sequence[Review]) -> Mapping[str, frozenset[str] | None]:
+    """Types that are no personal data, by row id; None stands for all."""
+    found: dict[str, frozenset[str] | None] = {}
+    for review in marked:
+        for row in review.rows if review.action == "spare" else ():
+            held = found.get(row, frozenset())
+            found[row] = None if held is None or not review.value else held | {review.value}
+    return found
 
 
 def cuts(marked: Sequence[Review], links: str, row_ids: pl.Series) -> list[tuple[int, int]]:

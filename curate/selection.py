@@ -1,8 +1,8 @@
 """Decide: a pure function of scores, recipe and reviews. `keep`, one Boolean per threshold, rank, order and weight; nothing is measured here.
 
-Order of the funnel: reviews, score thresholds, the policy on licences, Links thresholds in the recipe's order, budget. A Links threshold sees only the rows
-that are still there, so a row is never dropped in favour of one that goes for another reason. Rows pinned by a review stay, whatever a threshold says, and are
-every keeper's favourites.
+Order of the funnel: reviews, score thresholds, the policy on licences, personal data where the recipe drops it, Links thresholds in the recipe's order, budget.
+A Links threshold sees only the rows that are still there, so a row is never dropped in favour of one that goes for another reason. Rows pinned by a review
+stay, whatever a threshold says, and are every keeper's favourites.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.links import Links
-from curate.part import Budget, LinkThreshold, Rank, ScoreThreshold
+from curate.part import Budget, LinkThreshold, Personal, Rank, ScoreThreshold
+from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
 from curate.rank import rank_score
 from curate.recipe import Recipe
-from curate.reviews import MARKS, Review, cuts, marks
+from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.scores import Scores
 from curate.signal import column_of, discover
 from curate.view import as_text
@@ -40,8 +41,8 @@ Floats = npt.NDArray[np.float64]
 class Selection:
     """Which rows stay, and why the others go.
 
-    drops: by threshold (and "review", "license", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links threshold,
-    int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
+    drops: by threshold (and "review", "license", "personal", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links
+    threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
     """
 
     drops: Mapping[str, Bools]
@@ -156,7 +157,7 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
-    """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank" and "budget"."""
+    """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget" and "personal"."""
     have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns)}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
     return {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
@@ -180,6 +181,8 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
         if "license_spdx" not in scores.frame.columns:
             raise InputError("licenses", f"the licence {_why_absent(scores, 'license_spdx')}", "Say which licence rows have, or take the policy out")
         drops["license"] = (verdicts(scores.frame["license_spdx"], recipe.licenses) == VERDICTS.index("deny")) & ~pinned
+    if recipe.personal is not None and recipe.personal.treat == "drop":
+        drops["personal"] = _personal(scores, recipe.personal, marked) & ~pinned
     left, itself = np.ones(rows, np.bool_), np.arange(rows, dtype=np.int32)
     for dropped in drops.values():
         left &= ~dropped
@@ -196,6 +199,13 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
     if recipe.budget is not None:
         drops["budget"] = left & ~_within(scores, recipe.budget, score, left, pinned)
     return Selection(drops, gives_way, score, rows)
+
+
+def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:
+    """True for the rows that hold personal data of the types that the recipe names. bool [rows]. Raises InputError where it was not sought."""
+    if "pii_spans" not in scores.frame.columns:
+        raise InputError("personal", f"pii {_why_absent(scores, 'pii')}", "Measure it first, or take personal out")
+    return holds(scores.frame["pii_spans"], scores.frame["row_id"], personal, spared(marked))
 
 
 def _rank(scores: Scores, rank: Rank) -> Floats:

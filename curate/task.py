@@ -36,6 +36,11 @@ class Task:
     needs: tuple[Task, ...]
     skip: str | None
 
+    @property
+    def model(self) -> str | None:
+        """Name of the model that it loads; None where it loads none."""
+        return _model(self.parameters)
+
     def folder(self, workspace: Workspace) -> Path:
         """Where its scores are kept."""
         return workspace.scores(self.key)
@@ -66,11 +71,17 @@ STATIC = {"wordllama": 4_000}
 """Rows a second of models that look words up instead of reading them."""
 
 
+NAMING = 20.0
+"""Rows a second where a signal is told to use a model that it can do without: a BERT of 110 million weights on two cores."""
+
+
 def seconds(task: Task, rows: int, characters: float) -> float:
     """Rough seconds to measure some rows, without what the task needs. characters: mean length of a row's text."""
     if task.signal.model and str(task.parameters.get("model")) in STATIC:
         return rows / STATIC[str(task.parameters["model"])]
     read = min(max(characters, 20), 4.4 * float(task.parameters.get("max_tokens", np.inf)))
+    if task.parameters.get("ner"):
+        return rows / NAMING
     return rows / task.signal.cost * (read / TYPICAL if task.signal.model else 1)
 
 
@@ -142,7 +153,8 @@ def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> li
 
 
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:
-    model = _identity(str(parameters["model"])) if parameters.get("model") else None
+    name = _model(parameters)
+    model = None if name is None else _identity(name)
     texts = [Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES]
     read = {input_view(i, parameters) for i in _read(dataset, signal, parameters)}
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
@@ -160,6 +172,10 @@ def _reference(given: str | Sequence[str]) -> list[str]:
         return [h for path in paths for h in ([path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])])]
     except InputError:
         return []  # `_lacks` says so
+
+
+def _model(parameters: Mapping[str, Any]) -> str | None:
+    return next((str(parameters[name]) for name in ("model", "ner") if parameters.get(name)), None)
 
 
 def _identity(model: str, parameter: str = "model") -> str:

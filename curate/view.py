@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -10,7 +11,7 @@ from curate.errors import InputError
 from curate.roles import Role, Roles, turn_fields
 from curate.signal import VIEWS
 
-__all__ = ["as_text", "available", "turns", "view"]
+__all__ = ["Source", "as_text", "available", "sources", "turns", "view"]
 
 ANSWERING = ("assistant", "gpt", "chatgpt", "bot", "bing", "bard", "model", "ai")
 """Speakers whose last turn is the response, in any case."""
@@ -53,6 +54,47 @@ def turns(roles: Roles, schema: Schema) -> pl.Expr:
     parts = [n for n in ("prompt", "context", "response") if available(n, roles, schema)]
     made = [pl.struct(pl.lit(n).alias("role"), _part(n, roles, schema).alias("content")) for n in parts]
     return (pl.concat_list(made) if made else pl.lit([], pl.List(pl.Struct({"role": pl.String, "content": pl.String})))).alias("turns")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One column's share of the view `text`: those of its texts from begin on to before end that are not null, joined by newlines.
+
+    texts: List(String), one a turn, or one for the whole column. field: the name of a turn's content, None without turns. begin, end: whole numbers, or null.
+    The view joins, by newlines too, the sources in order that are not empty.
+    """
+
+    column: str
+    field: str | None
+    texts: pl.Expr
+    begin: pl.Expr
+    end: pl.Expr
+
+
+def sources(roles: Roles, schema: Schema) -> list[Source]:
+    """What the view `text` is made of, in order."""
+    column = _turn_column(roles, schema)
+    parts = [n for n in ("prompt", "context", "response") if available(n, roles, schema)]
+    if column is not None and column in roles.get(Role.MESSAGES, ()):
+        return [*(_source(c, schema) for c in roles.get(Role.CONTEXT, ())), _source(column, schema)]
+    found: list[Source] = []
+    for name in parts:
+        named = roles.get(Role(name), ())
+        if column is not None and (name == "response" or (name == "prompt" and not named)):
+            whole, last = _source(column, schema), _last(column, schema).cast(pl.Int64)
+            begin, end = (last, last + 1) if name == "response" else (whole.begin, last.fill_null(whole.end))
+            found.append(Source(column, whole.field, whole.texts, begin, end))
+        else:
+            found += [_source(c, schema) for c in named]
+    return found
+
+
+def _source(column: str, schema: Schema) -> Source:
+    fields = turn_fields(schema[column])
+    if fields:
+        texts = _contents(column, schema)
+        return Source(column, fields[1], texts, pl.lit(0, pl.Int64), texts.list.len().cast(pl.Int64))
+    return Source(column, None, pl.concat_list(_as_text(pl.col(column), schema[column])), pl.lit(0, pl.Int64), pl.lit(1, pl.Int64))
 
 
 def _turn_column(roles: Roles, schema: Schema) -> str | None:

@@ -35,6 +35,7 @@ PAGES = {
     "coverage": "Coverage",
     "licences": "Licences",
     "contamination": "Contamination",
+    "personal": "Personal data",
     "thresholds": "Thresholds",
     "export": "Export",
 }

@@ -76,7 +76,10 @@ def _pills() -> None:
             label = "licences (waiting)" if note else "licences"
             told = f"Drops no row yet: {plain(note)}" if note else off
             st.button(label, "off-license", told, state.change, (now.model_copy(update={"licenses": None}),), icon=":material/close:", icon_position="right")
-        for name in {"rank", "budget"} & {*pending}:
+        if now.personal is not None:
+            words, note = f"personal data: {now.personal.treat}", "Leave personal data as it is"
+            st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
+        for name in {"rank", "budget", "personal"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
         if said := state.decided().marked:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
@@ -84,6 +87,10 @@ def _pills() -> None:
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")
             key, off = f"pill-{pill.of}", "Show all rows again"
             st.button(label, key, off, pills.close, (pill.of,), icon=":material/close:", icon_position="right")
+
+
+def _off_personal() -> None:
+    state.change(state.recipe().model_copy(update={"personal": None}))
 
 
 def _history() -> None:

@@ -95,6 +95,7 @@ def facts(position: int) -> None:
 
 
 def _said(value: Any) -> str:
+    value = value.to_list() if isinstance(value, pl.Series) else value
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 500 else text[:500] + "…"
 

@@ -31,7 +31,12 @@ BESIDE = Path(__file__).parent
 LISTED = 54  # characters of a text in a list of two; three lines at the least width
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
-WHY = {"review": "dropped by hand", "license": "the policy on licences denies its licence", "budget": "no room in the budget"}
+WHY = {
+    "review": "dropped by hand",
+    "license": "the policy on licences denies its licence",
+    "personal": "holds personal data",
+    "budget": "no room in the budget",
+}
 SHOWN = 20_000  # characters of a text that are drawn unasked
 
 

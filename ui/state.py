@@ -174,7 +174,7 @@ def set_threshold(name: str, threshold: Threshold | None) -> None:
 
 
 def mark(action: Action, row_ids: Sequence[str], value: str | None = None) -> None:
-    """Say of rows: drop, keep, only, clear, or tag with `value`."""
+    """Say of rows: drop, keep, only, clear, tag with `value`, or spare what was found of the type `value`."""
     _log(action, rows=tuple(row_ids), value=value)
 
 
@@ -224,11 +224,11 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 
 @once
 def waiting() -> dict[str, str]:
-    """Thresholds of the recipe, rank and budget, that rest on what is not measured yet, with the reason; they drop no row so far."""
+    """Thresholds of the recipe, rank, budget and personal, that rest on what is not measured yet, with the reason; they drop no row so far."""
     return unmeasured(scores(), recipe())
 
 
-UNDER = {"license": "licenses", "rank": "rank", "budget": "budget"}
+UNDER = {"license": "licenses", "personal": "personal", "rank": "rank", "budget": "budget"}
 """Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
 
 

@@ -19,6 +19,9 @@ left = [t.signal.name.replace("_", " ") for t in state.unused() if not t.skip]
 if left:
     st.caption(f"Not measured, so neither in the files nor in the recipe below: {', '.join(left)}.")
 
+if recipe.personal is not None:
+    st.caption(f"Personal data: {recipe.personal.treat}. The page Personal data shows what that does; the manifest says what was done.")
+
 if not selection.kept:
     st.warning("No row is kept: the files would be empty. Loosen a threshold, or undo.", icon=":material/filter_alt_off:")
 
