@@ -108,7 +108,8 @@ def _phone(value: str, key: bytes) -> str:
     core = re.split(r"\s?(?:x|ext)", value, maxsplit=1)[0]
     digits = [i for i, c in enumerate(core) if c.isdigit()]
     last = {*digits[-(6 if len(digits) > 8 else 5) :]}
-    return _shaped(value, key + re.sub(r"\D", "", value)[: -len(last)].encode(), lambda i: i not in last)
+    kept = "".join(c for i, c in enumerate(value) if c.isdigit() and i not in last)
+    return _shaped(value, key + kept.encode(), lambda i: i not in last)
 
 
 def _card(value: str, key: bytes) -> str:
