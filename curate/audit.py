@@ -81,7 +81,7 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
     for name, links in scores.links.items():
         told = recipe.thresholds.get(name)
         alike = told.limit if isinstance(told, LinkThreshold) else ALIKE
-        found[name] = {"rows": int(links.removed(np.array([alike], np.float32))[0]), "measured": int((links.twin >= 0).sum()), "keep": "below", "limit": alike}
+        found[name] = {"rows": int(links.removed(np.array([alike]))[0]), "measured": int((links.pairs.twin >= 0).sum()), "keep": "below", "limit": alike}
     if "license_spdx" in scores.frame.columns:
         kinds = scores.frame["license_spdx"].fill_null("not known").value_counts(sort=True)
         found["license_spdx"] = {str(name): int(rows) for name, rows in kinds.iter_rows()}
