@@ -94,8 +94,8 @@ def rates() -> None:
     if not found.judged:
         empty("No row is judged yet", "The rate and its interval stand here from the first judgement on.")
         return
-    names = ["all", *found.by]
-    each = [rate, *found.by.values()]
+    by = found.by if len(found.by) > 1 else {}
+    names, each = ["all", *by], [rate, *by.values()]
     told = [(n, r) for n, r in zip(names, each, strict=True) if r.value is not None]
     figure = go.Figure()
     x = [float(r.value or 0) for _, r in told]
@@ -135,7 +135,7 @@ def value() -> None:
     cells = beside("noise-worth", 1, 1, 1, 1)
     cells[0].metric("Rows kept", count(held.kept), f"{share(held.kept, held.rows)} of {count(held.rows)}", "off", delta_arrow="off")
     links = [int(d.sum()) for name, d in held.drops.items() if name in measured.links]
-    cells[1].metric("After duplicates", count(held.rows - sum(links)) if links else "no duplicate limit is set")
+    cells[1].metric("After duplicates", count(held.rows - sum(links)) if links else "–", None if links else "no limit is set", "off", delta_arrow="off")
     said = "–" if found.value is None else count(found.value)
     cells[2].metric("Effective information", said, f"{count(found.low)} to {count(found.high)}", "off", delta_arrow="off")
     weights = held.score[held.keep] if held.score is not None else None
