@@ -24,6 +24,7 @@ page = st.navigation(
             st.Page("pages/explore/row.py", title="One row", icon=":material/article:", url_path="row"),
         ],
         "Audit": [
+            st.Page("pages/audit/noise.py", title="Noise rate", icon=":material/percent:", url_path="noise"),
             st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels"),
             st.Page("pages/audit/annotators.py", title="Annotators", icon=":material/groups:", url_path="annotators"),
             st.Page("pages/audit/mismatch.py", title="Mismatch", icon=":material/difference:", url_path="mismatch"),

@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    audit = add("audit", "measure what a recipe says, and tell how noisy the data is and where")
+    audit.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    audit.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
+    audit.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -117,6 +122,37 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
                 continue
         print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured' if task.done(workspace) else 'not measured'}")
     return 2 if failed else 0
+
+
+def _audit(args: argparse.Namespace, tell: Any) -> int:
+    from curate.audit import audit
+    from curate.export import dataset_of
+    from curate.measure import measure
+    from curate.recipe import load_recipe
+    from curate.report import report_page
+    from curate.reviews import fold, read_log
+    from curate.scores import Scores, read_scores
+    from curate.workspace import Workspace, write_file
+
+    recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
+    dataset = dataset_of(recipe, workspace, None, tell)
+    tasks = read_scores(dataset, recipe, workspace).tasks
+    measure(dataset, tasks, workspace, args.engine, tell)
+    log = recipe.reviews
+    marked = fold(read_log(Path(log.path), log.lines) if log else read_log(workspace.reviews(dataset.fingerprint))).marked
+    marked = marked if log else tuple(r for r in marked if r.action in ("sample", "judge"))
+    found = audit(Scores(dataset, workspace, tasks), recipe, marked)
+    if args.out:
+        page = report_page(dataset.name, found).encode()
+        args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        write_file(args.out.absolute(), lambda path: Path(path).write_bytes(page))
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False))
+    elif args.out:
+        print(args.out.absolute())
+    else:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    return 0
 
 
 def _with_needs(tasks: Sequence[Any]) -> tuple[Any, ...]:
@@ -188,7 +224,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
     return serve(Workspace.at(args.workspace), file, args.port)
 
 
-_COMMANDS = {"run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+_COMMANDS = {"audit": _audit, "run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

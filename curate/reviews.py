@@ -32,7 +32,7 @@ BROUGHT = "opened"
 MARKS = ("drop", "keep", "only", "clear")
 """Actions that say of rows whether they stay."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "recipe", "reset", "undo", "redo"]
+Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "sample", "judge", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Review:
 
     action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
     parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; spare: what was found of the type `value`, or of
-    any, in `rows` is no personal data; recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo: of
-    the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    any, in `rows` is no personal data; sample: `rows` were drawn at random within the strata of the column `value`; judge: `by` finds `rows` good, bad or what
+    else `value` says (`curate.noise`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo:
+    of the entry `of`. rows: row ids. at: UTC, ISO 8601.
     """
 
     action: Action
@@ -131,7 +132,8 @@ def fold(log: Sequence[Review]) -> Decided:
     holds = [r for r in log if r.id not in undone and r.action not in ("undo", "redo")]
     recipes = [r.recipe for r in holds if r.recipe is not None]
     resets = [i for i, r in enumerate(holds) if r.action == "reset"]
-    marked = tuple(r for r in holds[resets[-1] + 1 if resets else 0 :] if r.action not in ("recipe", "reset"))
+    since = resets[-1] + 1 if resets else 0
+    marked = tuple(r for i, r in enumerate(holds) if r.action not in ("recipe", "reset") and (i >= since or r.action in ("sample", "judge")))
     return Decided(recipes[-1] if recipes else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
 
 

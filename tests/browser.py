@@ -29,6 +29,7 @@ PAGES = {
     "perplexity": "Perplexity",
     "rows": "Rows",
     "row": "One row",
+    "noise": "Noise rate",
     "labels": "Labels",
     "annotators": "Annotators",
     "mismatch": "Mismatch",

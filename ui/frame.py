@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from curate.jobs import Job
+from curate.noise import worth
 from curate.part import LinkThreshold, Threshold
 from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
@@ -28,6 +29,7 @@ def frame() -> None:
         else:
             st.metric("Dataset", plain(data.name), width="content")
             _kept()
+            _worth()
             _pills()
         with st.container(key="frame-end", horizontal=True, gap="small", width="content", vertical_alignment="center"):
             _jobs()
@@ -44,6 +46,18 @@ def _kept() -> None:
     else:
         kept = int(tokens[selection.keep].sum())
         st.metric("Tokens kept", f"{count(kept)} · {share(kept, int(tokens.sum()))}", width="content")
+
+
+def _worth() -> None:
+    """Effective information of the kept rows, once a sample was judged."""
+    held = state.selection()
+    found, about = worth(state.scores(), held.keep, held.score, state.noise_kept())
+    if found.value is None:
+        said = "no row judged yet" if not about["judged"] else "a stratum has no judged row"
+    else:
+        said = f"{count(found.value)} ({count(found.low)}–{count(found.high)})"
+    told = f"Rows kept × (1 − noise rate) × mean signal {about['mean_signal']:.2f}, with its 95 % interval; {about['judged']} judged rows. See Noise rate."
+    st.metric("Effective information", said, help=told, width="content")
 
 
 def in_words(name: str, threshold: Threshold) -> str:
@@ -81,7 +95,7 @@ def _pills() -> None:
             st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
         for name in {"rank", "budget", "personal"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
-        if said := state.decided().marked:
+        if said := [r for r in state.decided().marked if r.action not in ("sample", "judge")]:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in pills.every():
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")

@@ -16,6 +16,7 @@ import streamlit as st
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import list_datasets, open_dataset
+from curate.noise import Noise, noise
 from curate.part import DatasetPart, ReviewLog, Threshold
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import BROUGHT, Action, Decided, Review, append, fold, read_log
@@ -27,10 +28,12 @@ from curate.workspace import Workspace
 from ui.run import anew, once
 
 __all__ = [
+    "applied",
     "change",
     "dataset",
     "decided",
     "mark",
+    "noise_kept",
     "open_key",
     "recipe",
     "redo",
@@ -173,9 +176,9 @@ def set_threshold(name: str, threshold: Threshold | None) -> None:
     change(recipe().with_threshold(name, threshold))
 
 
-def mark(action: Action, row_ids: Sequence[str], value: str | None = None) -> None:
-    """Say of rows: drop, keep, only, clear, tag with `value`, or spare what was found of the type `value`."""
-    _log(action, rows=tuple(row_ids), value=value)
+def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: str = "") -> None:
+    """Say something of rows (`curate.reviews.Review`). by: who says it."""
+    _log(action, rows=tuple(row_ids), value=value, by=by)
 
 
 def undo() -> None:
@@ -233,18 +236,30 @@ UNDER = {"license": "licenses", "personal": "personal", "rank": "rank", "budget"
 
 
 @once
+def applied() -> Recipe:
+    """The recipe in force without what waits for a measurement."""
+    now = recipe()
+    pending = unmeasured(scores(), now)
+    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in pending}
+    return now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
+
+
+@once
 def selection() -> Selection:
     """Which rows stay by what can be applied of the recipe, and by the reviews."""
-    measured, now, said = scores(), recipe(), decided().marked
-    pending = unmeasured(measured, now)
-    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in pending}
-    now = now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
+    measured, now, said = scores(), applied(), decided().marked
     key = (now.model_dump_json(), tuple(r.id for r in said))
     held = st.session_state.get("selection")
     if held is None or held[0] is not measured or held[1] != key:
         held = st.session_state["selection"] = (measured, key, select(measured, now, said))
     found: Selection = held[2]
     return found
+
+
+@once
+def noise_kept() -> Noise | None:
+    """The noise rate among the kept rows, by the sample that people judged; None where none was drawn."""
+    return noise(scores(), decided().marked, selection().keep)
 
 
 @once

@@ -1,0 +1,173 @@
+"""The noise rate: which rows a stratified random sample draws, and what people's judgements of them say of all rows, with its interval.
+
+Only rows that were drawn count: rows that someone looked up, or that a queue brought, are no random sample. Judgements are entries of the log: "sample" holds
+the drawn rows and the column of its strata, "judge" one person's word on one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.agreement import Agreement, Ratings, agreement
+from curate.errors import InputError
+from curate.rate import Information, Rate, information, stratified, wilson
+from curate.reviews import Review
+from curate.scores import Scores
+from curate.view import as_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["KINDS", "Noise", "draw", "drawn", "noise", "strata", "worth"]
+
+Bools = npt.NDArray[np.bool_]
+KINDS = ("wrong label", "wrong answer", "not grounded", "duplicate", "off topic", "badly written", "other")
+"""Which kind of bad a row is. A judgement is "good", "unsure", "bad", or "bad: " and a kind."""
+ALL = "all rows"
+MOST = 50
+"""Strata that a sample may have; the smallest beyond are drawn from together."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What judgements of a sample say of all rows that are asked about.
+
+    rate: of all. by: rate of each stratum. sizes: rows of each. kinds: bad rows by kind. unsure: judged rows that nobody could tell; they count neither way.
+    drawn: rows of the sample; judged: those with a word. judges: by name. agreement: of two judges and more, on rows that both judged; empty where none.
+    """
+
+    rate: Rate
+    by: Mapping[str, Rate]
+    sizes: Mapping[str, int]
+    kinds: Mapping[str, int]
+    unsure: int
+    drawn: int
+    judged: int
+    judges: tuple[str, ...]
+    agreement: tuple[Agreement, ...]
+
+
+def strata(scores: Scores, column: str) -> pl.Series:
+    """The stratum of each row: its value in a column, role or score as text, the smallest beyond MOST as "other"; one for all where `column` is empty.
+
+    String [rows]. Raises InputError where there is no such column.
+    """
+    import polars as pl
+
+    if not column:
+        return pl.Series("stratum", [ALL]).new_from_index(0, scores.dataset.rows)
+    if column in scores.frame.columns:
+        values = scores.frame[column]
+    elif column in dict(scores.dataset.columns):
+        values = scores.dataset.scan().select(column).collect()[column]
+    elif scores.dataset.has(column):
+        values = scores.dataset.views([column]).collect()[column]
+    else:
+        raise InputError("strata", f"{column!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in scores.dataset.columns)}")
+    text = as_text(values).fill_null("none").alias("stratum")
+    common = text.value_counts().sort(["count", "stratum"], descending=[True, False])["stratum"]
+    return (
+        text
+        if len(common) <= MOST
+        else text.to_frame().select(pl.when(pl.col("stratum").is_in(common.head(MOST - 1).implode())).then("stratum").otherwise(pl.lit("other")))["stratum"]
+    )
+
+
+def draw(stratum: pl.Series, rows: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Positions of a stratified random sample in random order: in proportion, but two rows of each stratum at least. int64 [rows or a few more]."""
+    rng = np.random.default_rng(seed)
+    code = stratum.rank("dense").to_numpy().astype(np.int64) - 1
+    sizes = np.bincount(code)
+    wanted = np.minimum(sizes, np.maximum(2, np.floor(sizes / max(1, sizes.sum()) * rows).astype(np.int64)))
+    order = rng.permutation(len(code))
+    by = order[np.argsort(code[order], kind="stable")]
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    taken = by[np.arange(len(by)) - first < np.repeat(wanted, sizes)]
+    rest = np.setdiff1d(order, taken, assume_unique=True)
+    found = np.concatenate([taken, rng.permutation(rest)[: max(0, min(rows, len(code)) - len(taken))]])
+    return rng.permutation(found)
+
+
+def drawn(marked: Sequence[Review]) -> Review | None:
+    """The sample that holds: the last one drawn."""
+    return next((r for r in reversed(marked) if r.action == "sample"), None)
+
+
+def _words(marked: Sequence[Review], rows: frozenset[str]) -> dict[str, dict[str, str]]:
+    """Each judge's last word by row, of rows in the sample."""
+    found: dict[str, dict[str, str]] = {}
+    for review in marked:
+        if review.action == "judge" and review.value:
+            found.setdefault(review.by or "you", {}).update({row: review.value for row in review.rows if row in rows})
+    return {name: said for name, said in found.items() if said}
+
+
+def _settled(words: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """One word by row: what most judges said, "unsure" where as many say good as bad."""
+    found: dict[str, str] = {}
+    for row in dict.fromkeys(row for said in words.values() for row in said):
+        each = [said[row] for said in words.values() if row in said]
+        good, bad = sum(w == "good" for w in each), [w for w in each if w.startswith("bad")]
+        found[row] = "unsure" if good == len(bad) else "good" if good > len(bad) else max(sorted(set(bad)), key=bad.count)
+    return found
+
+
+def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None) -> Noise | None:
+    """The noise rate of all rows, or of those in `among` (bool [rows]), by the sample that holds; None where none was drawn.
+
+    Strata with fewer than one judged row leave the rate of all unknown.
+    """
+    sample = drawn(marked)
+    if sample is None:
+        return None
+    ids, column = scores.frame["row_id"], strata(scores, sample.value or "")
+    inside = np.ones(len(ids), np.bool_) if among is None else among
+    words = _words(marked, frozenset(sample.rows))
+    settled = _settled(words)
+    import polars as pl
+
+    at = pl.DataFrame({"id": ids, "stratum": column, "inside": inside}).filter(pl.col("id").is_in(list(settled)) & pl.col("inside"))
+    said = dict(zip(at["id"], at["stratum"], strict=True))
+    sizes = {str(k): int(n) for k, n in column.filter(pl.Series(inside)).value_counts(sort=True).iter_rows()}
+    counts = {name: [0, 0] for name in sizes}
+    kinds: dict[str, int] = {}
+    for row, word in settled.items():
+        if row in said and word != "unsure":
+            counts[said[row]][0] += word.startswith("bad")
+            counts[said[row]][1] += 1
+            if word.startswith("bad"):
+                kind = word.partition(": ")[2] or "not said"
+                kinds[kind] = kinds.get(kind, 0) + 1
+    rate = stratified({name: (sizes[name], bad, n) for name, (bad, n) in counts.items()})
+    unsure = sum(word == "unsure" and row in said for row, word in settled.items())
+    by = {name: wilson(bad, n) for name, (bad, n) in counts.items()}
+    return Noise(rate, by, sizes, kinds, unsure, len(sample.rows), len(said), tuple(words), _agree(words))
+
+
+def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:
+    """Agreement on good, bad and unsure among rows with two judges."""
+    rows = [row for row in dict.fromkeys(r for said in words.values() for r in said) if sum(row in said for said in words.values()) > 1]
+    if not rows:
+        return ()
+    values = ("bad", "good", "unsure")
+    code = np.array([[values.index(said[row].partition(":")[0]) if row in said else -1 for said in words.values()] for row in rows], np.int32)
+    return tuple(a for a in agreement(Ratings(code, values, tuple(words))) if a.value is not None)
+
+
+def worth(scores: Scores, keep: Bools, score: npt.NDArray[np.float64] | None, found: Noise | None) -> tuple[Information, dict[str, Any]]:
+    """Effective information of the kept rows, and what it rests on: rows × (1 - noise rate) × mean signal.
+
+    The mean signal is that of the recipe's rank score where it lies within 0 and 1, else 1. found: the noise rate among the kept rows.
+    """
+    rows = int(keep.sum())
+    inside = score[keep] if score is not None and rows else None
+    usable = inside is not None and bool(np.isfinite(inside).all()) and float(inside.min()) >= 0 and float(inside.max()) <= 1
+    signal = float(inside.mean()) if inside is not None and usable else 1.0
+    rate = found.rate if found is not None else Rate(0, 0, None, 0.0, 1.0)
+    about = {"rows": scores.dataset.rows, "kept": rows, "mean_signal": signal, "signal": "rank score" if usable else "none", "judged": rate.judged}
+    return information(rows, rate, signal), about

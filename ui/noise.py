@@ -1,0 +1,177 @@
+"""The noise page: a random sample drawn within strata, each row judged by a key, the rates with their intervals, and what the rows are worth."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import polars as pl
+import streamlit as st
+
+from curate.audit import audit
+from curate.noise import KINDS, draw, drawn, noise, strata, worth
+from curate.rate import kish, more_to_halve
+from curate.report import report_page
+from curate.roles import Role
+from ui import state
+from ui.charts import HAND, KEPT, escape, layout, show
+from ui.rows import row_link, row_text
+from ui.widgets import attempt, beside, count, empty, share
+
+__all__ = ["begin", "hand", "rates", "report", "value"]
+
+WHOLE = "no strata"
+
+
+def _columns() -> dict[str, str]:
+    """Columns that strata can be made of: roles and the cluster, by how they are called."""
+    data, frame = state.scores().dataset, state.scores().frame
+    found = {WHOLE: ""} | {str(role): str(role) for role in (Role.SOURCE, Role.LABEL, Role.SPLIT, Role.LICENSE) if role in data.roles}
+    return found | ({"cluster": "cluster_number"} if "cluster_number" in frame.columns else {})
+
+
+def _draw() -> None:
+    column, rows = _columns()[st.session_state["noise-strata"]], int(st.session_state["noise-rows"])
+
+    def taken() -> None:
+        at = draw(strata(state.scores(), column), rows, int(st.session_state["noise-seed"]))
+        state.mark("sample", state.scores().frame["row_id"].gather(at).to_list(), column)
+
+    attempt(taken)
+
+
+def begin() -> None:
+    """How the sample is drawn, and who judges."""
+    held = drawn(state.decided().marked)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Your name", key="noise-judge", placeholder="you", persist_state="session", help="Two judges of the same rows give an agreement")
+        with st.popover("Draw another sample" if held else "Draw a sample", icon=":material/casino:"):
+            st.selectbox("Within", list(_columns()), key="noise-strata", help="Rows are drawn from each value in proportion, two at least")
+            st.number_input("Rows", 10, 100_000, 100, key="noise-rows")
+            st.number_input("Seed", 0, 1 << 31, 0, key="noise-seed")
+            st.button("Draw", on_click=_draw, type="primary", key="noise-draw")
+            if held:
+                st.caption("What was judged of the old sample counts where the new one draws the same rows.")
+    if held is None:
+        empty("No sample is drawn yet", "A noise rate comes from rows drawn at random and judged by people. 100 rows tell a rate to about ten points.")
+        st.stop()
+
+
+def _say(row_id: str, word: str) -> None:
+    state.mark("judge", [row_id], word, str(st.session_state.get("noise-judge") or "").strip())
+
+
+def hand() -> None:
+    """The next row of the sample that this judge has not judged, and the keys."""
+    said, who = state.decided().marked, str(st.session_state.get("noise-judge") or "").strip()
+    sample = drawn(said)
+    assert sample is not None
+    mine = {row for r in said if r.action == "judge" and r.by == who for row in r.rows}
+    left = [row for row in sample.rows if row not in mine]
+    st.progress(
+        1 - len(left) / max(1, len(sample.rows)), f"{count(len(sample.rows) - len(left))} of {count(len(sample.rows), 'rows')} judged by {who or 'you'}"
+    )
+    ids = state.scores().frame["row_id"]
+    at = next((i for row in left if (i := ids.index_of(row)) is not None), None)
+    if at is None:
+        empty("Every row of the sample is judged", "Draw a larger sample, or let a second person judge these rows under another name.")
+        return
+    row = str(ids[at])
+    with st.container(horizontal=True, gap="small"):
+        st.button("Good", key="judge-good", on_click=_say, args=(row, "good"), shortcut="g", type="primary")
+        st.button("Bad", key="judge-bad", on_click=_say, args=(row, "bad"), shortcut="b")
+        st.button("Unsure", key="judge-unsure", on_click=_say, args=(row, "unsure"), shortcut="u", help="Counts neither way")
+        row_link(at, "All about this row")
+    with st.container(horizontal=True, gap="xsmall"):
+        for number, kind in enumerate(KINDS, 1):
+            st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=str(number), help="Bad, and of this kind")
+    row_text(at, 260)
+
+
+def rates() -> None:
+    """The rate in all and in each stratum with intervals, kinds, agreement, and how many more rows would halve the interval."""
+    found = noise(state.scores(), state.decided().marked)
+    assert found is not None
+    rate = found.rate
+    if not found.judged:
+        empty("No row is judged yet", "The rate and its interval stand here from the first judgement on.")
+        return
+    by = found.by if len(found.by) > 1 else {}
+    names, each = ["all", *by], [rate, *by.values()]
+    told = [(n, r) for n, r in zip(names, each, strict=True) if r.value is not None]
+    figure = go.Figure()
+    x = [float(r.value or 0) for _, r in told]
+    figure.add_scatter(
+        x=x,
+        y=[escape(n[:40]) for n, _ in told],
+        mode="markers",
+        marker={"color": KEPT, "size": 10},
+        error_x={
+            "array": [r.high - v for v, (_, r) in zip(x, told, strict=True)],
+            "arrayminus": [v - r.low for v, (_, r) in zip(x, told, strict=True)],
+            "color": HAND,
+        },
+        customdata=[[r.low, r.high, r.bad, r.judged] for _, r in told],
+        hovertemplate="%{y}: %{x:.1%}, 95 % interval %{customdata[0]:.1%} to %{customdata[1]:.1%}; %{customdata[2]} bad of %{customdata[3]}<extra></extra>",
+    )
+    unknown = f"{count(sum(r.value is None for r in each[1:]), 'strata')} without a judged row: the rate of all is not known yet"
+    title = unknown if rate.value is None else f"{rate.value:.1%} of rows are bad, between {rate.low:.1%} and {rate.high:.1%}"
+    layout(figure, title, 100 + 30 * max(2, len(told)))
+    figure.update_xaxes(title="share of bad rows, Wilson's 95 % interval", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_yaxes(autorange="reversed", type="category")
+    show(figure, "noise")
+    more = more_to_halve(rate)
+    parts = [f"{rate.bad} bad of {rate.judged} judged rows", f"{found.unsure} unsure, counted neither way"]
+    parts += [f"{count(more, 'more rows')} would halve the interval"] if more is not None else []
+    parts += [f"{kind}: {n}" for kind, n in sorted(found.kinds.items(), key=lambda k: -k[1])]
+    st.caption(" · ".join(parts))
+    for a in found.agreement:
+        st.caption(f"Agreement of {len(found.judges)} judges, {a.measure.replace('_', ' ')}: {a.value:.3f}")
+
+
+def value() -> None:
+    """What the kept rows are worth, in all and by stratum."""
+    held, measured = state.selection(), state.scores()
+    found, about = worth(measured, held.keep, held.score, state.noise_kept())
+    st.subheader("What the rows are worth")
+    cells = beside("noise-worth", 1, 1, 1, 1)
+    cells[0].metric("Rows kept", count(held.kept), f"{share(held.kept, held.rows)} of {count(held.rows)}", "off", delta_arrow="off")
+    links = [int(d.sum()) for name, d in held.drops.items() if name in measured.links]
+    cells[1].metric("After duplicates", count(held.rows - sum(links)) if links else "–", None if links else "no limit is set", "off", delta_arrow="off")
+    said = "–" if found.value is None else count(found.value)
+    cells[2].metric("Effective information", said, f"{count(found.low)} to {count(found.high)}", "off", delta_arrow="off")
+    weights = held.score[held.keep] if held.score is not None else None
+    usable = weights is not None and bool((weights >= 0).all())
+    cells[3].metric(
+        "Kish's effective size",
+        count(kish(weights)) if usable and weights is not None else count(held.kept),
+        "weights by score" if usable else "equal weights",
+        "off",
+        delta_arrow="off",
+    )
+    signal = "the rank score" if about["signal"] != "none" else "no rank score within 0 and 1, so 1"
+    st.caption(f"Rows kept × (1 − noise rate among them) × mean signal ({about['mean_signal']:.2f}; {signal}).")
+    among = state.noise_kept()
+    if among is not None and len(among.by) > 1:
+        rows = [
+            {
+                "stratum": n,
+                "rows kept": among.sizes[n],
+                "judged": r.judged,
+                "bad": r.bad,
+                "worth, low": among.sizes[n] * (1 - r.high),
+                "worth, high": among.sizes[n] * (1 - r.low),
+            }
+            for n, r in among.by.items()
+        ]
+        st.dataframe(pl.DataFrame(rows), hide_index=True)
+
+
+def report() -> None:
+    """The audit as one file that opens without a network; what the recipe waits for is left out of it."""
+    measured, said, now = state.scores(), state.decided().marked, state.applied()
+    name = measured.dataset.name
+
+    def page() -> bytes:
+        return report_page(name, audit(measured, now, said)).encode()
+
+    st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=":material/description:", on_click="ignore", key="report")
+    st.caption("Counts and rates with their intervals, no text of any row.")
