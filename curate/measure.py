@@ -257,6 +257,8 @@ def _batches(dataset: Dataset, task: Task, workspace: Workspace) -> Iterator[tup
 
 def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None, Notes]:
     del engine  # a dataset-scope signal sees all rows at once, here
+    import polars as pl
+
     names, extra = _views(dataset, task), _needed(task, workspace)
     parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
     if (column := slice_column(dataset, task.parameters)) is not None:

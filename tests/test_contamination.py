@@ -195,7 +195,7 @@ def test_a_recipe_drops_what_several_files_hold(tmp_path: Path) -> None:
     assert plan(data, recipe.signals)[0].key != task.key
     (tmp_path / "held" / "b.csv").unlink()
     assert "cannot read its reference" in str(plan(data, recipe.signals)[0].skip)
-    assert plan(data, {"contamination": {}})[-1].skip == "needs the parameter reference: a dataset to compare with"
+    assert plan(data, {"contamination": {}})[-1].skip == "needs the parameter reference: evaluation files"
 
 
 def test_a_paraphrase_is_named_and_is_no_leak(tmp_path: Path, workspace: Workspace) -> None:
