@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.agreement import Agreement, Ratings, agreement
-from curate.errors import InputError
 from curate.rate import Information, Rate, information, stratified, wilson
 from curate.reviews import Review
 from curate.scores import Scores
@@ -61,15 +60,7 @@ def strata(scores: Scores, column: str) -> pl.Series:
 
     if not column:
         return pl.Series("stratum", [ALL]).new_from_index(0, scores.dataset.rows)
-    if column in scores.frame.columns:
-        values = scores.frame[column]
-    elif column in dict(scores.dataset.columns):
-        values = scores.dataset.scan().select(column).collect()[column]
-    elif scores.dataset.has(column):
-        values = scores.dataset.views([column]).collect()[column]
-    else:
-        raise InputError("strata", f"{column!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in scores.dataset.columns)}")
-    text = as_text(values).fill_null("none").alias("stratum")
+    text = as_text(scores.column(column, "strata")).fill_null("none").alias("stratum")
     common = text.value_counts().sort(["count", "stratum"], descending=[True, False])["stratum"]
     return (
         text
@@ -117,6 +108,18 @@ def _settled(words: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return found
 
 
+def _coded(stratum: pl.Series) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The strata in order of their names, and the number of each row's. int32 [rows]."""
+    names = sorted(stratum.unique().to_list())
+    return names, (stratum.rank("dense").to_numpy().astype(np.int32) - 1 if len(stratum) else np.zeros(0, np.int32))
+
+
+def _places(rows: Sequence[str], ids: pl.Series) -> dict[str, int]:
+    """Positions of rows by id; those that the dataset does not have are passed over."""
+    there = ids.is_in(list(rows)).arg_true()
+    return dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
+
+
 def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None) -> Noise | None:
     """The noise rate of all rows, or of those in `among` (bool [rows]), by the sample that holds; None where none was drawn.
 
@@ -125,28 +128,25 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None) 
     sample = drawn(marked)
     if sample is None:
         return None
-    ids, column = scores.frame["row_id"], strata(scores, sample.value or "")
-    inside = np.ones(len(ids), np.bool_) if among is None else among
+    names, code = scores.once(("strata", sample.value or ""), lambda: _coded(strata(scores, sample.value or "")))
+    place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
     words = _words(marked, frozenset(sample.rows))
-    settled = _settled(words)
-    import polars as pl
-
-    at = pl.DataFrame({"id": ids, "stratum": column, "inside": inside}).filter(pl.col("id").is_in(list(settled)) & pl.col("inside"))
-    said = dict(zip(at["id"], at["stratum"], strict=True))
-    sizes = {str(k): int(n) for k, n in column.filter(pl.Series(inside)).value_counts(sort=True).iter_rows()}
+    settled = {row: word for row, word in _settled(words).items() if row in place and (among is None or among[place[row]])}
+    sized = np.bincount(code if among is None else code[among], minlength=len(names))
+    sizes = {name: int(n) for name, n in zip(names, sized, strict=True) if n}
     counts = {name: [0, 0] for name in sizes}
     kinds: dict[str, int] = {}
     for row, word in settled.items():
-        if row in said and word != "unsure":
-            counts[said[row]][0] += word.startswith("bad")
-            counts[said[row]][1] += 1
-            if word.startswith("bad"):
-                kind = word.partition(": ")[2] or "not said"
-                kinds[kind] = kinds.get(kind, 0) + 1
+        if word != "unsure":
+            bad = word.startswith("bad")
+            counts[names[code[place[row]]]][0] += bad
+            counts[names[code[place[row]]]][1] += 1
+            kind = word.partition(": ")[2] or "not said"
+            kinds |= {kind: kinds.get(kind, 0) + 1} if bad else {}
     rate = stratified({name: (sizes[name], bad, n) for name, (bad, n) in counts.items()})
-    unsure = sum(word == "unsure" and row in said for row, word in settled.items())
+    unsure = sum(word == "unsure" for word in settled.values())
     by = {name: wilson(bad, n) for name, (bad, n) in counts.items()}
-    return Noise(rate, by, sizes, kinds, unsure, len(sample.rows), len(said), tuple(words), _agree(words))
+    return Noise(rate, by, sizes, kinds, unsure, len(sample.rows), len(settled), tuple(words), _agree(words))
 
 
 def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.dataset import Dataset
+from curate.errors import InputError
 from curate.links import Links, read_links
 from curate.recipe import Recipe
 from curate.task import Task, plan
@@ -64,6 +65,16 @@ class Scores:
 
         path = self.measured[signal].folder(self.workspace) / f"{name}.parquet"
         return pl.read_parquet(path) if path.exists() else None
+
+    def column(self, name: str, where: str) -> pl.Series:
+        """A score, a column of the dataset or the column of a role, one value a row. Raises InputError where `name` is none of them, naming `where`."""
+        if name in self.frame.columns:
+            return self.frame[name]
+        if name in dict(self.dataset.columns):
+            return self.dataset.scan().select(name).collect()[name]
+        if self.dataset.has(name):
+            return self.dataset.views([name]).collect()[name]
+        raise InputError(where, f"{name!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in self.dataset.columns)}")
 
     @cached_property
     def lengths(self) -> pl.Series:

@@ -243,15 +243,7 @@ def _groups(scores: Scores, per: str | None) -> npt.NDArray[np.int64]:
 
     if per is None:
         return np.zeros(scores.dataset.rows, np.int64)
-    name = {"cluster": "cluster_number"}.get(per, per)
-    if name in scores.frame.columns:
-        column = scores.frame[name]
-    elif name in dict(scores.dataset.columns):
-        column = scores.dataset.scan().select(name).collect()[name]
-    elif scores.dataset.has(name):
-        column = scores.dataset.views([name]).collect()[name]
-    else:
-        raise InputError("budget.per", f"{per!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in scores.dataset.columns)}")
+    column = scores.column({"cluster": "cluster_number"}.get(per, per), "budget.per")
     return as_text(column).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 

@@ -43,6 +43,15 @@ def _slice(column: pl.Series, given: str) -> npt.NDArray[np.bool_]:
     return inside
 
 
+def _check(buckets: int, smoothing: float, both: bool) -> None:
+    if not 1 <= buckets <= MOST:
+        raise InputError("signals.importance.buckets", f"{buckets} is out of range", f"Give 1 to {MOST}, such as 262144")
+    if not 0 < smoothing <= 1:
+        raise InputError("signals.importance.smoothing", f"{smoothing} is no share", "Give more than 0 and at most 1, such as 0.3")
+    if both:
+        raise InputError("signals.importance", "has both a reference and a slice", "Give one of them")
+
+
 def compute(
     table: pa.Table,
     *,
@@ -65,12 +74,7 @@ def compute(
     from curate.ngram import ngram_losses
     from curate.reference import read_reference
 
-    if not 1 <= buckets <= MOST:
-        raise InputError("signals.importance.buckets", f"{buckets} is out of range", f"Give 1 to {MOST}, such as 262144")
-    if not 0 < smoothing <= 1:
-        raise InputError("signals.importance.smoothing", f"{smoothing} is no share", "Give more than 0 and at most 1, such as 0.3")
-    if reference and slice:
-        raise InputError("signals.importance", "has both a reference and a slice", "Give one of them")
+    _check(buckets, smoothing, bool(reference and slice))
     text = pl.Series("of", table["of"], dtype=pl.String)
     gold = _slice(pl.Series(table["slice"]), slice) if slice else read_reference([reference] if reference else [], of)["text"].alias("of")
     found = ngram_losses(text, gold, buckets, smoothing)
