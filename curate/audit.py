@@ -88,6 +88,14 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
+def _twins(scores: Scores, selection: Selection) -> int:
+    """Rows that give way to a twin: by the recipe's limits, or where it sets none by the kind of duplicates that removes most at ALIKE."""
+    drops = [selection.drops[name] for name in scores.links if name in selection.drops]
+    if drops:
+        return int(np.logical_or.reduce(drops).sum())
+    return max((int(links.removed(np.array([ALIKE]))[0]) for links in scores.links.values()), default=0)
+
+
 def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict[str, Any]:
     """What is known of a dataset's quality, as plain data; every rate with its interval and what it rests on, None where nothing is known."""
     selection: Selection = select(scores, recipe, marked)
@@ -95,14 +103,11 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     value, about = worth(scores, selection.keep, selection.score, among)
     weights = selection.score[selection.keep] if selection.score is not None else None
     usable = weights is not None and len(weights) and bool(np.isfinite(weights).all() and (weights >= 0).all())
-    twins = np.zeros(selection.rows, np.bool_)
-    for name in scores.links:
-        twins |= selection.drops.get(name, twins)
     told, consensus = _annotations(scores)
     return {
         "rows": selection.rows,
         "kept": selection.kept,
-        "rows_after_duplicates": int((~twins).sum()),
+        "rows_after_duplicates": selection.rows - _twins(scores, selection),
         "kish_effective_size": kish(weights) if usable and weights is not None else float(selection.kept),
         "noise_rate": _noise(noise(scores, marked)),
         "effective_information": {"value": value.value, "low": value.low, "high": value.high, **about, "noise_rate_of_kept": _noise(among)},

@@ -71,7 +71,7 @@ def report_page(name: str, found: Mapping[str, Any]) -> str:
         named = {k: v for k, v in found["consensus"].items() if isinstance(v, dict)}
         parts.append(_table(["value", *(n.replace("_", " ") for n in named)], [(v, *(c[v] for c in named.values())) for v in told["prevalence"]]))
     checks = {n: c for n, c in found["checks"].items() if "rows" in c}
-    seen = [(n, c["rows"], c["measured"], f"{c['keep']} {c['limit']:g}" if "limit" in c else "flag") for n, c in checks.items()]
+    seen = [(n, c["rows"], c["measured"], f"{'≤' if c['keep'] == 'below' else '≥'} {c['limit']:g}" if "limit" in c else "flag") for n, c in checks.items()]
     parts += ["<h2>Checks</h2>", _table(["check", "rows found", "rows measured", "kept where"], seen) if seen else "<p>Nothing was measured.</p>"]
     if "license_spdx" in found["checks"]:
         parts += ["<h2>Licences</h2>", _table(["licence", "rows"], found["checks"]["license_spdx"].items())]

@@ -133,6 +133,7 @@ def test_the_command_tells_what_was_judged_and_the_report_quotes_no_row(tmp_path
     assert worth["low"] < worth["value"] < worth["high"]
     assert told["agreement"] is None
     assert told["checks"]["near_duplicate"]["rows"] == 10
+    assert told["rows_after_duplicates"] == 30
     text = page.read_text(encoding="utf-8")
     assert "20.0%" in text
     assert "<script" not in text
