@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from curate.advice import advice
 from curate.agreement import agreement
 from curate.annotation import ratings
 from curate.consensus import dawid_skene, majority
@@ -21,7 +22,7 @@ from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import Selection, select
 
-__all__ = ["audit"]
+__all__ = ["audit", "copies"]
 
 ALIKE = 0.8
 """Limit at which duplicates are counted where the recipe sets none: rows but one of each group that is linked there."""
@@ -88,12 +89,12 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def _twins(scores: Scores, selection: Selection) -> int:
-    """Rows that give way to a twin: by the recipe's limits, or where it sets none by the kind of duplicates that removes most at ALIKE."""
+def copies(scores: Scores, selection: Selection) -> int | None:
+    """Rows that give way to a twin: by the recipe's limits, or where it sets none by the kind of duplicates that removes most at ALIKE; None if unknown."""
     drops = [selection.drops[name] for name in scores.links if name in selection.drops]
     if drops:
         return int(np.logical_or.reduce(drops).sum())
-    return max((int(links.removed(np.array([ALIKE]))[0]) for links in scores.links.values()), default=0)
+    return max((int(links.removed(np.array([ALIKE]))[0]) for links in scores.links.values()), default=None)
 
 
 def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict[str, Any]:
@@ -104,15 +105,17 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     weights = selection.score[selection.keep] if selection.score is not None else None
     usable = weights is not None and len(weights) and bool(np.isfinite(weights).all() and (weights >= 0).all())
     told, consensus = _annotations(scores)
+    twins = copies(scores, selection)
     return {
         "rows": selection.rows,
         "kept": selection.kept,
-        "rows_after_duplicates": selection.rows - _twins(scores, selection),
+        "rows_after_duplicates": None if twins is None else selection.rows - twins,
         "kish_effective_size": kish(weights) if usable and weights is not None else float(selection.kept),
         "noise_rate": _noise(noise(scores, marked)),
         "effective_information": {"value": value.value, "low": value.low, "high": value.high, **about, "noise_rate_of_kept": _noise(among)},
         "agreement": told,
         "consensus": consensus,
         "checks": _checks(scores, recipe),
+        "advice": advice(selection.kept, among.rate if among else None, selection.rows, twins),
         "dropped": {name: int(mask.sum()) for name, mask in selection.drops.items()},
     }

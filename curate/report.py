@@ -50,7 +50,7 @@ def report_page(name: str, found: Mapping[str, Any]) -> str:
     noise, worth = found["noise_rate"], found["effective_information"]
     parts = [
         f"<h1>Audit of {escape(name)}</h1>",
-        f"<p>{found['rows']:,} rows, {found['kept']:,} kept by the recipe, {found['rows_after_duplicates']:,} after duplicates; "
+        f"<p>{found['rows']:,} rows, {found['kept']:,} kept by the recipe, {_said(found['rows_after_duplicates'])} after duplicates; "
         f"Kish's effective size {found['kish_effective_size']:,.0f}.</p>",
         f"<h2>Noise rate</h2><p>{escape(_rate(noise))}</p>",
     ]
@@ -63,6 +63,8 @@ def report_page(name: str, found: Mapping[str, Any]) -> str:
         parts.append(f'<p class="note">{noise["more_to_halve"]:,} more judged rows would halve the interval.</p>')
     parts.append(f"<h2>Effective information</h2><p>{escape(_worth(worth))}: {worth['kept']:,} rows kept × (1 − their noise rate) × mean signal ")
     parts.append(f"{worth['mean_signal']:.2f} ({'the rank score' if worth['signal'] != 'none' else 'no rank score within 0 and 1, so 1'}).</p>")
+    if found["advice"]:
+        parts.append(f"<h2>What would help</h2><ul>{''.join(f'<li>{escape(s)}</li>' for s in found['advice'])}</ul>")
     if found["agreement"] is not None:
         told = found["agreement"]
         rows = [(m.replace("_", " "), told[m], *span) for m, span in told["intervals"].items()]

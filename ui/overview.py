@@ -10,6 +10,8 @@ import polars as pl
 import streamlit as st
 
 from curate import overview
+from curate.advice import advice
+from curate.audit import copies
 from curate.dataset import Dataset
 from curate.selection import row_tokens
 from curate.task import Task
@@ -17,7 +19,7 @@ from ui import measuring, state
 from ui.charts import KEPT, escape, layout, show
 from ui.widgets import count, share
 
-__all__ = ["columns", "counts_chart", "facts", "problems", "signals_table"]
+__all__ = ["columns", "counts_chart", "facts", "next_steps", "problems", "signals_table"]
 
 
 WIDTHS = {"signal": 130, "state": 105, "time": 130, "note": 360, "what it measures": 620}
@@ -33,6 +35,12 @@ def facts() -> None:
     middle = f"{np.partition(tokens, data.rows // 2)[data.rows // 2]:,}" if tokens is not None and data.rows else "–"
     shown[2].metric("Tokens a row, median", middle)
     shown[3].metric("Lines set aside", count(data.rejected), help="Lines that could not be read; they are in rejected.jsonl beside the dataset")
+
+
+def next_steps() -> list[str]:
+    """Whether more rows or cleaner rows would help, by what was measured and judged; empty while nothing is."""
+    held, measured, noise = state.selection(), state.scores(), state.noise_kept()
+    return advice(held.kept, noise.rate if noise else None, held.rows, copies(measured, held))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -1,6 +1,6 @@
 import streamlit as st
 
-from ui.overview import columns, counts_chart, facts, problems, signals_table
+from ui.overview import columns, counts_chart, facts, next_steps, problems, signals_table
 from ui.widgets import empty, head, need_dataset
 
 head("Overview", "What is in this dataset, and what is already known about it?")
@@ -11,6 +11,12 @@ found = problems()
 if found:
     st.subheader("Found while reading")
     for sentence in found:
+        st.text(f"• {sentence}")
+
+steps = next_steps()
+if steps:
+    st.subheader("What would help")
+    for sentence in steps:
         st.text(f"• {sentence}")
 
 left, right = st.columns(2, gap="large")
