@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
-import os
 import re
 import shutil
 from collections import Counter
@@ -17,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import STATIC, Work, loaded, rows_file
+from benchmarks.news import SKIPPED, read_news
 from curate.measure import measure
 from curate.task import plan
 
@@ -89,17 +87,15 @@ def case_coverage(rows: int, folder: Path) -> Work:
 def case_news_by_gold(rows: int, folder: Path) -> Work:
     """Rows of one class of news ranked by 100 and 500 gold rows of it: AUROC, mean of four classes, as measured and by DSIR's own settings."""
     del folder
-    shared = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "noisyag-news"
-    if rows != 10_000 or not shared.exists():
-        return lambda: {"skipped": "it is one set of 10,000 rows, beside the project"}
+    read = read_news(rows)
+    if read is None:
+        return lambda: {**SKIPPED}
     import polars as pl
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.metrics import roc_auc_score
 
     from curate.ngram import ngram_losses
 
-    with gzip.open(shared / "samples10000valMed.csv.gz", "rt", encoding="utf-8") as file:
-        read = list(csv.DictReader(file))
     texts, kind = [row["text"] for row in read], np.array([int(row["gt"]) for row in read])
     hashed: dict[str, Any] = {"n_features": BUCKETS, "ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]+", "alternate_sign": False, "norm": None}
     counts = HashingVectorizer(**hashed).transform(texts)

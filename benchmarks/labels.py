@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Work
+from benchmarks.news import SKIPPED, read_news
 
 __all__ = ["case_label_issue"]
 
@@ -21,17 +19,15 @@ Floats = npt.NDArray[np.float32]
 def case_label_issue(rows: int, folder: Path) -> Work:
     """Out-of-fold self-confidence by words, by the embedding, by the closest rows, and by the mean that the signal takes."""
     del folder
-    shared = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "noisyag-news"
-    if rows != 10_000 or not shared.exists():
-        return lambda: {"skipped": "it is one set of 10,000 rows, beside the project"}
+    read = read_news(rows)
+    if read is None:
+        return lambda: {**SKIPPED}
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.metrics import roc_auc_score
 
     from curate.label import counted, expected, fitted
     from curate.models import embedding_model
 
-    with gzip.open(shared / "samples10000valMed.csv.gz", "rt", encoding="utf-8") as file:
-        read = list(csv.DictReader(file))
     texts, code = [row["text"] for row in read], np.array([int(row["label"]) for row in read], np.int32)
     wrong = np.array([row["label"] != row["gt"] for row in read])
 

@@ -14,13 +14,13 @@ from curate.advice import advice
 from curate.agreement import agreement
 from curate.annotation import ratings
 from curate.consensus import dawid_skene, majority
-from curate.noise import Noise, noise, worth
-from curate.part import LinkThreshold
-from curate.rate import Rate, kish, more_to_halve
+from curate.noise import Noise, effective_size, noise, worth
+from curate.part import LinkThreshold, ScoreThreshold
+from curate.rate import Rate, more_to_halve
 from curate.recipe import Recipe
 from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import Selection, select
+from curate.selection import Selection, score_values, select, threshold_mask
 
 __all__ = ["audit", "copies"]
 
@@ -52,8 +52,9 @@ def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] 
     methods = {"majority": by_votes, "dawid_skene": modelled}
     consensus: dict[str, Any] = {name: {n: int((label == i).sum()) for i, n in enumerate(names)} for name, label in methods.items()}
     consensus["rows_apart"] = int((by_votes != modelled).sum())
-    found = {a.measure: a.value for a in agreement(given)}
-    intervals = {a.measure: [a.low, a.high] for a in agreement(given)}
+    measures = agreement(given)
+    found = {a.measure: a.value for a in measures}
+    intervals = {a.measure: [a.low, a.high] for a in measures}
     total = given.counts.sum(0)
     prevalence = {n: float(total[i] / max(1, total.sum())) for i, n in enumerate(names)}
     return {**found, "intervals": intervals, "prevalence": prevalence, "raters": len(given.raters)}, consensus
@@ -77,8 +78,8 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
             if values.dtype == pl.Boolean:
                 found[column.name] = {"rows": int(values.sum() or 0), "measured": known}
             elif values.dtype.is_numeric() and isinstance(limit, int | float) and keep in ("above", "below"):
-                beyond = (values > limit) if keep == "below" else (values < limit)
-                found[column.name] = {"rows": int(beyond.sum() or 0), "measured": known, "keep": keep, "limit": float(limit)}
+                beyond = threshold_mask(score_values(scores, column.name), ScoreThreshold(keep=keep, limit=limit))
+                found[column.name] = {"rows": int(beyond.sum()), "measured": known, "keep": keep, "limit": float(limit)}
     for name, links in scores.links.items():
         told = recipe.thresholds.get(name)
         alike = told.limit if isinstance(told, LinkThreshold) else ALIKE
@@ -102,15 +103,13 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     selection: Selection = select(scores, recipe, marked)
     among = noise(scores, marked, selection.keep)
     value, about = worth(scores, selection.keep, selection.score, among)
-    weights = selection.score[selection.keep] if selection.score is not None else None
-    usable = weights is not None and len(weights) and bool(np.isfinite(weights).all() and (weights >= 0).all())
     told, consensus = _annotations(scores)
     twins = copies(scores, selection)
     return {
         "rows": selection.rows,
         "kept": selection.kept,
         "rows_after_duplicates": None if twins is None else selection.rows - twins,
-        "kish_effective_size": kish(weights) if usable and weights is not None else float(selection.kept),
+        "kish_effective_size": effective_size(selection)[0],
         "noise_rate": _noise(noise(scores, marked)),
         "effective_information": {"value": value.value, "low": value.low, "high": value.high, **about, "noise_rate_of_kept": _noise(among)},
         "agreement": told,

@@ -93,7 +93,7 @@ def ordered(scores: Scores, by: str, descending: bool = False) -> Ints:
 
     if by not in sortable(scores):
         raise InputError(by, "rows cannot be ordered by it", f"Choose one of {', '.join(sortable(scores)) or 'none'}")
-    column = scores.frame[by] if by in scores.frame.columns else scores.dataset.scan().select(by).collect()[by]
+    column = scores.column(by, by)
     if column.dtype.is_float():
         column = column.fill_nan(None)
     rank = column.rank("dense").cast(pl.Int64)

@@ -80,21 +80,29 @@ def sentences(text: str) -> list[str]:
     return found or ([text.strip()] if text.strip() else [])
 
 
+def _number(text: str) -> str:
+    return text.strip("+%").replace(",", "")
+
+
 def unsupported(prompt: str, context: str, response: str) -> list[Span]:
     """Dates, numbers and names of the response that neither its context nor its prompt holds, in order; none overlaps another.
 
     Names are words with a capital that do not begin a sentence; where the response has no small letter or the other texts have no capital, none is told.
     """
-    known = " ".join(_plain(f"{prompt}\n{context}"))
-    numbers = {m.group().strip("+%").replace(",", "") for m in NUMBER.finditer(f"{prompt}\n{context}")}
+    given = f"{prompt}\n{context}"
+    known = f" {' '.join(_plain(given))} "
+    numbers = {_number(m.group()) for m in NUMBER.finditer(given)}
     cased = any(a.islower() for a in response) and any(a.isupper() for a in prompt + context)
     found: list[Span] = []
+    taken = bytearray(len(response))
     for kind, pattern in (("date", DATE), ("number", NUMBER), ("name", NAME)):
         for m in pattern.finditer(response):
-            if any(m.start() < s.end and s.start < m.end() for s in found) or (kind == "name" and not cased):
+            if any(taken[m.start() : m.end()]) or (kind == "name" and not cased):
                 continue
-            held = m.group().strip("+%").replace(",", "") in numbers if kind == "number" else f" {' '.join(_plain(m.group()))} " in f" {known} "
-            found += [] if held else [Span(kind, m.start(), m.end())]
+            held = _number(m.group()) in numbers if kind == "number" else f" {' '.join(_plain(m.group()))} " in known
+            if not held:
+                found.append(Span(kind, m.start(), m.end()))
+                taken[m.start() : m.end()] = b"\1" * (m.end() - m.start())
     return sorted(found, key=lambda s: s.start)
 
 

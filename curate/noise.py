@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.agreement import Agreement, Ratings, agreement
-from curate.rate import Information, Rate, information, stratified, wilson
+from curate.rate import Information, Rate, information, kish, stratified, wilson
 from curate.reviews import Review
 from curate.scores import Scores
+from curate.selection import Selection
 from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "Noise", "draw", "drawn", "noise", "strata", "worth"]
+__all__ = ["KINDS", "Noise", "draw", "drawn", "effective_size", "noise", "strata", "worth"]
 
 Bools = npt.NDArray[np.bool_]
 KINDS = ("wrong label", "wrong answer", "not grounded", "duplicate", "off topic", "badly written", "other")
@@ -72,7 +73,7 @@ def strata(scores: Scores, column: str) -> pl.Series:
 def draw(stratum: pl.Series, rows: int, seed: int = 0) -> npt.NDArray[np.int64]:
     """Positions of a stratified random sample in random order: in proportion, but two rows of each stratum at least. int64 [rows or a few more]."""
     rng = np.random.default_rng(seed)
-    code = stratum.rank("dense").to_numpy().astype(np.int64) - 1
+    _, code = _coded(stratum)
     sizes = np.bincount(code)
     wanted = np.minimum(sizes, np.maximum(2, np.floor(sizes / max(1, sizes.sum()) * rows).astype(np.int64)))
     order = rng.permutation(len(code))
@@ -157,6 +158,14 @@ def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:
     values = ("bad", "good", "unsure")
     code = np.array([[values.index(said[row].partition(":")[0]) if row in said else -1 for said in words.values()] for row in rows], np.int32)
     return tuple(a for a in agreement(Ratings(code, values, tuple(words))) if a.value is not None)
+
+
+def effective_size(selection: Selection) -> tuple[float, bool]:
+    """Kish's effective size of the kept rows, and whether the rank score weighs them: else all weigh the same, as where one is negative or infinite."""
+    weights = selection.score[selection.keep] if selection.score is not None else None
+    if weights is None or not len(weights) or not bool(np.isfinite(weights).all() and (weights >= 0).all()):
+        return float(selection.kept), False
+    return kish(weights), True
 
 
 def worth(scores: Scores, keep: Bools, score: npt.NDArray[np.float64] | None, found: Noise | None) -> tuple[Information, dict[str, Any]]:

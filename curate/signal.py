@@ -113,8 +113,8 @@ class Signal:
     optional: (input, parameter): the input is read only where the Boolean parameter is true, else it comes as nulls and what it needs is not measured.
     model: True where a model is loaded, so that batches stay in one process; the parameter `model` names it. together: batches that go through at once on an
     accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
-    asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. follows: a signal whose parameters stand
-    for those of the same name that are left empty here.
+    asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. A parameter that is left empty is that of
+    the same name of a needed signal.
     """
 
     name: str
@@ -133,7 +133,6 @@ class Signal:
     links: bool = False
     cost: float = 10_000.0
     asks: tuple[tuple[str, str], ...] = ()
-    follows: str = ""
 
     @property
     def required(self) -> tuple[tuple[str, ...], ...]:

@@ -97,8 +97,6 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
         signal = discover()[name]
         given = check_parameters(signal, signals.get(name) or {})
         needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in _read(dataset, signal, given) if i in owners))
-        if signal.follows:
-            given |= {n: v for n, v in add(signal.follows).parameters.items() if given.get(n) == ""}
         given = _settled(signal, given, needs)
         reference = _reference(given["reference"]) if given.get("reference") else None
         key = _key(dataset, signal, given, needs, reference)
@@ -136,11 +134,12 @@ def _there(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
 
 
 def _settled(signal: Signal, parameters: dict[str, Any], needs: Sequence[Task]) -> dict[str, Any]:
-    """Parameters, the empty `model` of a signal that reads vectors being the one that made them."""
-    made = next((str(n.parameters["model"]) for n in needs if "model" in n.parameters), "")
-    if parameters.get("model") and not signal.model and parameters["model"] != made:
-        raise InputError(f"signals.{signal.name}.model", f"the vectors are made by {made or 'no model'}", "Leave it out: it is that of signals.embedding")
-    return {**parameters, "model": made} if parameters.get("model") == "" else parameters
+    """Parameters, those left empty being what a needed signal has under the same name. The model of vectors that are read cannot be another."""
+    made = {name: value for need in reversed(needs) for name, value in need.parameters.items()}
+    if parameters.get("model") and not signal.model and parameters["model"] != made.get("model", ""):
+        who = made.get("model") or "no model"
+        raise InputError(f"signals.{signal.name}.model", f"the vectors are made by {who}", "Leave it out: it is that of signals.embedding")
+    return {name: made.get(name, "") if value == "" else value for name, value in parameters.items()}
 
 
 def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> list[str]:

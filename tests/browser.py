@@ -104,6 +104,16 @@ def settled(page: Page, title: str, seconds: float = 60) -> Locator:
     return heading
 
 
+def opened(chrome: Browser, address: str, title: str, height: int = 1100) -> Page:
+    """The app with its dataset, on a page that is chosen in the navigation."""
+    page = chrome.new_page(viewport={"width": 1440, "height": height})
+    page.goto(address)
+    settled(page, "Overview")
+    page.locator("[data-testid=stSidebarNav] a", has_text=title).click()
+    settled(page, title)
+    return page
+
+
 def metric(page: Page, label: str) -> str:
     """The value under a label of the frame."""
     return page.locator(".st-key-frame [data-testid=stMetric]", has_text=label).locator("[data-testid=stMetricValue]").inner_text()

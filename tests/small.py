@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from curate.dataset import Dataset
 from curate.load import load
 from curate.measure import measure
-from curate.recipe import Recipe, parse_recipe
+from curate.recipe import Recipe, load_recipe, parse_recipe
 from curate.scores import Scores
 from curate.task import plan
 from curate.workspace import Workspace
@@ -62,6 +65,17 @@ def write(folder: Path) -> Path:
 def recipe(path: Path, **parts: Any) -> Recipe:
     """A recipe over the rows; `parts` are its keys."""
     return parse_recipe({"dataset": {"path": str(path)}, "signals": QUICK, **parts}, "recipe")
+
+
+def recipe_file(folder: Path, rows: list[dict[str, Any]], roles: dict[str, Any], signals: dict[str, Any]) -> tuple[Recipe, Workspace, Dataset]:
+    """`rows.jsonl` and `r.yaml` in a folder, and what is measured of them in the workspace beside."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    asked = {"dataset": {"path": str(folder / "rows.jsonl"), "roles": roles}, "signals": signals}
+    (folder / "r.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    found, workspace = load_recipe(folder / "r.yaml"), Workspace.at(folder / "workspace")
+    data = load(str(folder / "rows.jsonl"), workspace, roles=found.dataset.roles)
+    measure(data, plan(data, signals), workspace)
+    return found, workspace, data
 
 
 def measured(path: Path, workspace: Workspace) -> Scores:

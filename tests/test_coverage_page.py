@@ -7,15 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from playwright.sync_api import expect
 
-from curate.load import load
-from curate.measure import measure
-from curate.recipe import load_recipe
-from curate.task import plan
-from curate.workspace import Workspace
-from tests.browser import browser, server, settled
+from tests.browser import browser, opened, server, settled
+from tests.small import recipe_file
 from tests.test_coverage import _texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -24,20 +19,11 @@ SIGNALS = {"embedding": {"model": "wordllama"}, "cluster": {}}
 
 def test_a_gap_against_a_reference(tmp_path: Path) -> None:
     own = [{"text": text, "source": "rare" if i % 20 == 0 else "web"} for i, text in enumerate(_texts(["garden", "engine", "soup"], 60, 1000))]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own), encoding="utf-8")
     wanted = tmp_path / "wanted.jsonl"
     wanted.write_text("".join(json.dumps({"text": text}) + "\n" for text in _texts(["garden", "music", "engine", "soup"], 40)), encoding="utf-8")
-    asked = {"dataset": {"path": str(tmp_path / "rows.jsonl"), "roles": {"response": "text", "source": "source"}}, "signals": SIGNALS}
-    (tmp_path / "r.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
-    recipe, workspace = load_recipe(tmp_path / "r.yaml"), Workspace.at(tmp_path / "workspace")
-    data = load(str(tmp_path / "rows.jsonl"), workspace, roles=recipe.dataset.roles)
-    measure(data, plan(data, SIGNALS), workspace)
+    recipe_file(tmp_path, own, {"response": "text", "source": "source"}, SIGNALS)
     with server(tmp_path / "workspace", tmp_path / "r.yaml") as address, browser() as chrome:
-        page = chrome.new_page(viewport={"width": 1440, "height": 1100})
-        page.goto(address)
-        settled(page, "Overview")
-        page.locator("[data-testid=stSidebarNav] a", has_text="Coverage").click()
-        settled(page, "Coverage")
+        page = opened(chrome, address, "Coverage")
         main = page.locator(".stMain")
         expect(main).to_contain_text("web holds 95.0% of 180 rows in 2 sources")
         expect(main).to_contain_text("Heavy, of all rows: web (171)")

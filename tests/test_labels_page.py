@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from playwright.sync_api import expect
 
 from curate.export import run
-from curate.load import load
-from curate.measure import measure
 from curate.part import ReviewLog
-from curate.recipe import load_recipe
-from curate.task import plan
-from curate.workspace import Workspace
-from tests.browser import browser, server, settled
+from tests.browser import browser, opened, server, settled
+from tests.small import recipe_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SIGNALS = {"label_issue": {}, "embedding": {"model": "wordllama"}}
@@ -35,18 +29,9 @@ def _rows() -> list[dict[str, str]]:
 
 
 def test_labels_are_judged_by_key(tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in _rows()), encoding="utf-8")
-    asked = {"dataset": {"path": str(tmp_path / "rows.jsonl"), "roles": {"response": "text", "label": "label"}}, "signals": SIGNALS}
-    (tmp_path / "r.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
-    recipe, workspace = load_recipe(tmp_path / "r.yaml"), Workspace.at(tmp_path / "workspace")
-    data = load(str(tmp_path / "rows.jsonl"), workspace, roles=recipe.dataset.roles)
-    measure(data, plan(data, SIGNALS), workspace)
+    recipe, workspace, data = recipe_file(tmp_path, _rows(), {"response": "text", "label": "label"}, SIGNALS)
     with server(tmp_path / "workspace", tmp_path / "r.yaml") as address, browser() as chrome:
-        page = chrome.new_page(viewport={"width": 1440, "height": 1100})
-        page.goto(address)
-        settled(page, "Overview")
-        page.locator("[data-testid=stSidebarNav] a", has_text="Labels").click()
-        settled(page, "Labels")
+        page = opened(chrome, address, "Labels")
         main = page.locator(".stMain")
         expect(main).to_contain_text("3 rows to judge")
         page.keyboard.press("a")

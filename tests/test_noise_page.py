@@ -11,7 +11,7 @@ from curate.rate import wilson
 from curate.reviews import fold, read_log
 from curate.workspace import Workspace
 from tests import small
-from tests.browser import browser, server, settled
+from tests.browser import browser, opened, server, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -20,11 +20,7 @@ def test_rows_of_a_sample_are_judged_by_key(tmp_path: Path) -> None:
     path, workspace = small.write(tmp_path), Workspace.at(tmp_path / "workspace")
     scores = small.measured(path, workspace)
     with server(tmp_path / "workspace", path) as address, browser() as chrome:
-        page = chrome.new_page(viewport={"width": 1440, "height": 1100})
-        page.goto(address)
-        settled(page, "Overview")
-        page.locator("[data-testid=stSidebarNav] a", has_text="Noise rate").click()
-        settled(page, "Noise rate")
+        page = opened(chrome, address, "Noise rate")
         main, frame = page.locator(".stMain"), page.locator(".st-key-frame")
         expect(main).to_contain_text("No sample is drawn yet")
         expect(frame).to_contain_text("no row judged yet")

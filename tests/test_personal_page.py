@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from playwright.sync_api import expect
 
 from curate.export import run
 from curate.load import load
 from curate.measure import measure
 from curate.part import Personal, ReviewLog
-from curate.recipe import load_recipe
 from curate.task import plan
 from curate.workspace import Workspace
-from tests.browser import browser, server, settled
+from tests.browser import browser, opened, server, settled
+from tests.small import recipe_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SAID = [
@@ -30,18 +28,9 @@ SAID = [
 
 def test_findings_are_treated_spared_and_dropped(tmp_path: Path) -> None:
     rows = [{"prompt": text, "response": "Thanks", "user": "bob@firm.org"} for text in SAID]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    roles = {"prompt": "prompt", "response": "response"}
-    (tmp_path / "r.yaml").write_text(yaml.safe_dump({"dataset": {"path": str(tmp_path / "rows.jsonl"), "roles": roles}, "signals": {"pii": {}}}))
-    recipe, workspace = load_recipe(tmp_path / "r.yaml"), Workspace.at(tmp_path / "workspace")
-    data = load(str(tmp_path / "rows.jsonl"), workspace, roles=recipe.dataset.roles)
-    measure(data, plan(data, {"pii": {}}), workspace)
+    recipe, workspace, data = recipe_file(tmp_path, rows, {"prompt": "prompt", "response": "response"}, {"pii": {}})
     with server(tmp_path / "workspace", tmp_path / "r.yaml") as address, browser() as chrome:
-        page = chrome.new_page(viewport={"width": 1440, "height": 1300})
-        page.goto(address)
-        settled(page, "Overview")
-        page.locator("[data-testid=stSidebarNav] a", has_text="Personal data").click()
-        settled(page, "Personal data")
+        page = opened(chrome, address, "Personal data", 1300)
         main = page.locator(".stMain")
         expect(main).to_contain_text("6 findings in 3 rows")
         expect(main).to_contain_text("3 rows with findings")

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from curate.adapter import check_adapter
 from curate.readers.file import find_files, is_hub_name
+from curate.signal import check_parameters, discover
 from ui import measuring, state
 from ui.opening import seen_from_caller
 from ui.widgets import attempt, empty
 
-__all__ = ["ask_gold", "ask_model", "ask_reference", "outstanding"]
+__all__ = ["ask_gold", "ask_model", "ask_reference", "compare_with", "outstanding", "typed"]
 
 
 def _given(signal: str, name: str) -> str:
     return str(state.recipe().signals.get(signal, {}).get(name, ""))
 
 
-def _start(signal: str, given: Mapping[str, str], also: tuple[str, ...] = ()) -> None:
-    """Let the recipe hold these parameters, and measure."""
+def compare_with(signal: str, given: Mapping[str, Any], also: Sequence[str] = ()) -> None:
+    """Let the recipe hold these parameters of a signal, and measure it and those `also` named; a decision that undo takes back.
+
+    Raises InputError where a parameter is none of the signal's.
+    """
     now = state.recipe()
-    state.change(now.model_copy(update={"signals": {**now.signals, signal: {**now.signals.get(signal, {}), **given}}}))
+    held = check_parameters(discover()[signal], {**now.signals.get(signal, {}), **given})
+    state.change(now.model_copy(update={"signals": {**now.signals, signal: held}}))
     measuring.measure([signal, *also])
 
 
-def _file(path: str) -> str:
-    """A typed path as the recipe keeps it. Raises InputError where there is no such file."""
+def typed(path: str) -> str:
+    """A typed file, folder, pattern or hub name as the recipe keeps it. Raises InputError where there is no such file."""
     seen = seen_from_caller(path)
     if not is_hub_name(seen):
         find_files([seen])
@@ -71,7 +77,7 @@ def ask_gold() -> None:
         st.text("Give one of the two, and leave the other empty.")
     elif asked:
         wanted = path.strip()
-        if attempt(lambda: _start("importance", {"reference": _file(wanted) if wanted else "", "slice": "" if wanted else part.strip()})):
+        if attempt(lambda: compare_with("importance", {"reference": typed(wanted) if wanted else "", "slice": "" if wanted else part.strip()})):
             st.rerun()
 
 
@@ -89,7 +95,7 @@ def ask_model() -> None:
         places = {"reference_model": model.strip(), "adapter": adapter.strip()}
         seen = {n: str(Path(seen_from_caller(p))) if p and (n == "adapter" or Path(seen_from_caller(p)).is_dir()) else p for n, p in places.items()}
         if attempt(lambda: _checked(seen["adapter"])) and attempt(
-            lambda: _start("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ("surprise",))
+            lambda: compare_with("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ["surprise"])
         ):
             st.rerun()
 
@@ -99,5 +105,5 @@ def ask_reference() -> None:
     with st.form("coverage-reference", border=False):
         path = st.text_input("File, folder, pattern or hub name of the reference", _given("coverage", "reference"), placeholder="wanted.jsonl")
         asked = st.form_submit_button("Compare with the reference") and path.strip()
-    if asked and attempt(lambda: _start("coverage", {"reference": _file(path.strip())})):
+    if asked and attempt(lambda: compare_with("coverage", {"reference": typed(path.strip())})):
         st.rerun()

@@ -21,9 +21,9 @@ from curate.signal import column_of
 from curate.task import Task
 from ui import measuring, pills, state
 from ui.charts import CATEGORIES, HAND, layout, show
+from ui.comparing import compare_with, typed
 from ui.escape import plain
 from ui.limit import limit_control
-from ui.reference import compare_with
 from ui.rows import read, row_link, row_list, text_diff
 from ui.widgets import attempt, beside, count, empty, share
 
@@ -53,6 +53,12 @@ def _task() -> Task:
     return state.scores().measured[SIGNAL]
 
 
+def _references(paths: list[str]) -> str | list[str]:
+    """Typed paths as the recipe keeps them: one, or several."""
+    found = [typed(path) for path in paths]
+    return found[0] if len(found) == 1 else found
+
+
 def files() -> None:
     """Name the evaluation files. Stops the page while none is named."""
     held = [str(path) for path in state.recipe().signals.get(SIGNAL, {}).get("reference", ())]
@@ -66,7 +72,7 @@ def files() -> None:
             )
             asked = st.form_submit_button("Compare")
         paths = [line.strip() for line in named.splitlines() if line.strip()]
-        if asked and paths and attempt(lambda: compare_with(SIGNAL, paths, semantic=semantic)):
+        if asked and paths and attempt(lambda: compare_with(SIGNAL, {"reference": _references(paths), "semantic": semantic})):
             st.rerun()
         if asked and not paths:
             st.text("Name one file at least.")

@@ -17,8 +17,9 @@ from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import column_of
 from ui import pills, state
-from ui.charts import DROPPED, HAND, KEPT, SCALE, show, style
+from ui.charts import DROPPED, HAND, KEPT, show, style
 from ui.comparing import ask_gold, ask_model, outstanding
+from ui.heat import cells_of, heat
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
 from ui.widgets import beside, count, empty, share
@@ -33,8 +34,6 @@ NAMES = {
     "importance": ("importance_base", "importance_reference", "importance_weight", "importance_z", "importance_tercile"),
     "mismatch": ("mismatch_base", "mismatch_reference", "mismatch_difference", "surprise_z", "surprise_tercile"),
 }
-CELLS = 24, 80  # the fewest and the most across; as many as the root of the rows
-GREYS = [[0, "rgba(154,165,177,.2)"], [1, "rgba(154,165,177,.8)"]]
 FAR = 3.0  # standard deviations from which a row is an outlier
 LINE = "#1c2430"
 
@@ -146,38 +145,24 @@ def threshold(seen: Seen) -> None:
     limit_control(replace(column, log=False), *_binned(state.scores().measured[seen.signal].key, name, state.scores()))
 
 
-def _rows() -> tuple[Bools, Bools]:
-    """Rows in view, and those of them that stay."""
-    keep, viewed = state.selection().keep, pills.in_view()
-    return (np.ones_like(keep), keep) if viewed is None else (viewed, keep & viewed)
-
-
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _cells(key: str, _seen: Seen) -> tuple[Ints, Floats, Floats]:
     """Cell of each row, int32 [rows], one beyond the last where a loss is missing; edges of the cells across and up."""
     del key
-    known = ~np.isnan(_seen.base + _seen.reference)
-    cells = int(np.clip(np.sqrt(known.sum()), *CELLS))
-    ends = [np.quantile(v[known], (0.0005, 0.9995)) for v in (_seen.base, _seen.reference)]
-    edges = [np.linspace(low - 0.02 * (high - low) - 1e-3, high + 0.02 * (high - low) + 1e-3, cells + 1) for low, high in ends]
-    column, line = (np.clip(np.searchsorted(e, v) - 1, 0, cells - 1) for e, v in zip(edges, (_seen.base, _seen.reference), strict=True))
-    return np.where(known, line * cells + column, cells * cells).astype(np.int32), edges[0], edges[1]
+
+    def edges(values: Floats, cells: int) -> Floats:
+        low, high = np.quantile(values, (0.0005, 0.9995))
+        return np.linspace(low - 0.02 * (high - low) - 1e-3, high + 0.02 * (high - low) + 1e-3, cells + 1)
+
+    return cells_of((_seen.base, _seen.reference), edges)
 
 
 def picture(seen: Seen) -> None:
     """How many rows have which two losses, the limits through them, and how many lie in each corner."""
-    cell, across, up = _cells(state.scores().measured[seen.signal].key, seen)
-    cells, (viewed, kept) = len(across) - 1, _rows()
-    data: list[dict[str, Any]] = []
-    for rows, called, scale in ((viewed, "all rows", GREYS), (kept, "kept", SCALE)):
-        counts = np.bincount(cell[rows], minlength=cells * cells + 1)[:-1].reshape(cells, cells).astype(np.int32)
-        top = max(10, int(counts.max()))
-        ticks = {"tickvals": list(range(len(str(top)))), "ticktext": [f"{10**k:,}" for k in range(len(str(top)))]}
-        bar = {"title": {"text": "kept rows", "side": "right"}, "thickness": 12, "len": 0.8, "outlinewidth": 0, **ticks}
-        hover = "base about %{x:.2f}, reference about %{y:.2f}:<br>%{customdata:,} rows<extra>" + called + "</extra>"
-        z = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan).astype(np.float32)
-        look = {"colorscale": scale, "zmin": 0, "zmax": np.log10(top), "showscale": rows is kept, "colorbar": bar, "hoverongaps": False}
-        data.append({"type": "heatmap", "x": across, "y": up, "z": z, "customdata": counts, "hovertemplate": hover, "name": called, **look})
+    placed = _cells(state.scores().measured[seen.signal].key, seen)
+    _, across, up = placed
+    viewed, kept = pills.seen_and_kept()
+    data = heat(placed, viewed, kept, "base about %{x:.2f}, reference about %{y:.2f}:<br>%{customdata:,} rows")
     line = {"type": "line", "line": {"color": HAND, "width": 2}}
     shapes = [
         {**line, "x0": seen.limits[0], "x1": seen.limits[0], "yref": "paper", "y0": 0, "y1": 1},
@@ -204,7 +189,7 @@ def _named(name: str, right: bool, high: bool) -> dict[str, Any]:
 
 def corner_counts(seen: Seen) -> None:
     """The four corners in words, with their rows."""
-    viewed, kept = _rows()
+    viewed, kept = pills.seen_and_kept()
     known = int((~np.isnan(seen.base + seen.reference) & viewed).sum())
     for column, corner in zip(st.columns(4), CORNERS.values(), strict=True):
         with column:
@@ -236,7 +221,7 @@ def thirds(seen: Seen) -> None:
     if standing is None:
         st.text("Thirds are not measured yet: surprise follows mismatch.")
         return
-    viewed, kept = _rows()
+    viewed, kept = pills.seen_and_kept()
     inside = standing[1]
     names = [f"{name}: {said}" for name, said in zip(TERCILES, ("most like the reference", "between", "least like it"), strict=True)]
     bars: list[dict[str, Any]] = []
@@ -267,7 +252,7 @@ def _choices(seen: Seen) -> dict[str, tuple[Bools, Floats]]:
 
 def reading(seen: Seen) -> None:
     """The rows of a corner, a third or the outliers, the most extreme first."""
-    choices, (viewed, _) = _choices(seen), _rows()
+    choices, (viewed, _) = _choices(seen), pills.seen_and_kept()
     st.subheader("Rows to read")
     sizes = {name: int((rows & viewed).sum()) for name, (rows, _) in choices.items()}
     picked = st.pills("Which", [*choices], default=next(iter(choices)), required=True, key="mismatch-rows", format_func=lambda n: f"{n}: {sizes[n]:,}")

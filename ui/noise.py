@@ -7,8 +7,8 @@ import polars as pl
 import streamlit as st
 
 from curate.audit import audit
-from curate.noise import KINDS, draw, drawn, noise, strata, worth
-from curate.rate import kish, more_to_halve
+from curate.noise import KINDS, draw, drawn, effective_size, noise, strata, worth
+from curate.rate import more_to_halve
 from curate.report import report_page
 from curate.roles import Role
 from ui import state
@@ -138,15 +138,8 @@ def value() -> None:
     cells[1].metric("After duplicates", count(held.rows - sum(links)) if links else "–", None if links else "no limit is set", "off", delta_arrow="off")
     said = "–" if found.value is None else count(found.value)
     cells[2].metric("Effective information", said, f"{count(found.low)} to {count(found.high)}", "off", delta_arrow="off")
-    weights = held.score[held.keep] if held.score is not None else None
-    usable = weights is not None and bool((weights >= 0).all())
-    cells[3].metric(
-        "Kish's effective size",
-        count(kish(weights)) if usable and weights is not None else count(held.kept),
-        "weights by score" if usable else "equal weights",
-        "off",
-        delta_arrow="off",
-    )
+    size, weighed = effective_size(held)
+    cells[3].metric("Kish's effective size", count(size), "weights by score" if weighed else "equal weights", "off", delta_arrow="off")
     signal = "the rank score" if about["signal"] != "none" else "no rank score within 0 and 1, so 1"
     st.caption(f"Rows kept × (1 − noise rate among them) × mean signal ({about['mean_signal']:.2f}; {signal}).")
     among = state.noise_kept()

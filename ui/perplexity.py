@@ -17,7 +17,8 @@ from curate.selection import score_values
 from curate.signal import Column, column_of
 from curate.view import as_text
 from ui import pills, state
-from ui.charts import DROPPED, HAND, KEPT, SCALE, escape, show, style
+from ui.charts import DROPPED, HAND, KEPT, escape, show, style
+from ui.heat import cells_of, heat
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
 from ui.widgets import beside, count, empty, share
@@ -34,9 +35,7 @@ CALLED = {
     "perplexity_text": "whole text",
 }
 SOURCES, TAIL, LINE = 10, 20, 26
-CELLS = 24, 80  # the fewest and the most across; as many as the root of the rows
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
-GREYS = [[0, "rgba(154,165,177,.2)"], [1, "rgba(154,165,177,.8)"]]
 
 
 @dataclass(frozen=True)
@@ -123,12 +122,6 @@ def control() -> tuple[str, ScoreThreshold]:
     return name, limit_control(_column(name), spread.values, spread.binned)
 
 
-def _rows() -> tuple[Bools, Bools]:
-    """Rows in view, and those of them that stay. bool [rows] each."""
-    keep, seen = state.selection().keep, pills.in_view()
-    return (np.ones_like(keep), keep) if seen is None else (seen, keep & seen)
-
-
 def _say(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -146,7 +139,7 @@ def _at(spread: Spread, rows: Ints, part: float) -> float:
 
 def distribution(name: str, limit: ScoreThreshold) -> None:
     """How many rows have which perplexity, all and by source; the limit in hand goes through both."""
-    spread, (seen, kept) = _spread_of(name), _rows()
+    spread, (seen, kept) = _spread_of(name), pills.seen_and_kept()
     low, high = spread.binned.edges[:-1], spread.binned.edges[1:]
     everyone, stay = (np.bincount(spread.binned.codes[rows], minlength=MISSING + 1)[: len(low)] for rows in (seen, kept))
     said = [f"{_say(a)} to {_say(b)}: {k:,} of {n:,} rows kept" for a, b, k, n in zip(low, high, stay, everyone, strict=True)]
@@ -215,11 +208,7 @@ def _cells(key: str, _scores: Scores) -> tuple[Ints, Floats, Floats]:
     """Cell of each row, int32 [rows], one beyond the last where a value is missing; edges of the cells across and up."""
     del key
     pair = [score_values(_scores, n) for n in ("perplexity_response_alone", "perplexity_response")]
-    known = ~np.isnan(pair[0] + pair[1])
-    cells = int(np.clip(np.sqrt(known.sum()), *CELLS))
-    edges = [np.geomspace(*_ends(v[known]), cells + 1) for v in pair]
-    column, line = (np.clip(np.searchsorted(e, v) - 1, 0, cells - 1) for e, v in zip(edges, pair, strict=True))
-    return np.where(known, line * cells + column, cells * cells).astype(np.int32), edges[0], edges[1]
+    return cells_of(pair, lambda values, cells: np.geomspace(*_ends(values), cells + 1))
 
 
 def _ends(values: Floats) -> tuple[float, float]:
@@ -230,19 +219,10 @@ def _ends(values: Floats) -> tuple[float, float]:
 
 def density() -> None:
     """Perplexity of the response given the prompt against the response alone: below the diagonal the prompt helps."""
-    scores, (seen, kept) = state.scores(), _rows()
-    cell, across, up = _cells(_key(scores), scores)
-    cells = len(across) - 1
-    data: list[dict[str, Any]] = []
-    for rows, called, scale in ((seen, "all rows", GREYS), (kept, "kept", SCALE)):
-        counts = np.bincount(cell[rows], minlength=cells * cells + 1)[:-1].reshape(cells, cells).astype(np.int32)
-        top = max(10, int(counts.max()))
-        ticks = {"tickvals": list(range(len(str(top)))), "ticktext": [f"{10**k:,}" for k in range(len(str(top)))]}
-        bar = {"title": {"text": "kept rows", "side": "right"}, "thickness": 12, "len": 0.8, "outlinewidth": 0, **ticks}
-        hover = "alone about %{x:,.3~g}, given the prompt about %{y:,.3~g}:<br>%{customdata:,} rows<extra>" + called + "</extra>"
-        z = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan).astype(np.float32)
-        look = {"colorscale": scale, "zmin": 0, "zmax": np.log10(top), "showscale": rows is kept, "colorbar": bar, "hoverongaps": False}
-        data.append({"type": "heatmap", "x": across, "y": up, "z": z, "customdata": counts, "hovertemplate": hover, "name": called, **look})
+    scores, (seen, kept) = state.scores(), pills.seen_and_kept()
+    placed = _cells(_key(scores), scores)
+    _, across, up = placed
+    data = heat(placed, seen, kept, "alone about %{x:,.3~g}, given the prompt about %{y:,.3~g}:<br>%{customdata:,} rows")
     ends = [max(across[0], up[0]), min(across[-1], up[-1])]
     line = {"type": "scatter", "x": ends, "y": ends, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
     data += [{**line, "line": {"color": "#1c2430", "width": 4}}, {**line, "line": {"color": "white", "width": 1.5}}]
@@ -262,7 +242,7 @@ def density() -> None:
 def reading() -> None:
     """What the picture of both perplexities says, in numbers."""
     spread = _spread_of("perplexity_ifd")
-    for side, rows, called in zip(st.columns(2), _rows(), ("all", "kept"), strict=True):
+    for side, rows, called in zip(st.columns(2), pills.seen_and_kept(), ("all", "kept"), strict=True):
         own = spread.rising[rows[spread.rising]]
         over = int(np.count_nonzero(spread.values[own] > 1))
         side.metric(f"Median IFD, {called}", _say(_at(spread, own, 0.5)) if len(own) else "–")
@@ -275,7 +255,7 @@ def reading() -> None:
 
 def tails(name: str) -> None:
     """The rows with the lowest and the highest values, with their text."""
-    spread, (seen, _) = _spread_of(name), _rows()
+    spread, (seen, _) = _spread_of(name), pills.seen_and_kept()
     rows = spread.rising[seen[spread.rising]]
     ends = {"lowest": (rows[:TAIL], "the model expects these"), "highest": (rows[::-1][:TAIL], "the model does not expect these")}
     for side, (end, (positions, why)) in zip(beside("tails", 1, 1), ends.items(), strict=True):

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-__all__ = ["Pill", "add", "close", "every", "has", "in_view"]
+from ui import state
+
+__all__ = ["Pill", "add", "close", "every", "has", "in_view", "seen_and_kept"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -51,3 +53,9 @@ def in_view(but: str = "") -> Bools | None:
     """Rows that all filters admit, or all but one; None where there is no filter. bool [rows]."""
     rows = [p.rows for p in every() if p.of != but]
     return np.logical_and.reduce(rows) if rows else None
+
+
+def seen_and_kept() -> tuple[Bools, Bools]:
+    """Rows in view, and those of them that stay. bool [rows] each."""
+    keep, viewed = state.selection().keep, in_view()
+    return (np.ones_like(keep), keep) if viewed is None else (viewed, keep & viewed)

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import streamlit as st
 
-from curate.readers.file import find_files, is_hub_name
-from curate.signal import check_parameters, discover
 from ui import measuring, state
-from ui.opening import seen_from_caller
+from ui.comparing import compare_with, typed
 from ui.widgets import attempt, count
 
-__all__ = ["compare", "compare_with"]
+__all__ = ["compare"]
 
 SIGNAL = "reference_duplicate"
 SCORE = f"{SIGNAL}_similarity"
-
-
-def compare_with(signal: str, paths: Sequence[str], **parameters: Any) -> None:
-    """Let a signal compare with these files, patterns or hub names from now on, and measure it; a decision that undo takes back.
-
-    parameters: others of the signal. Raises InputError where there is no such file.
-    """
-    seen = [seen_from_caller(path) for path in paths]
-    for path in seen:
-        if not is_hub_name(path):
-            find_files([path])
-    now = state.recipe()
-    given = check_parameters(discover()[signal], {**now.signals.get(signal, {}), **parameters, "reference": seen if len(seen) != 1 else seen[0]})
-    state.change(now.model_copy(update={"signals": {**now.signals, signal: given}}))
-    measuring.measure([signal])
 
 
 def compare() -> None:
@@ -42,7 +22,7 @@ def compare() -> None:
         with st.form("reference", border=False):
             path = st.text_input("File, folder, pattern or hub name", held, placeholder="eval.jsonl")
             asked = st.form_submit_button("Compare") and path.strip()
-        if asked and attempt(lambda: compare_with(SIGNAL, [path.strip()])):
+        if asked and attempt(lambda: compare_with(SIGNAL, {"reference": typed(path.strip())})):
             st.rerun()
         task = measuring.task_of(SIGNAL)
         if held and task is not None:

@@ -118,5 +118,4 @@ SIGNAL = Signal(
     compute=compute,
     cost=10_000,
     asks=(("reference", "a dataset that this one should cover"),),
-    follows="embedding",
 )

@@ -19,6 +19,7 @@ __all__ = ["SIGNAL"]
 def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Overlap and unsupported claims of each row; null where it lacks a context or a response. Places are characters of the response."""
     import polars as pl
+    import pyarrow as pa
 
     from curate.grounding import unsupported, words
 
@@ -33,15 +34,8 @@ def compute(batch: pa.RecordBatch) -> pa.RecordBatch:
             {**row, "context_words": found.context, "unsupported": len(spans), "spans": [{"type": s.kind, "start": s.start, "end": s.end} for s in spans]}
         )
     columns = [pl.Series(c.name, [row.get(c.name.removeprefix("grounding_")) for row in rows], c.polars()) for c in SIGNAL.columns]
-    return pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0] if rows else _none(columns)
-
-
-def _none(columns: list[Any]) -> pa.RecordBatch:
-    import polars as pl
-    import pyarrow as pa
-
     table = pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return pa.RecordBatch.from_pylist([], schema=table.schema)
+    return pa.record_batch([column.combine_chunks() for column in table.columns], schema=table.schema)
 
 
 def _share(n: str) -> str:
