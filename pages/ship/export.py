@@ -47,6 +47,7 @@ with files:
             type="primary" if kind == "parquet" else "secondary",
             width="stretch",
             key=f"download-{kind}",
+            on_click="ignore",  # a rerun takes the promised file back before the browser asks for it
         )
     if not at_once:
         st.caption(f"Above {count(shipping.AT_ONCE, 'rows')} the files are written to disk, not through the browser: write a Version.")
