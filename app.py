@@ -27,6 +27,7 @@ page = st.navigation(
             st.Page("pages/audit/noise.py", title="Noise rate", icon=":material/percent:", url_path="noise"),
             st.Page("pages/audit/labels.py", title="Labels", icon=":material/label:", url_path="labels"),
             st.Page("pages/audit/annotators.py", title="Annotators", icon=":material/groups:", url_path="annotators"),
+            st.Page("pages/audit/grounding.py", title="Grounding", icon=":material/anchor:", url_path="grounding"),
             st.Page("pages/audit/mismatch.py", title="Mismatch", icon=":material/difference:", url_path="mismatch"),
             st.Page("pages/audit/coverage.py", title="Coverage", icon=":material/donut_large:", url_path="coverage"),
             st.Page("pages/audit/licences.py", title="Licences", icon=":material/gavel:", url_path="licences"),

@@ -1,12 +1,11 @@
-"""The only place that loads embedding and language models; `curate.weights` finds them. Code that comes with a model never runs."""
+"""Loads embedding and language models, as `curate.classifier` loads classifiers; `curate.weights` finds them. Code that comes with a model never runs."""
 
 from __future__ import annotations
 
 import functools
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-__all__ = ["LanguageModel", "NerModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "ner_model", "prepare", "tokenizer"]
+__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "loaded", "prepare", "tokenizer"]
 
 UNLOADABLE = OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError  # what the libraries raise on a folder that is no such model
 
@@ -77,7 +76,7 @@ def embedding_model(name: str, fast: bool = False) -> Any:
     """
     if name == "wordllama":
         return _wordllama(WHEELS[name].files)
-    model = _load(name, locate, _embedding_model)
+    model = loaded(name, locate, _embedding_model)
     return _with_fast_products(model) if fast and hasattr(model, "modules") else model
 
 
@@ -113,7 +112,8 @@ def _embedding_model(folder: Path) -> Any:
     return SentenceTransformer(str(folder), device=str(device()), local_files_only=True, model_kwargs={"use_safetensors": True})
 
 
-def _load(name: str, locate: Callable[[str], Path], load: Callable[[Path], Any]) -> Any:
+def loaded(name: str, locate: Callable[[str], Path], load: Callable[[Path], Any]) -> Any:
+    """What `load` makes of the folder where `locate` finds a model. Raises InputError where it is no such model, naming the kind by `load`'s own name."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # ours are the only ones on stderr
@@ -153,7 +153,7 @@ def language_model(name: str, fast: bool = False, adapter: str = "") -> Language
 @functools.cache
 def _held_language_model(name: str, fast: bool, adapter: str) -> LanguageModel:
     text = tokenizer(name)
-    model = _load(name, _language_folder, _language_model)
+    model = loaded(name, _language_folder, _language_model)
     if adapter:
         model = merge_adapter(model, adapter)
     first = text.encode("a")
@@ -186,7 +186,7 @@ def _language_model(folder: Path) -> Any:
 @functools.cache
 def tokenizer(name: str) -> Tokenizer:
     """The tokenizer of a language model: neither cuts nor pads. Kept in the process. Raises InputError where it cannot be loaded."""
-    found: Tokenizer = _load(name, _language_folder, _tokenizer)
+    found: Tokenizer = loaded(name, _language_folder, _tokenizer)
     return found
 
 
@@ -197,58 +197,6 @@ def _tokenizer(folder: Path) -> Tokenizer:
     found.no_truncation()
     found.no_padding()
     return found
-
-
-CALLED = {"PER": "PERSON", "LOC": "LOCATION", "GPE": "LOCATION", "ORG": "ORGANIZATION", "EMAIL": "EMAIL_ADDRESS", "PHONE": "PHONE_NUMBER"}
-"""What models call a type, and what it is called here."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """A name in a text. start, end: characters, the end not included. score: the mean probability of its tokens."""
-
-    type: str
-    start: int
-    end: int
-    score: float
-
-
-@dataclass(frozen=True)
-class NerModel:
-    """A token classification model on `device()`, with what cuts a text into pieces that it reads."""
-
-    run: Any
-
-    def find(self, texts: Iterable[str | None]) -> Iterator[tuple[int, list[Named]]]:
-        """Names of each text that has some, by its place. Of a text longer than the model reads, pieces that overlap by 64 tokens."""
-        for place, text in enumerate(texts):
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Tokenizer does not support real words")  # spaces tell words apart then
-                said = self.run(text) if text else None
-            if said:
-                called = [(str(one["entity_group"]).upper(), one) for one in said]
-                yield place, [Named(CALLED.get(kind, kind), int(one["start"]), int(one["end"]), float(one["score"])) for kind, one in called]
-
-
-@functools.cache
-def ner_model(name: str) -> NerModel:
-    """A loaded token classification model. Kept in the process. Raises InputError where it cannot be loaded."""
-    return NerModel(_load(name, locate, _ner_model))
-
-
-def _ner_model(folder: Path) -> Any:
-    import torch
-    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
-
-    words = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model, info = AutoModelForTokenClassification.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
-    )
-    if info["missing_keys"]:
-        raise ValueError(f"its files lack {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")
-    words.model_max_length = min(words.model_max_length, getattr(model.config, "max_position_embeddings", None) or 512)
-    overlap = min(64, words.model_max_length // 4)
-    return pipeline("token-classification", model=model.eval(), tokenizer=words, aggregation_strategy="first", stride=overlap, device=device())
 
 
 def _language_folder(name: str) -> Path:

@@ -32,7 +32,10 @@ BROUGHT = "opened"
 MARKS = ("drop", "keep", "only", "clear")
 """Actions that say of rows whether they stay."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "sample", "judge", "recipe", "reset", "undo", "redo"]
+ASKED = ("sample", "judge", "panel", "rate")
+"""Actions that say what people saw, not what is to be done: a reset leaves them."""
+
+Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "sample", "judge", "panel", "rate", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Review:
     action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
     parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; spare: what was found of the type `value`, or of
     any, in `rows` is no personal data; sample: `rows` were drawn at random within the strata of the column `value`; judge: `by` finds `rows` good, bad or what
-    else `value` says (`curate.noise`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo:
+    else `value` says (`curate.noise`); panel: the question and slice `value` are asked of `rows`, drawn at random; rate: `by` says `value`, "question: answer"
+    (`curate.calibration`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo:
     of the entry `of`. rows: row ids. at: UTC, ISO 8601.
     """
 
@@ -133,7 +137,7 @@ def fold(log: Sequence[Review]) -> Decided:
     recipes = [r.recipe for r in holds if r.recipe is not None]
     resets = [i for i, r in enumerate(holds) if r.action == "reset"]
     since = resets[-1] + 1 if resets else 0
-    marked = tuple(r for i, r in enumerate(holds) if r.action not in ("recipe", "reset") and (i >= since or r.action in ("sample", "judge")))
+    marked = tuple(r for i, r in enumerate(holds) if r.action not in ("recipe", "reset") and (i >= since or r.action in ASKED))
     return Decided(recipes[-1] if recipes else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
 
 

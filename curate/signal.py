@@ -110,7 +110,8 @@ class Signal:
     nothing can be measured, by default all of them; of several in a tuple one is enough, and the scores among those after the first that is there are not read.
     A parameter that is given may be one of them too. Where one is absent the signal is skipped, with the reason; an input that is absent or not read comes as
     nulls. batch: rows a batch; a batch is what is resumed after a kill.
-    optional: (input, parameter): the input is read only where the Boolean parameter is true, else it comes as nulls and what it needs is not measured.
+    optional: (input, parameter): the input is read only where the parameter is true, or is a list of texts of which one names the input; else it comes as nulls
+    and what it needs is not measured.
     model: True where a model is loaded, so that batches stay in one process; the parameter `model` names it. together: batches that go through at once on an
     accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
     asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. A parameter that is left empty is that of

@@ -144,11 +144,16 @@ def _settled(signal: Signal, parameters: dict[str, Any], needs: Sequence[Task]) 
 
 def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> list[str]:
     """The inputs that are read: of several that may stand for one another the first that is there, and the roles among the others."""
-    passed = {name for name, parameter in signal.optional if not parameters[parameter]}
+    passed = {name for name, parameter in signal.optional if not _asked(name, parameters[parameter])}
     for names in signal.required:
         first = next((n for n in names if _there(dataset, input_view(n, parameters), parameters)), names[-1])
         passed |= {n for n in names if n != first and n not in [*Role]}
     return [name for name in signal.inputs if name not in passed]
+
+
+def _asked(name: str, given: Any) -> bool:
+    """Whether a parameter asks for an optional input: it is true, or one of its texts names the input."""
+    return any(name in text for text in given) if isinstance(given, tuple) else bool(given)
 
 
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:

@@ -34,7 +34,7 @@ def test_findings_are_treated_spared_and_dropped(tmp_path: Path) -> None:
         main = page.locator(".stMain")
         expect(main).to_contain_text("6 findings in 3 rows")
         expect(main).to_contain_text("3 rows with findings")
-        marked = page.locator(".personal")
+        marked = page.locator(".marking")
         expect(marked.locator(".found").first).to_have_text("anna.berg@mail.example.com")
         expect(marked).to_contain_text("<b>or</b>")
         main.locator("[data-testid=stButtonGroup]", has_text="Pseudonymise").get_by_text("Redact", exact=True).click()

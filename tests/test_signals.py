@@ -33,6 +33,7 @@ VIEWS = {
     "slice": ["gold", "raw", None, "gold", None, "raw", "raw"],
     "license": ["MIT", "cc by-nc 4.0", None, "MIT OR GPL-3.0", "", "my own terms", "apache 2"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
+    "split": [None] * len(SENTENCES),
     "probabilities": [None] * len(SENTENCES),
 }
 ALL = sorted(discover())

@@ -25,3 +25,26 @@ def tiny_language_model(folder: Path, kind: str = "llama", start: bool = False) 
     config = AutoConfig.for_model(kind, vocab_size=320, max_position_embeddings=128, head_dim=16, initializer_range=0.5, **sizes)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
+
+
+def tiny_pair_model(folder: Path, labels: tuple[str, ...]) -> Path:
+    """Save a BERT with random weights that gives a pair of texts these labels, or one logit."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    words.normalizer, words.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    text = "the tower is tall it was built in 1889 many people climb each day daily word stands here a b c 7"
+    words.train_from_iterator([text], trainers.WordPieceTrainer(vocab_size=300, special_tokens=named, show_progress=False))
+    words.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    made = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", model_max_length=128)
+    made.save_pretrained(folder)
+    torch.manual_seed(7)
+    sizes: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.5}
+    config = AutoConfig.for_model("bert", vocab_size=300, max_position_embeddings=128, id2label=dict(enumerate(labels)), num_labels=len(labels), **sizes)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    return folder

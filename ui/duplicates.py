@@ -92,17 +92,18 @@ def _put(name: str, field: str, value: object) -> None:
         st.session_state[f"off-limit-{name}"] = new
 
 
-def _switch(name: str, on: bool) -> None:
+def _switch(name: str, key: str) -> None:
     now = _threshold(name)
     st.session_state[f"off-limit-{name}"] = now
-    state.set_threshold(name, now if on else None)
+    state.set_threshold(name, now if st.session_state[key] else None)
 
 
 def controls(now: Shown) -> None:
     """Limit, rule and keeper of one kind, and the count that they give."""
     name, threshold = now.name, now.threshold
     about = "On: the rows are dropped. Off: the page shows what would go."
-    st.toggle("Drop duplicates", now.on, key_of(f"on-{name}", now.on), about, on_change=_switch, args=(name, not now.on))
+    key = key_of(f"on-{name}", now.on)
+    st.toggle("Drop duplicates", now.on, key, about, on_change=_switch, args=(name, key))
     came = len(now.found.hand.order)
     gone = now.links.rows - came
     note = f"{count(gone, 'rows')} went by other decisions before they came to this threshold" if gone else None

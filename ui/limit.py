@@ -39,7 +39,8 @@ def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThresh
     slide(f"slide-{name}", "Limit", Stops(stops, _said, least=0.0 if binned.edges[0] >= 0 else None), [limit], partial(_move, name, proposed), quiet=True)
     gone, known = int(threshold_mask(values, now).sum()), int(np.count_nonzero(~np.isnan(values)))
     st.metric("Rows it drops" if on else "Rows it would drop", count(gone), f"{share(gone, known)} of measured", delta_color="off", delta_arrow="off")
-    st.toggle("Drop these rows", on, key_of(f"on-{name}", on), on_change=_switch, args=(name, proposed, not on))
+    held = key_of(f"on-{name}", on)
+    st.toggle("Drop these rows", on, held, on_change=_switch, args=(name, proposed, held))
     st.caption(source if now.keep != "between" else "The recipe keeps rows between two limits; a move here replaces them by one.")
     return now
 
@@ -88,6 +89,6 @@ def _move(name: str, proposed: ScoreThreshold, limits: tuple[float, ...]) -> Non
     _hold(name, ScoreThreshold(keep="above" if now.keep == "above" else "below", limit=limits[0], missing=now.missing))
 
 
-def _switch(name: str, proposed: ScoreThreshold, on: bool) -> None:
+def _switch(name: str, proposed: ScoreThreshold, key: str) -> None:
     now = st.session_state[_preview(name)] = _current(name, proposed)
-    state.set_threshold(name, now if on else None)
+    state.set_threshold(name, now if st.session_state[key] else None)  # it is also called where a run was cut short and nothing was switched

@@ -42,7 +42,7 @@ def begin() -> None:
     """How the sample is drawn, and who judges."""
     held = drawn(state.decided().marked)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Your name", key="noise-judge", placeholder="you", persist_state="session", help="Two judges of the same rows give an agreement")
+        st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Two judges of the same rows give an agreement")
         with st.popover("Draw another sample" if held else "Draw a sample", icon=":material/casino:"):
             st.selectbox("Within", list(_columns()), key="noise-strata", help="Rows are drawn from each value in proportion, two at least")
             st.number_input("Rows", 10, 100_000, 100, key="noise-rows")
@@ -56,12 +56,12 @@ def begin() -> None:
 
 
 def _say(row_id: str, word: str) -> None:
-    state.mark("judge", [row_id], word, str(st.session_state.get("noise-judge") or "").strip())
+    state.mark("judge", [row_id], word, str(st.session_state.get("reviewer") or "").strip())
 
 
 def hand() -> None:
     """The next row of the sample that this judge has not judged, and the keys."""
-    said, who = state.decided().marked, str(st.session_state.get("noise-judge") or "").strip()
+    said, who = state.decided().marked, str(st.session_state.get("reviewer") or "").strip()
     sample = drawn(said)
     assert sample is not None
     mine = {row for r in said if r.action == "judge" and r.by == who for row in r.rows}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,13 @@ from ui import pills, state
 from ui.browsing import version
 from ui.charts import KEPT, escape, layout, show
 from ui.escape import plain, visible
+from ui.marking import marked, marked_texts
 from ui.rows import SHOWN, row_link, row_list
 from ui.widgets import beside, count, empty, key_of, share
 
 __all__ = ["controls", "facts", "kinds", "need_findings", "queue"]
 
 Bools = npt.NDArray[np.bool_]
-CSS = Path(__file__).with_suffix(".css")
 OFF = "leave"
 CALLED = {OFF: "Leave", "redact": "Redact", "mask": "Mask", "pseudonymise": "Pseudonymise", "drop": "Drop"}
 MEANS = {
@@ -207,20 +206,12 @@ def _in_hand(position: int, treat: Personal | None, let: Mapping[str, frozenset[
                     st.button(plain(kind), key=f"personal-spare-{kind}", on_click=_decide, args=("spare", position, kind))
     before = rehearsed(measured, [position], Personal(treat="drop"), let)[0]  # a dropped row is not changed
     after = None if treat is None or treat.treat == "drop" else rehearsed(measured, [position], treat, let)[0]
-    st.html(CSS)
-    st.html(_grid(measured, before, after))
-
-
-def _grid(measured: Scores, before: pl.DataFrame, after: pl.DataFrame | None) -> str:
-    """Both texts by their parts, beside one another."""
     sides = [_parts(measured, frame, side) for frame, side in ((before, "found"), (after, "new")) if frame is not None]
-    cells = "".join(f"<div>{cell}</div>" for row in zip(*[cells for cells, _ in sides], strict=False) for cell in row)
-    named = [f'<div class="name">{title}</div>' for title in ("as it is", "in the export")[: len(sides)]]
-    return f'<div class="personal{"" if after is not None else " alone"}">{"".join(named)}{cells}</div>'
+    marked_texts(("as it is", "in the export")[: len(sides)], sides)
 
 
-def _parts(measured: Scores, frame: pl.DataFrame, side: str) -> tuple[list[str], str]:
-    """The parts of a row's text (prompt, context, response, or turns) with its findings marked, and the whole text."""
+def _parts(measured: Scores, frame: pl.DataFrame, side: str) -> list[str]:
+    """The parts of a row's text (prompt, context, response, or turns) with its findings marked."""
     data = measured.dataset
     columns = frame.select([n for n, _ in data.columns])
     text = columns.select(view("text", data.roles, columns.schema)).item() or ""
@@ -231,23 +222,11 @@ def _parts(measured: Scores, frame: pl.DataFrame, side: str) -> tuple[list[str],
         begin = text.find(content, at) if content else -1
         if begin >= 0:
             at = begin + len(content)
-            cells.append(f"<b>{visible(turn['role'] or '')}</b>\n{_marked(text, begin, min(at, begin + SHOWN), spans, side)}")
-    return cells or [_marked(text, 0, min(len(text), SHOWN), spans, side)], text
+            cells.append(f"<b>{visible(turn['role'] or '')}</b>\n{marked(text, begin, min(at, begin + SHOWN), spans, side)}")
+    return cells or [marked(text, 0, min(len(text), SHOWN), spans, side)]
 
 
 def _turns(measured: Scores, columns: pl.DataFrame) -> pl.Expr:
     from curate.view import turns
 
     return turns(measured.dataset.roles, columns.schema)
-
-
-def _marked(text: str, begin: int, end: int, spans: Sequence[Mapping[str, Any]], side: str) -> str:
-    """A piece of a text as HTML, what was found in it marked with its type."""
-    out, at = [], begin
-    for span in spans:
-        start, stop = max(span["start"], begin), min(span["end"], end)
-        if start < stop:
-            kind = f'<span class="kind">{visible(span["type"])}</span>' if side == "found" else ""
-            out += [visible(text[at:start]), f'<span class="{side}">{visible(text[start:stop])}</span>{kind}']
-            at = stop
-    return "".join([*out, visible(text[at:end])])

@@ -53,7 +53,7 @@ def find(texts: pl.Series, types: Sequence[str], threshold: float, regions: Sequ
         for row in texts.str.contains(one.sign).fill_null(False).arg_true().to_list():
             found[row] += [f for f in one.find(texts[row]) if f.score >= threshold]
     if ner:
-        from curate.models import ner_model
+        from curate.classifier import ner_model
 
         for row, places in ner_model(ner).find(texts):
             found[row] += [Found(f.type, f.start, f.end, f.score, False) for f in places if f.score >= threshold]
