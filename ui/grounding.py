@@ -25,7 +25,7 @@ from ui.limit import limit_control
 from ui.marking import marked, marked_texts
 from ui.opening import seen_from_caller
 from ui.rows import SHOWN, read, row_link, row_list
-from ui.widgets import attempt, beside, count, empty, need_dataset, share
+from ui.widgets import attempt, beside, count, empty, key_of, need_dataset, share
 
 __all__ = ["calibrate", "choose", "facts", "more", "need_measures", "picture", "queue", "threshold"]
 
@@ -120,18 +120,16 @@ def _ask_model() -> None:
 def choose() -> Column:
     """The measure in hand."""
     names = {c.name: c for c in _columns()}
-    start = next((n for n in (SCORE, "grounding_trigram") if n in names), next(iter(names)))
-    held = str(st.session_state.get("grounding-measure", start))
-    picked = st.selectbox(
-        "Measure",
-        list(names),
-        list(names).index(held if held in names else start),
-        key="grounding-measure",
-        format_func=called,
-        help="\n\n".join(f"{called(n)}: {c.about}" for n, c in names.items()),
-        persist_state="session",
-    )
-    return names[str(picked)]
+    wanted = st.session_state.get("grounding-wanted")
+    shown = wanted if wanted in names else next((n for n in (SCORE, "grounding_trigram") if n in names), next(iter(names)))
+    key = key_of("grounding-measure", shown)
+    about = "\n\n".join(f"{called(n)}: {c.about}" for n, c in names.items())
+    st.selectbox("Measure", list(names), list(names).index(shown), called, key, about, on_change=_want, args=(key,))
+    return names[shown]
+
+
+def _want(key: str) -> None:
+    st.session_state["grounding-wanted"] = st.session_state[key]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -254,6 +252,7 @@ def _use(chosen: str, rated: Rated, names: list[str]) -> None:
         text = formula(wanted, lambda n: score_values(scores, n), scores.dataset.rows, rated.at, rated.good)
         others = [f for f in _fits() if f.slice != rated.part]
         fits = [*(f for f in others if f.slice), *([Fit(rated.part, text)] if rated.part else []), *(f for f in others if not f.slice)]
+        st.session_state["grounding-wanted"] = SCORE
         compare_with(SCORE, {"fits": [str(f) for f in (fits if rated.part else [*fits, Fit("", text)])]})
 
     st.button(f"Score {who} by {called(chosen)}", key="grounding-use", type="primary", on_click=_attempted, args=(use,), icon=":material/check:")
