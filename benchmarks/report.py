@@ -134,6 +134,22 @@ def _beside(results: Results) -> list[str]:
             for many, own in ((many, one[f"gold_{many}"]) for many in (100, 500))
         )
         lines.append(f"- News of one class among 10,000 ranked by gold rows of it, AUROC, mean of four classes: {said}.")
+    if one := results.get(("grounding", 10_000)):
+        plain = ", ".join(f"{n.removeprefix('grounding_').replace('_', ' ')} {v:.3f}" for n, v in one["spearman"].items() if n != "grounding_score")
+        panel = one["panel"]
+        lines.append(
+            f"- Grounding of 360 answers, rank correlation with people's ratings: {plain}; fitted to the ratings, each row by a fit to other contexts, "
+            f"{one['spearman']['grounding_score']:.3f}. Of the rows {one['rows_with_a_context']} have a context at all; there trigrams reach "
+            f"{one['spearman_with_a_context']['grounding_trigram']:.3f}, the fit {one['spearman_with_a_context']['grounding_score']:.3f}. After 30 ratings by "
+            f"hand, AUROC on the other rows, mean of 200 panels: {panel['best_of_panel']:.3f} by the measure that looked best, {panel['all_fitted']:.3f} by "
+            "all together."
+        )
+    if one := results.get(("closed_book", 10_000)):
+        said = ", ".join(f"{n.removeprefix('grounding_').replace('_', ' ')} {v:.2f} ({low:.2f}–{high:.2f})" for n, (v, low, high) in one["auroc"].items())
+        lines.append(
+            f"- Answers without a context ({one['answers']:,}, {one['invented']} invented), AUROC for the sound ones with the question in the context's place: "
+            f"{said}. Shared words do not tell what is invented where nothing is given to stand on; Curate measures no grounding there."
+        )
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"

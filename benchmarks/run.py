@@ -25,6 +25,7 @@ from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.contamination import CONTAMINATION
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
+from benchmarks.grounding import case_closed_book, case_grounding
 from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
@@ -38,8 +39,10 @@ ALL: Mapping[str, Case] = {
     **PEERS,
     **CONTAMINATION,
     "browser": case_browser,
+    "closed_book": case_closed_book,
     "coverage": case_coverage,
     "docstring_map": case_docstring_map,
+    "grounding": case_grounding,
     "importance": case_importance,
     "importance_dictionary": case_importance_dictionary,
     "label_issue": case_label_issue,
