@@ -34,6 +34,7 @@ VIEWS = {
     "license": ["MIT", "cc by-nc 4.0", None, "MIT OR GPL-3.0", "", "my own terms", "apache 2"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "probabilities": [None] * len(SENTENCES),
+    "ratings": [None] * len(SENTENCES),
 }
 ALL = sorted(discover())
 
