@@ -54,8 +54,8 @@ class Ratings:
     def counts(self) -> npt.NDArray[np.int64]:
         """How many raters gave each value to each row. int64 [rows, values]."""
         rows, wide = len(self.code), len(self.values)
-        said = self.code >= 0
-        place = (np.arange(rows)[:, None] * wide + self.code)[said]
+        row, who = np.nonzero(self.code >= 0)
+        place = row * wide + self.code[row, who]
         return np.bincount(place, minlength=rows * wide).reshape(rows, wide)
 
     @property

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WHAT", "WHO", "ratings", "ratings_column", "ratings_of"]
 
+MOST = 1_000_000_000
+"""Rows times people that are held at once: 4 GB."""
 WHO = ("annotator", "annotator_id", "rater", "worker", "worker_id", "coder", "reviewer", "user", "by", "id")
 WHAT = ("label", "value", "rating", "answer", "score", "annotation")
 
@@ -96,6 +98,9 @@ def _ratings(rows: int, long: pl.DataFrame, order: list[str] | None, lost: Lost 
     import polars as pl
 
     values, raters = long["value"].unique().sort().to_list(), order or long["rater"].unique(maintain_order=True).to_list()
+    if rows * len(raters) > MOST:
+        what = f"{len(raters):,} people and {rows:,} rows are more than are compared at once, {MOST:,} pairs"
+        raise InputError("annotations", what, "Take a part of the rows or of the people")
     code = np.full((rows, len(raters)), -1, np.int32)
     if len(long):
         said = long["value"].replace_strict(values, list(range(len(values))), return_dtype=pl.Int32).to_numpy()

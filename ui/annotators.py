@@ -69,22 +69,23 @@ def need_ratings() -> Ratings:
 
 
 def facts(given: Ratings) -> None:
-    """How many rated how much."""
-    many = given.counts.sum(1)
+    """How many rated how much, and what does not count."""
+    many, lost = given.counts.sum(1), given.lost
+    noun = "rows" if state.scores().dataset.ratings is None else "items"
     twice = int((many >= 2).sum())
     st.caption(
-        f"{count(len(given.raters), 'people')} gave {count(int(many.sum()), 'ratings')} of {count(int((many > 0).sum()), 'rows')}; "
-        f"{count(twice, 'rows')} have two and more, and agreement rests on them."
+        f"{count(len(given.raters), 'people')} gave {count(int(many.sum()), 'ratings')} of {count(int((many > 0).sum()), noun)}; "
+        f"{count(twice, noun)} have two and more, and agreement rests on them."
     )
-    lost = given.lost
-    told = {
-        f"{count(lost.unknown, 'ratings')} of {count(lost.unknown_items, 'items')} that no row has are left out": lost.unknown,
-        f"{count(lost.repeated, 'ratings')} by a person who rated the item again later are left out: the last counts": lost.repeated,
-        f"{count(lost.blank, 'lines')} without item, person or value are left out": lost.blank,
-        f"{count(lost.shared, 'rows')} repeat the item of an earlier row: its ratings stand on the first": lost.shared,
+    out = {
+        f"{count(lost.unknown, 'ratings')} of {count(lost.unknown_items, 'items')} that no row has": lost.unknown,
+        f"{count(lost.repeated, 'ratings')} that the same person gave anew later, since the last counts": lost.repeated,
+        f"{count(lost.blank, 'lines')} without item, person or value": lost.blank,
     }
-    if any(told.values()):
-        st.caption(". ".join(sentence for sentence, n in told.items() if n) + ".")
+    told = [f"Left out: {'; '.join(what for what, n in out.items() if n)}."] if any(out.values()) else []
+    told += [f"{count(lost.shared, 'rows')} here with the item of an earlier row: its ratings stand on the first."] if lost.shared else []
+    if told:
+        st.caption(" ".join(told))
 
 
 def agreements(given: Ratings) -> None:
@@ -140,10 +141,7 @@ def people(given: Ratings) -> None:
     """How good each person is, by the others and by Dawid and Skene's model."""
     fitted = _fitted(_key(), given)
     st.subheader("People")
-    by_votes, modelled = majority(given), fitted.label
-    there = (by_votes >= 0) & (given.counts.sum(1) >= 2)
-    apart = int((by_votes != modelled)[there].sum())
-    st.caption(f"The majority and Dawid and Skene's model give {count(apart, 'rows')} of {count(int(there.sum()))} another label.")
+    st.caption(_apart(given, fitted))
     rows = [{"name": r.name, "rated": r.rated, "agrees": r.agrees, "majority": r.majority, "accuracy": r.accuracy} for r in raters(given, fitted)]
     quality = _quality()
     for row in rows if quality else ():
@@ -157,6 +155,20 @@ def people(given: Ratings) -> None:
     }
     config = {name: number(format="percent", help=told) for name, told in shares.items()} | {"rated": number("rows rated", format="localized")}
     st.dataframe(sorted(rows, key=lambda r: float(r["accuracy"] or 0)), hide_index=True, column_config=config)
+
+
+def _apart(given: Ratings, fitted: DawidSkene) -> str:
+    """How many rows the methods give another label than the majority."""
+    by_votes, frame = majority(given), state.scores().frame
+    there = (by_votes >= 0) & (given.counts.sum(1) >= 2)
+    apart = int((by_votes != fitted.label)[there].sum())
+    said = f"The majority and Dawid and Skene's model give {count(apart, 'rows')} of {count(int(there.sum()))} another label"
+    if "multiannotator_consensus" not in frame.columns:
+        return f"{said}."
+    names = np.array([*given.names, ""], object)[by_votes]
+    label = frame["multiannotator_consensus"].to_numpy()
+    known = there & frame["multiannotator_consensus"].is_not_null().to_numpy()
+    return f"{said}, the majority and cleanlab {count(int((names != label)[known].sum()), 'rows')} of {count(int(known.sum()))}."
 
 
 def _quality() -> dict[str, float]:

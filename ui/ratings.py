@@ -23,7 +23,7 @@ FORMS = (
     "Ratings may come in three forms.\n"
     "Several columns, one for each person: give all of them the role annotations.\n"
     "One column of lists, of values or of entries such as {annotator, label}: give it the role annotations.\n"
-    "Long form, a line for each item, person and value, in a file of their own or as the rows of this dataset: choose the columns above."
+    "Long form, a line for each item, person and value, in a file or as the rows of this dataset: choose its columns above."
 )
 ITEMS = ("item", "item_id", "id", "row_id", "example", "example_id", "task", "task_id", "unit")
 
@@ -44,7 +44,7 @@ def long_form() -> None:
         columns: list[str] = []
         if attempt(lambda: columns.extend(_columns_of(typed(path)) if path else own)):
             _choose(path, columns, own, held)
-        if held is not None:
+        elif held is not None:
             st.button("Take the long form off", on_click=_set, args=(None,), key="long-off")
 
 
@@ -67,8 +67,14 @@ def _choose(path: str, columns: list[str], own: list[str], held: Annotations | N
     rater = choice(1, "Person", columns, told.rater, [n for n in WHO if n != "id"], "Says who gave it")
     value = choice(2, "Value", columns, told.value, WHAT, "Says what they gave")
     key = choice(3, "Key here", own, told.key or told.item, [(item or "").lower(), *ITEMS], "The column of this dataset that holds the items") if path else None
-    if st.button("Use these columns", type="primary", key="long-use", disabled=not (item and rater and value and (key or not path))):
-        _use({"path": path or None, "item": item, "rater": rater, "value": value, "key": key if key != item else None})
+    given = {"path": path or None, "item": item, "rater": rater, "value": value, "key": key if key != item else None}
+    ready = bool(item and rater and value and (key or not path)) and (held is None or given != held.model_dump())
+    with st.container(horizontal=True, gap="small"):
+        asked = st.button("Use these columns", type="primary", key="long-use", disabled=not ready)
+        if held is not None:
+            st.button("Take the long form off", on_click=_set, args=(None,), key="long-off")
+    if asked:
+        _use(given)
 
 
 def _use(given: dict[str, str | None]) -> None:
