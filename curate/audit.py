@@ -53,9 +53,10 @@ def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] 
     methods = {"majority": by_votes, "dawid_skene": modelled}
     consensus: dict[str, Any] = {name: {n: int((label == i).sum()) for i, n in enumerate(names)} for name, label in methods.items()}
     consensus["rows_apart"] = int((by_votes != modelled).sum())
-    if "multiannotator" in scores.measured:
-        found = scores.frame["multiannotator_consensus"]
-        consensus["cleanlab"] = {name: int((found == told).sum()) for name, told in zip(names, given.names, strict=True)}
+    if (task := scores.measured.get("multiannotator")) is not None:
+        found, lacking = scores.frame["multiannotator_consensus"], task.manifest(scores.workspace)["notes"].get("not judged")
+        consensus["cleanlab"] = None if lacking else {name: int((found == told).sum()) for name, told in zip(names, given.names, strict=True)}
+        consensus |= {"cleanlab_lacks": lacking} if lacking else {}
     measures = agreement(given)
     values = {a.measure: a.value for a in measures}
     intervals = {a.measure: [a.low, a.high] for a in measures}

@@ -159,6 +159,11 @@ def test_the_audit_holds_it_and_says_what_is_missing(workspace: Workspace, tmp_p
     counted = frame["multiannotator_consensus"].drop_nulls().value_counts()
     assert told["cleanlab"] == {f"{float(v)}": n for v, n in sorted(counted.iter_rows())}
     assert {*told["cleanlab"]} == {*told["majority"]}
+    pl.DataFrame({"id": [0, 1], "who": ["good", "good"], "said": [0, 1]}).write_csv(tmp_path / "r.csv")
+    assert main(["audit", str(tmp_path / "r.yaml"), "--workspace", str(workspace.root), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["consensus"]
+    assert told["cleanlab"] is None
+    assert told["cleanlab_lacks"] == "no row with probabilities was rated twice"
     recipe["annotations"] = None
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     assert main(["audit", str(tmp_path / "r.yaml"), "--workspace", str(workspace.root), "--json"]) == 0

@@ -66,7 +66,11 @@ def _choose(path: str, columns: list[str], own: list[str], held: Annotations | N
     item = choice(0, "Item", columns, told.item, ITEMS, "Says which item a rating is of")
     rater = choice(1, "Person", columns, told.rater, [n for n in WHO if n != "id"], "Says who gave it")
     value = choice(2, "Value", columns, told.value, WHAT, "Says what they gave")
-    key = choice(3, "Key here", own, told.key or told.item, [(item or "").lower(), *ITEMS], "The column of this dataset that holds the items") if path else None
+    key = (
+        choice(3, "Key here", [*own, "row_id"], told.key or told.item, [(item or "").lower(), *ITEMS], "The column of this dataset that holds the items")
+        if path
+        else None
+    )
     given = {"path": path or None, "item": item, "rater": rater, "value": value, "key": key if key != item else None}
     ready = bool(item and rater and value and (key or not path)) and (held is None or given != held.model_dump())
     with st.container(horizontal=True, gap="small"):

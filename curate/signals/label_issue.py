@@ -86,7 +86,7 @@ def _flag(name: str, rule: str) -> Column:
 
 SIGNAL = Signal(
     name="label_issue",
-    version=1,
+    version=2,
     about="Labels that are probably wrong.",
     source="Northcutt, Jiang & Chuang 2021, Confident Learning (cleanlab), on probabilities from other rows",
     inputs=("label", "probabilities", "embedding_vector"),
