@@ -14,13 +14,28 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Agreement", "Level", "Ratings", "agreement", "alpha", "fleiss_kappa", "percent"]
+__all__ = ["Agreement", "Level", "Lost", "Ratings", "agreement", "alpha", "fleiss_kappa", "percent"]
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 DRAWS = 1_000
 WORK = 4e9  # products of a resampling at most; beyond, fewer draws, not below 100
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What was given and does not count, and what a person should know of it.
+
+    blank: lines without item, rater or value. unknown: ratings of `unknown_items` items that no row has. repeated: earlier ratings of one item by one rater,
+    of which the last counts. shared: rows whose item an earlier row has; the ratings stand on the first.
+    """
+
+    blank: int = 0
+    unknown: int = 0
+    unknown_items: int = 0
+    repeated: int = 0
+    shared: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,14 +48,20 @@ class Ratings:
     code: Ints
     values: tuple[float, ...] | tuple[str, ...]
     raters: tuple[str, ...]
+    lost: Lost = Lost()
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """How many raters gave each value to each row. int64 [rows, values]."""
         rows, wide = len(self.code), len(self.values)
-        said = self.code >= 0
-        place = (np.arange(rows)[:, None] * wide + self.code)[said]
+        row, who = np.nonzero(self.code >= 0)
+        place = row * wide + self.code[row, who]
         return np.bincount(place, minlength=rows * wide).reshape(rows, wide)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values as text; numbers in their shortest form."""
+        return tuple(value if isinstance(value, str) else repr(int(value) if value.is_integer() else value) for value in self.values)
 
     @property
     def numeric(self) -> bool:

@@ -6,6 +6,7 @@ It counts and never quotes: no text of a row is in it, so no personal data is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def _noise(found: Noise | None) -> dict[str, Any]:
 
 
 def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Agreement by measure, and how many rows each method of consensus gives each value; None without ratings."""
+    """Agreement by measure with what it rests on, and how many rows each method of consensus gives each value; None without ratings."""
     given = ratings(scores.dataset)
     if given is None or not len(given.values):
         return None, None
@@ -52,12 +53,18 @@ def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] 
     methods = {"majority": by_votes, "dawid_skene": modelled}
     consensus: dict[str, Any] = {name: {n: int((label == i).sum()) for i, n in enumerate(names)} for name, label in methods.items()}
     consensus["rows_apart"] = int((by_votes != modelled).sum())
+    if (task := scores.measured.get("multiannotator")) is not None:
+        found, lacking = scores.frame["multiannotator_consensus"], task.manifest(scores.workspace)["notes"].get("not judged")
+        consensus["cleanlab"] = None if lacking else {name: int((found == told).sum()) for name, told in zip(names, given.names, strict=True)}
+        consensus |= {"cleanlab_lacks": lacking} if lacking else {}
     measures = agreement(given)
-    found = {a.measure: a.value for a in measures}
+    values = {a.measure: a.value for a in measures}
     intervals = {a.measure: [a.low, a.high] for a in measures}
     total = given.counts.sum(0)
     prevalence = {n: float(total[i] / max(1, total.sum())) for i, n in enumerate(names)}
-    return {**found, "intervals": intervals, "prevalence": prevalence, "raters": len(given.raters)}, consensus
+    many = given.counts.sum(1)
+    rests = {"raters": len(given.raters), "items": int((many > 0).sum()), "items_rated_twice": int((many > 1).sum()), "ratings": int(many.sum())}
+    return {**values, "intervals": intervals, "prevalence": prevalence, **rests, "left_out": asdict(given.lost)}, consensus
 
 
 def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:

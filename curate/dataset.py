@@ -28,7 +28,8 @@ class Dataset:
     key: name of its folder in the workspace. fingerprint: digest of schema and row ids. rows: how many. rejected: lines set aside.
     columns: (name, Arrow type as text) of the original columns. sources: (path, SHA-256) of the input files. given: the absolute paths and patterns, or the
     hub name, that a recipe needs to load them again, with `bad_lines`.
-    reasons: why a role was recognised. notes: what was found while loading, one sentence each.
+    reasons: why a role was recognised. notes: what was found while loading, one sentence each. ratings: folder of the ratings that a long form gives
+    (`curate.longform`), which come before the role annotations.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     bad_lines: Literal["stop", "aside"] = "stop"
+    ratings: Path | None = None
 
     def scan(self) -> pl.LazyFrame:
         """The original columns with their types, then `row_id` (String, 16 hex digits)."""
@@ -64,6 +66,11 @@ class Dataset:
         from curate.view import available
 
         return available(name, self.roles, self._schema)
+
+    @property
+    def rated(self) -> bool:
+        """Whether it is known what several people said of rows: by a long form, or by the role annotations."""
+        return self.ratings is not None or Role.ANNOTATIONS in self.roles
 
     def batches(self, names: Sequence[str], rows: int, start: int = 0) -> Iterator[pa.RecordBatch]:
         """The same as `views`, streamed from a position on in batches of `rows`, in bounded memory."""

@@ -21,6 +21,7 @@ from curate.dataset import Dataset
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.load import load, open_dataset
+from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.part import ReviewLog
 from curate.personal import Told, treated
@@ -69,11 +70,11 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
 
 
 def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
-    """The dataset of a recipe with its roles, loaded; or opened by its key where that is known."""
+    """The dataset of a recipe with its roles and ratings, loaded; or opened by its key where that is known."""
     part = recipe.dataset
     if key is not None:
-        return open_dataset(workspace, key, part.roles)
-    return load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+        return with_ratings(open_dataset(workspace, key, part.roles), recipe.annotations, workspace)
+    return with_ratings(load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell), recipe.annotations, workspace)
 
 
 def check_out(out: Path) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.errors import InputError
+
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
-__all__ = ["LEAST", "classes", "expected"]
+__all__ = ["LEAST", "classes", "expected", "given_probabilities"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -30,6 +33,37 @@ def classes(label: pl.Series) -> tuple[Ints, list[str]]:
     names = as_text(values).to_list()
     code = as_text(label).replace_strict(names, list(range(len(names))), default=-1, return_dtype=pl.Int32) if names else pl.Series([-1] * len(label))
     return code.fill_null(-1).to_numpy().astype(np.int32), [str(name) for name in names]
+
+
+def given_probabilities(column: pa.ChunkedArray, names: list[str]) -> tuple[npt.NDArray[np.float64], Ints, list[str]] | None:
+    """Probabilities of a column, float64 [rows, columns], NaN where null; the column of each label, int32 [labels]; what each column stands for.
+
+    An object is by label. A list goes by whole numbers from 0 where the labels are such, else by the labels' order. None without one. Raises InputError where
+    labels and probabilities do not fit.
+    """
+    import polars as pl
+
+    values = pl.Series(column)
+    if values.dtype == pl.Null or values.dtype == pl.String or values.null_count() == len(values):
+        return None
+    inorder = np.arange(len(names), dtype=np.int32)
+    if values.dtype.is_nested() and isinstance(values.dtype, pl.Struct):
+        frame = values.struct.unnest()
+        lacking = [name for name in names if name not in frame.columns]
+        if lacking:
+            raise InputError("probabilities", f"there is none for the label {lacking[0]!r}", f"They are for {', '.join(frame.columns[:20])}")
+        return frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), inorder, names
+    lists = values.cast(pl.List(pl.Float64))
+    lengths = lists.list.len().drop_nulls().unique().to_list()
+    if len(lengths) != 1:
+        raise InputError("probabilities", f"rows have {min(lengths)} to {max(lengths)} of them", "Give each row one for each label, in the same order")
+    wide = int(lengths[0])
+    found = np.array([row if row is not None else [np.nan] * wide for row in lists.to_list()], np.float64)
+    if names and all(name.isdecimal() and int(name) < wide for name in names):
+        return found, np.array([int(name) for name in names], np.int32), [str(i) for i in range(wide)]
+    if wide == len(names):
+        return found, inorder, names
+    raise InputError("probabilities", f"there are {wide} for {len(names)} labels", "Give one for each label in sorted order, or labels as whole numbers from 0")
 
 
 def folds(code: Ints, seed: int) -> Ints:

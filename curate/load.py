@@ -190,7 +190,7 @@ def _spread(rows: int) -> list[int]:
 
 def _sweep(workspace: Workspace) -> None:
     """Remove what was left half written by work that was killed more than a day ago; a younger one may still be running."""
-    for folder in [folder for place in ("datasets", "scores", "versions") for folder in (workspace.root / place).glob(".*.tmp")]:
+    for folder in [folder for place in ("datasets", "scores", "ratings", "versions") for folder in (workspace.root / place).glob(".*.tmp")]:
         with suppress(FileNotFoundError):  # another load may end just now
             if max(p.stat().st_mtime for p in [folder, *folder.glob("*")]) < time.time() - 86_400:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from curate.annotation import ratings_column
 from curate.dataset import Dataset
 from curate.engine import Engine, run_batches
 from curate.errors import CurateError, SignalError
@@ -263,6 +264,8 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
     parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
     if (column := slice_column(dataset, task.parameters)) is not None:
         parts.append(dataset.scan().select(pl.col(column).alias("slice")).collect())
+    if "ratings" in task.signal.inputs:
+        parts.append(ratings_column(dataset).to_frame("ratings"))
     table = _shape(_beside(parts, dataset.rows), task)
     del parts, extra
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from curate.roles import Role
 
 __all__ = [
+    "Annotations",
     "Budget",
     "DatasetPart",
     "Export",
@@ -42,6 +43,28 @@ class DatasetPart(Part):
     path: str | list[str]
     roles: dict[Role, str | list[str]] | None = None
     bad_lines: Literal["stop", "aside"] = "stop"
+
+
+class Annotations(Part):
+    """Ratings in long form, a line for each item, rater and value (`curate.longform`); they come before the role annotations.
+
+    path: a file of them, relative to the recipe's folder; without it the dataset's own rows are the ratings. item, rater, value: the columns that say who
+    said what of which item. key: the dataset's column that holds the items of the file, where it is called otherwise than `item`.
+    """
+
+    path: str | None = None
+    item: str
+    rater: str
+    value: str
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len({self.item, self.rater, self.value}) < 3:
+            raise ValueError("item, rater and value are three different columns")
+        if self.path is None and self.key is not None:
+            raise ValueError("key joins the items of a file; without path the dataset's own rows are the ratings, and item names their column")
+        return self
 
 
 class LinkThreshold(Part):

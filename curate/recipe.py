@@ -13,7 +13,21 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from curate.errors import InputError
-from curate.part import Budget, DatasetPart, Export, LicensePolicy, LinkThreshold, Part, Personal, Rank, ReviewLog, ScoreThreshold, Threshold, Uncertain
+from curate.part import (
+    Annotations,
+    Budget,
+    DatasetPart,
+    Export,
+    LicensePolicy,
+    LinkThreshold,
+    Part,
+    Personal,
+    Rank,
+    ReviewLog,
+    ScoreThreshold,
+    Threshold,
+    Uncertain,
+)
 from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
@@ -32,6 +46,7 @@ class Recipe(Part):
     dataset: DatasetPart
     signals: dict[str, dict[str, Any]] = Field(default={})
     thresholds: dict[str, LinkThreshold | ScoreThreshold] = Field(default={})
+    annotations: Annotations | None = None
     licenses: LicensePolicy | None = None
     reviews: ReviewLog | None = None
     rank: Rank | None = None
@@ -142,6 +157,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
     """Keys that are valid at a place of the recipe."""
     parts: Mapping[str, type[Part]] = {
         "dataset": DatasetPart,
+        "annotations": Annotations,
         "licenses": LicensePolicy,
         "reviews": ReviewLog,
         "rank": Rank,
@@ -188,6 +204,8 @@ def load_recipe(path: Path) -> Recipe:
     changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
     compared = {n: {**p, "reference": _resolved(p["reference"], path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
     changed["signals"] = {n: _weights_seen(p, path.parent) for n, p in {**recipe.signals, **compared}.items()}
+    if recipe.annotations and recipe.annotations.path:
+        changed["annotations"] = recipe.annotations.model_copy(update={"path": resolve(recipe.annotations.path, path.parent)})
     if recipe.reviews:
         changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
     return recipe.model_copy(update=changed)

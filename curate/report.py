@@ -68,7 +68,9 @@ def report_page(name: str, found: Mapping[str, Any]) -> str:
     if found["agreement"] is not None:
         told = found["agreement"]
         rows = [(m.replace("_", " "), told[m], *span) for m, span in told["intervals"].items()]
-        parts += [f"<h2>Annotators</h2><p>{told['raters']:,} raters.</p>", _table(["measure", "value", "low", "high"], rows)]
+        rests = f"{told['raters']:,} raters gave {told['ratings']:,} ratings of {told['items']:,} items; {told['items_rated_twice']:,} have two and more."
+        left = [(name.replace("_", " "), n) for name, n in told["left_out"].items() if n]
+        parts += [f"<h2>Annotators</h2><p>{rests}</p>", _table(["left out", "number"], left) if left else "", _table(["measure", "value", "low", "high"], rows)]
         parts.append(_table(["value", "share of ratings"], told["prevalence"].items()))
         named = {k: v for k, v in found["consensus"].items() if isinstance(v, dict)}
         parts.append(_table(["value", *(n.replace("_", " ") for n in named)], [(v, *(c[v] for c in named.values())) for v in told["prevalence"]]))

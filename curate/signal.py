@@ -47,7 +47,8 @@ VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
 
 The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of". The input "slice", of scope
-"dataset" only, is the original column, or else the role's, that the parameter `slice` names, "column=value"."""
+"dataset" only, is the original column, or else the role's, that the parameter `slice` names, "column=value". The input "ratings", of that scope too, is what
+several people said of a row, a list of {annotator, label} (`curate.annotation`)."""
 
 R = TypeVar("R")
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from curate.dataset import Dataset
 from curate.errors import InputError
-from curate.readers.file import find_files, is_hub_name
+from curate.readers.file import hashes
 from curate.roles import Role
 from curate.signal import VIEWS, Signal, check_parameters, discover
 from curate.weights import MODELS, identity
-from curate.workspace import Workspace, digest, file_sha256, read_json
+from curate.workspace import Workspace, digest, read_json
 
 __all__ = ["Task", "input_view", "parts_folder", "plan", "seconds", "slice_column"]
 
@@ -130,6 +130,8 @@ def _there(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
     """Whether a view or role can be read, or a parameter is given; scores are there where their signal is measured."""
     if view in parameters:
         return bool(parameters[view])
+    if view == "ratings":
+        return dataset.rated
     return dataset.has(view) if view in VIEWS or view in [*Role] else True
 
 
@@ -164,16 +166,16 @@ def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs:
     used = [*texts, *(r for r in Role if r in read)] if read & {*VIEWS, *Role} else []
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
     more = [] if reference is None else [reference]
+    more += [[*dataset.roles.get(Role.ANNOTATIONS, ()), dataset.ratings.name if dataset.ratings else ""]] if "ratings" in read else []
     more += [[column]] if (column := slice_column(dataset, parameters)) is not None else []
     more += [[_identity(str(parameters[name]), name)] for name in MODELS if parameters.get(name)]
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
 
 
 def _reference(given: str | Sequence[str]) -> list[str]:
-    """What a reference holds now: the hashes of its files. A hub name stands for itself."""
+    """What a reference holds now."""
     try:
-        paths = [given] if isinstance(given, str) else given
-        return [h for path in paths for h in ([path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])])]
+        return hashes([given] if isinstance(given, str) else given)
     except InputError:
         return []  # `_lacks` says so
 
@@ -197,6 +199,6 @@ def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], need
     for names in signal.required:
         views = [input_view(name, parameters) for name in names]
         if not any(_there(dataset, view, parameters) for view in views):
-            roles, given = [v for v in views if v not in parameters], [v for v in views if v in parameters]
+            roles, given = [v.replace("ratings", Role.ANNOTATIONS) for v in views if v not in parameters], [v for v in views if v in parameters]
             return f"needs the role {' or '.join(roles)}, which no column of this dataset has" + "".join(f", or the parameter {v}" for v in given)
     return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)

@@ -3,6 +3,7 @@
 workspace/
   datasets/<key>/      rows.parquet, rejected.jsonl, dataset.json (last)
   scores/<key>/        scores.parquet, the files of its Links, manifest.json (last); <key>.parts/ while it is measured
+  ratings/<key>/       ratings in long form joined to a dataset: ratings.parquet, lost.json (last)
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
   versions/<name>/     exports
@@ -51,6 +52,10 @@ class Workspace:
     def scores(self, key: str) -> Path:
         """Folder of one signal's scores."""
         return self.root / "scores" / key
+
+    def ratings(self, key: str) -> Path:
+        """Folder of ratings in long form, joined to a dataset."""
+        return self.root / "ratings" / key
 
     def reviews(self, key: str) -> Path:
         """The log of a dataset's reviews."""

@@ -70,3 +70,19 @@ def test_nobody_rated(workspace: Workspace, tmp_path: Path) -> None:
     found = ratings(load(str(tmp_path / "rows.parquet"), workspace, roles={"response": "text", "annotations": ["a", "b"]}))
     assert found is not None
     assert alpha(found, "nominal") is None
+
+
+def test_more_people_and_rows_than_fit_are_refused(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.annotation.MOST", 11)
+    frame = pl.DataFrame(SAID, schema={"ann": pl.Int8, "bob": pl.Int64, "cy": pl.Float32}, orient="row")
+    with pytest.raises(InputError, match="3 people and 4 rows are more than"):
+        _read(frame, ["ann", "bob", "cy"], workspace, tmp_path)
+
+
+def test_a_person_twice_in_a_list_counts_once(workspace: Workspace, tmp_path: Path) -> None:
+    votes = [[{"annotator": "ann", "label": 1}, {"annotator": "ann", "label": 2}], [{"annotator": "bob", "label": 1}]]
+    pl.DataFrame({"votes": votes, "text": ["a", "b"]}).write_parquet(tmp_path / "rows.parquet")
+    found = ratings(load(str(tmp_path / "rows.parquet"), workspace, roles={"response": "text", "annotations": "votes"}))
+    assert found is not None
+    assert found.lost.repeated == 1
+    assert found.values[found.code[0, 0]] == 2.0

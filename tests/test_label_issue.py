@@ -97,6 +97,8 @@ def test_probabilities_that_do_not_fit_are_refused() -> None:
         _found(_table(label, None, pl.Series([[0.1, 0.2, 0.7], [0.5, 0.5], [0.5, 0.5]])))
     with pytest.raises(InputError, match="none for the label 'b'"):
         _found(_table(label, None, pl.Series([{"a": 1.0}] * 3)))
+    twelve = pl.Series("label", [str(i % 12) for i in range(24)])  # in the order of texts 10 comes before 2
+    assert _found(_table(twelve, None, pl.Series(np.eye(12)[np.arange(24) % 12].tolist())))["label_issue_suggested"].equals(twelve, check_names=False)
     named = _found(_table(label, None, pl.Series([{"b": 0.9, "a": 0.1}] * 3)))
     assert named["label_issue_suggested"].to_list() == ["b", "b", "b"]
 

@@ -35,6 +35,7 @@ VIEWS = {
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "split": [None] * len(SENTENCES),
     "probabilities": [None] * len(SENTENCES),
+    "ratings": [None] * len(SENTENCES),
 }
 ALL = sorted(discover())
 

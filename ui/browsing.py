@@ -31,7 +31,7 @@ SQL = "SQL"
 def version(measured: Scores) -> str:
     """Names what scores hold, for caches."""
     data = measured.dataset
-    return f"{data.key} {data.fingerprint} {data.roles} {','.join(t.key for t in measured.measured.values())}"
+    return f"{data.key} {data.fingerprint} {data.roles} {data.ratings} {','.join(t.key for t in measured.measured.values())}"
 
 
 @st.cache_resource(max_entries=16, show_spinner="Searching")

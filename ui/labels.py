@@ -18,8 +18,8 @@ from curate.view import as_text
 from ui import pills, state
 from ui.browsing import version
 from ui.charts import SCALE, escape, layout, show
-from ui.rows import row_link, row_list, row_text
-from ui.widgets import beside, count, empty, share
+from ui.rows import in_hand, row_link, row_text
+from ui.widgets import count, empty, share
 
 __all__ = ["Asked", "controls", "facts", "matrix", "need_judged", "queue"]
 
@@ -151,15 +151,12 @@ def queue(asked: Asked) -> None:
     if not len(order):
         empty("Nothing left to judge here", "Choose another rule or pair above, or undo in the frame.")
         return
-    left, hand = beside("label-queue", 3, 2)
-    with left:
-        columns = [measured.dataset.roles[Role.LABEL][0], "label_issue_suggested", "label_issue_normalized_margin"]
-        chosen = row_list(order, f"labels-{len(right)}", columns, height=420)
-    with hand:
-        _in_hand(int(order[0]) if chosen is None else chosen, asked.given)
+    columns = [measured.dataset.roles[Role.LABEL][0], "label_issue_suggested", "label_issue_normalized_margin"]
+    with in_hand(order, f"labels-{len(right)}", columns) as position:
+        _judge(position, asked.given)
 
 
-def _in_hand(position: int, given: pl.Series) -> None:
+def _judge(position: int, given: pl.Series) -> None:
     """One row: its given and its suggested label, its text, and the keys."""
     frame = state.scores().frame
     label, suggested = str(given[position]), str(frame["label_issue_suggested"][position])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from curate.part import LinkThreshold, ScoreThreshold
 from curate.roles import Role
 from curate.selection import Selection, score_values
 from curate.signal import column_of
-from ui import state
+from ui import state, widgets
 from ui.escape import line_html, visible
 from ui.frame import in_words
 from ui.widgets import about, count
 
-__all__ = ["fate", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
+__all__ = ["fate", "in_hand", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
@@ -79,6 +80,16 @@ def row_list(
         if pages > 1:
             st.pagination(pages, key=f"{key}-page-{pages}")
     return int(shown[chosen[0]]) if chosen and chosen[0] < len(shown) else None
+
+
+@contextmanager
+def in_hand(positions: Ints, key: str, columns: Sequence[str] = (), beside: Mapping[str, Floats] | None = None) -> Iterator[int]:
+    """A list of rows, and beside it, where the block draws, the one that is selected in it: the first where none is. Gives its position."""
+    left, right = widgets.beside(f"{key}-hand", 3, 2)
+    with left:
+        chosen = row_list(positions, key, columns, height=420, beside=beside)
+    with right:
+        yield int(positions[0]) if chosen is None else chosen
 
 
 def _listed(table: pl.DataFrame, key: str, height: int) -> Sequence[int]:

@@ -25,6 +25,7 @@ from curate.selection import Selection, select, unmeasured
 from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
+from ui.annotated import annotated
 from ui.run import anew, once
 
 __all__ = [
@@ -113,12 +114,12 @@ def _open(root: str, key: str, roles_text: str, _roles: Mapping[Any, Any] | None
 
 @once
 def dataset() -> Dataset | None:
-    """The dataset in hand with the recipe's roles, or None."""
+    """The dataset in hand with the recipe's roles and ratings, or None."""
     key = _key()
     if key is None:
         return None
     roles = recipe().dataset.roles
-    return _open(str(workspace().root), key, repr(roles), roles)
+    return annotated(_open(str(workspace().root), key, repr(roles), roles), recipe().annotations, workspace())[0]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -208,9 +209,9 @@ def scores() -> Scores:
     if data is None:
         raise InputError("scores", "no dataset is open", "Open one on the page Open")
     signals = recipe().signals
-    tasks = _plan(f"{workspace().root} {data.key} {data.roles} {signals}", data, signals)
+    tasks = _plan(f"{workspace().root} {data.key} {data.roles} {data.ratings} {signals}", data, signals)
     done = [t.key for t in tasks if t.done(workspace())]
-    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {data.roles} {[t.key for t in tasks]} {done}", data, tasks)
+    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {data.roles} {data.ratings} {[t.key for t in tasks]} {done}", data, tasks)
 
 
 @st.cache_resource(max_entries=16, ttl=30, show_spinner=False)  # a local model's folder may change

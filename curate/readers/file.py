@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.workspace import read_json
+from curate.workspace import file_sha256, read_json
 
-__all__ = ["FORMATS", "LINE_LIMIT", "InputFile", "Tell", "chunks", "find_files", "is_hub_name", "silent"]
+__all__ = ["FORMATS", "LINE_LIMIT", "InputFile", "Tell", "chunks", "find_files", "hashes", "is_hub_name", "silent"]
 
 FORMATS = {
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
@@ -72,6 +72,11 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
     if len(kinds) > 1:
         raise InputError(", ".join(paths), f"mixes {' and '.join(kinds)} files", "Load one kind at a time, with a glob such as 'folder/*.jsonl'")
     return [replace(file, number=i) for i, file in enumerate(found)]
+
+
+def hashes(paths: Sequence[str]) -> list[str]:
+    """SHA-256 of the files meant, in order; a hub name stands for itself. Raises InputError where there is none or one cannot be read."""
+    return [h for path in paths for h in ([path] if is_hub_name(path) else [file_sha256(file.path) for file in find_files([path])])]
 
 
 def resolve(given: str, folder: Path) -> str:

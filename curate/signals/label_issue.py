@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import InputError
 from curate.signal import Column, Signal, note
 
 if TYPE_CHECKING:
@@ -25,53 +24,23 @@ FILTERS = ("prune_by_noise_rate", "both", "confident_learning")
 SCORES = ("self_confidence", "normalized_margin")
 
 
-def _given(column: pa.ChunkedArray, names: list[str]) -> npt.NDArray[np.float64] | None:
-    """Probabilities of a column, float64 [rows, labels], NaN where null; None without one. A list goes by the labels' order, or by whole numbers from 0."""
-    import polars as pl
-
-    values = pl.Series(column)
-    if values.dtype == pl.Null or values.dtype == pl.String or values.null_count() == len(values):
-        return None
-    if values.dtype.is_nested() and isinstance(values.dtype, pl.Struct):
-        frame = values.struct.unnest()
-        lacking = [name for name in names if name not in frame.columns]
-        if lacking:
-            raise InputError("probabilities", f"there is none for the label {lacking[0]!r}", f"They are for {', '.join(frame.columns[:20])}")
-        return frame.select(pl.col(names).cast(pl.Float64)).to_numpy()
-    lists = values.cast(pl.List(pl.Float64))
-    wide = lists.list.len().drop_nulls().unique().to_list()
-    if len(wide) != 1:
-        raise InputError("probabilities", f"rows have {min(wide)} to {max(wide)} of them", "Give each row one for each label, in the same order")
-    return np.array([row if row is not None else [np.nan] * wide[0] for row in lists.to_list()], np.float64)
-
-
-def _columns_of(code: npt.NDArray[np.int32], names: list[str], wide: int) -> npt.NDArray[np.int32]:
-    """The column of each row's label among `wide` probabilities. Raises InputError where the labels are neither as many nor whole numbers below."""
-    if wide == len(names):
-        return code
-    if all(name.isdecimal() and int(name) < wide for name in names):
-        return np.where(code >= 0, np.array([int(name) for name in names], np.int32)[code], -1)
-    raise InputError("probabilities", f"there are {wide} for {len(names)} labels", "Give one for each label in sorted order, or labels as whole numbers from 0")
-
-
 def compute(table: pa.Table, *, seed: int = 0) -> pa.Table:
     """How likely the given label is, flags by three rules, and the likeliest label with its probability; null without a label or without a vector."""
     import polars as pl
 
-    from curate.label import LEAST, classes, expected
+    from curate.label import LEAST, classes, expected, given_probabilities
     from curate.nearest import unit_vectors
 
     code, names = classes(pl.Series("label", table["label"]))
-    probabilities = _given(table["probabilities"], names)
-    wide = len(names)
-    if probabilities is not None:
-        wide = probabilities.shape[1]
-        code = _columns_of(code, names, wide)
-        names = names if wide == len(names) else [str(i) for i in range(wide)]
+    told = given_probabilities(table["probabilities"], names) if names else None
+    if told is not None:
+        probabilities, place, names = told
+        code = np.append(place, np.int32(-1))[code]
         rows = np.flatnonzero((code >= 0) & np.isfinite(probabilities).all(1)).astype(np.int32)
         found, own = probabilities[rows], code[rows].astype(np.int64)
     else:
         position, vectors = unit_vectors(table["embedding_vector"])
+        wide = len(names)
         frequent = np.bincount(code[position][code[position] >= 0], minlength=wide) >= LEAST
         there = (code[position] >= 0) & frequent[code[position]]
         rows = position[there]
@@ -117,7 +86,7 @@ def _flag(name: str, rule: str) -> Column:
 
 SIGNAL = Signal(
     name="label_issue",
-    version=1,
+    version=2,
     about="Labels that are probably wrong.",
     source="Northcutt, Jiang & Chuang 2021, Confident Learning (cleanlab), on probabilities from other rows",
     inputs=("label", "probabilities", "embedding_vector"),
