@@ -24,7 +24,7 @@ from ui.escape import visible
 from ui.limit import limit_control
 from ui.marking import marked, marked_texts
 from ui.opening import seen_from_caller
-from ui.rows import SHOWN, read, row_link, row_list
+from ui.rows import SHOWN, in_hand, read, row_link
 from ui.widgets import attempt, beside, count, empty, key_of, need_dataset, share
 
 __all__ = ["calibrate", "choose", "facts", "more", "need_measures", "picture", "queue", "threshold"]
@@ -184,25 +184,18 @@ def _text(position: int) -> None:
 
 def queue(column: Column, limit: ScoreThreshold) -> None:
     """Rows by the measure, the least grounded first, and the one in hand."""
-    values, _ = _held(column)
-    viewed = pills.in_view()
+    measured, (values, _), viewed = state.scores(), _held(column), pills.in_view()
     there = ~np.isnan(values) & (True if viewed is None else viewed)
-    only = (
-        st.toggle("Only rows that claim what their context does not hold", key="grounding-claims") if "grounding_unsupported" in state.scores().frame else False
-    )
-    if only:
-        there &= (state.scores().frame["grounding_unsupported"].fill_null(0) > 0).to_numpy()
+    claims = measured.frame["grounding_unsupported"].fill_null(0) > 0 if "grounding_unsupported" in measured.frame.columns else None
+    if claims is not None and st.toggle("Only rows that claim what their context does not hold", key="grounding-claims"):
+        there &= claims.to_numpy()
     rows = np.flatnonzero(there).astype(np.int32)
     order = rows[np.argsort(values[rows] if limit.keep == "above" else -values[rows], kind="stable")]
     if not len(order):
         empty("No row to show", "No row in view has this measure.")
         return
-    left, hand = beside("grounding-queue", 3, 2)
-    with left:
-        extra = [n for n in ("grounding_unsupported",) if n in state.scores().frame.columns and n != column.name]
-        chosen = row_list(order, f"grounding-{column.name}", [column.name, *extra], height=520)
-    with hand:
-        at = int(order[0]) if chosen is None else chosen
+    extra = [n for n in ("grounding_unsupported",) if n in measured.frame.columns and n != column.name]
+    with in_hand(order, f"grounding-{column.name}", [column.name, *extra]) as at:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.button("Drop the row", key="grounding-drop", on_click=_mark, args=("drop", at), shortcut="d", help="Whatever the thresholds say")
             st.button("Keep the row", key="grounding-keep", on_click=_mark, args=("keep", at), shortcut="k", help="Whatever the thresholds say")
