@@ -9,9 +9,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate import overview
-from curate.advice import advice
-from curate.audit import copies
+from curate import advice, overview
 from curate.dataset import Dataset
 from curate.selection import row_tokens
 from curate.task import Task
@@ -39,8 +37,8 @@ def facts() -> None:
 
 def next_steps() -> list[str]:
     """Whether more rows or cleaner rows would help, by what was measured and judged; empty while nothing is."""
-    held, measured, noise = state.selection(), state.scores(), state.noise_kept()
-    return advice(held.kept, noise.rate if noise else None, held.rows, copies(measured, held))
+    noise = state.noise_kept()
+    return advice.next_steps(state.scores(), state.applied(), state.selection(), noise.rate if noise else None)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
