@@ -70,7 +70,8 @@ def _on_copies(rows: int, copies: int) -> str:
 
 def _on_saturation(found: Saturation) -> str:
     ahead = 1000 if found.rows >= 10_000 else 100 if found.rows >= 1000 else 10
-    alike, before, low, high = (f"{ahead * (1 - share):,.3g}" for share in (found.new, found.half, found.high, found.low))
+    many = [ahead * (1 - share) for share in (found.new, found.half, found.high, found.low)]
+    alike, before, low, high = (f"{n:,.0f}" if n >= 10 else f"{n:.2g}" for n in many)
     way = "are still mostly new" if 1 - found.new <= NEW else "are mostly repeats" if 1 - found.new >= REPEATS else "repeat in part"
     return (
         f"Further rows {way}: of the next {ahead:,} rows of the same kind about {alike} would have a twin here (95 % interval {low} to {high}; "

@@ -103,8 +103,8 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
             rows = threshold_mask(values, held) & known
             found[name] = {"rows": int(rows.sum()), "measured": int(known.sum()), "keep": held.keep, "limit": held.model_dump(mode="json")["limit"]}
     for name, links in scores.links.items():
-        held = recipe.thresholds.get(name)
-        alike = held.limit if isinstance(held, LinkThreshold) else ALIKE
+        given = recipe.thresholds.get(name)
+        alike = given.limit if isinstance(given, LinkThreshold) else ALIKE
         found[name] = {"rows": int(links.removed(np.array([alike]))[0]), "measured": int((links.pairs.twin >= 0).sum()), "keep": "below", "limit": alike}
     if "license_spdx" in scores.frame.columns:
         kinds = scores.frame["license_spdx"].fill_null("not known").value_counts(sort=True)

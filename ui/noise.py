@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from curate.audit import audit
+from curate.example import examples
 from curate.noise import KINDS, draw, drawn, effective_size, noise, strata, worth
 from curate.rate import more_to_halve
 from curate.report import report_page
@@ -157,14 +158,17 @@ def _by_stratum() -> None:
         return
     whole = {"rows": [s.rows for s in found], "kept": [s.kept for s in found], "after duplicates": [s.unique for s in found]}
     shares = {"signal": [s.signal for s in found], "noise": [s.noise.value for s in found]}
-    ends = {"worth": [s.worth.value for s in found], "low": [s.worth.low for s in found], "high": [s.worth.high for s in found]}
-    size, judged = {"Kish's size": [s.size for s in found]}, {"judged": [s.noise.judged for s in found]}
-    names = {column.replace("_", " "): [s.name for s in found]}
-    table = pl.DataFrame({**names, **whole, **size, **shares, **judged, **ends}, schema_overrides={"after duplicates": pl.Int64, "worth": pl.Float64})
-    number = st.column_config.NumberColumn
-    config = {n: number(format="%.2f" if n == "signal" else "percent") for n in shares} | {
-        n: number(format="localized", step=1) for n in (*whole, *size, *ends)
+    worths: dict[str, list[float | None]] = {
+        "worth": [s.worth.value for s in found],
+        "low": [s.worth.low for s in found],
+        "high": [s.worth.high for s in found],
     }
+    ends = {name: [None if v is None else round(v) for v in values] for name, values in worths.items()}
+    size, judged = {"Kish's size": [round(s.size) for s in found]}, {"judged": [s.noise.judged for s in found]}
+    names = {column.replace("_", " "): [s.name for s in found]}
+    table = pl.DataFrame({**names, **whole, **size, **shares, **judged, **ends}, schema_overrides={"after duplicates": pl.Int64, "worth": pl.Int64})
+    number = st.column_config.NumberColumn
+    config = {n: number(format="localized") for n in (*whole, *size, *ends)} | {"signal": number(format="%.2f"), "noise": number(format="percent")}
     st.dataframe(table, hide_index=True, column_config=config, placeholder="not known")
 
 
@@ -172,9 +176,15 @@ def report() -> None:
     """The audit as one file that opens without a network; what the recipe waits for is left out of it."""
     measured, said, now = state.scores(), state.decided().marked, state.applied()
     name = measured.dataset.name
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("What the report holds", icon=":material/tune:"):
+            rows = int(st.number_input("Rows quoted of each check", 0, 1000, 0, key="report-rows", help="The most extreme first; 0 quotes none"))
+            raw = st.toggle("Leave personal data as it is", key="report-personal", help="Else what is found of it is redacted")
 
-    def page() -> bytes:
-        return report_page(name, audit(measured, now, said)).encode()
+        def page() -> bytes:
+            return report_page(name, audit(measured, now, said), examples(measured, now, rows, raw), raw).encode()
 
-    st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=":material/description:", on_click="ignore", key="report")
-    st.caption("Counts and rates with their intervals, no text of any row.")
+        icon = ":material/description:"
+        st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=icon, on_click="ignore", key="report")
+    quoted = f"Up to {count(rows, 'rows')} of each check are quoted" if rows else "No row is quoted"
+    st.caption(f"Counts and rates with their intervals. {quoted}; personal data {'stays as it is' if raw else 'is redacted'}.")
