@@ -13,7 +13,7 @@ from curate.dataset import Dataset
 from ui import pills, state
 from ui.charts import HAND, KEPT, escape, layout, show
 from ui.rows import row_list, row_text
-from ui.widgets import beside, count, empty, share
+from ui.widgets import beside, correct_roles, count, empty, share
 
 __all__ = ["agreements", "disputed", "facts", "need_ratings", "people", "prevalence"]
 
@@ -56,10 +56,11 @@ def need_ratings() -> Ratings:
     found = _ratings(_key(), state.scores().dataset)
     if found is None:
         empty("No column holds ratings", "Give the role annotations to one column for each person, or to one column of lists, on the page Open.")
-        st.page_link("pages/data/open.py", label="Correct the roles", icon=":material/rule:")
+        correct_roles()
         st.stop()
     if not (found.counts.sum(1) >= 2).any():
-        empty("No row was rated twice", "Agreement needs rows that two people rated.")
+        empty("No row was rated twice", "Agreement needs rows that two people rated. Give the role annotations to more columns, or have rows rated again.")
+        correct_roles()
         st.stop()
     return found
 

@@ -55,6 +55,8 @@ def begin() -> None:
                 st.caption("What was judged of the old sample counts where the new one draws the same rows.")
     if held is None:
         empty("No sample is drawn yet", "A noise rate comes from rows drawn at random and judged by people. 100 rows tell a rate to about ten points.")
+        value()
+        report()
         st.stop()
 
 
