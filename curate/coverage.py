@@ -180,7 +180,7 @@ def gaps(reference: pl.DataFrame, limit: float) -> tuple[Gap, ...]:
 
     reference: what `curate.signals.coverage` attached: cluster, name, similarity (to the nearest row here) and own (to the nearest other reference row).
     """
-    from scipy.stats import binom
+    from scipy.special import bdtrc  # scipy.stats.binom.sf, quicker to import
 
     found = []
     similarity, own, cluster = (reference[name].to_numpy() for name in ("similarity", "own", "cluster"))
@@ -189,7 +189,7 @@ def gaps(reference: pl.DataFrame, limit: float) -> tuple[Gap, ...]:
         rows = np.flatnonzero(cluster == number)
         missing = rows[similarity[rows] < limit]
         alone = float((own[rows] < limit).mean())
-        chance = float(binom.sf(len(missing) - 1, len(rows), max(alone, CHANCE)))
+        chance = float(bdtrc(len(missing) - 1, len(rows), max(alone, CHANCE)))
         farthest = missing[np.argsort(similarity[missing], kind="stable")][:EXAMPLES]
         lacks = len(missing) >= GAP * len(rows) and chance < SURE / len(clusters)
         found.append(Gap(str(reference["name"][int(rows[0])]), len(rows), len(missing), alone, chance, lacks, tuple(farthest.tolist())))
