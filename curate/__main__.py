@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = add("audit", "measure what a recipe says, and tell how noisy the data is and where")
     audit.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     audit.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
+    audit.add_argument("--rows", type=int, default=0, metavar="N", help="quote up to N rows of each check in the report, personal data redacted")
+    audit.add_argument("--personal", action="store_true", help="leave personal data in the report as it is")
     audit.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
     load = add("load", "load a dataset into the workspace and print what it is")
@@ -126,6 +128,7 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
 
 def _audit(args: argparse.Namespace, tell: Any) -> int:
     from curate.audit import audit
+    from curate.example import examples
     from curate.export import dataset_of
     from curate.measure import measure
     from curate.recipe import load_recipe
@@ -134,6 +137,10 @@ def _audit(args: argparse.Namespace, tell: Any) -> int:
     from curate.scores import Scores, read_scores
     from curate.workspace import Workspace, write_file
 
+    if args.rows < 0:
+        raise InputError("--rows", f"{args.rows} is not a number of rows", "Give 0 or more")
+    if (args.rows or args.personal) and not args.out:
+        raise InputError("--rows" if args.rows else "--personal", "rows are quoted in the report only", "Name it with --out REPORT.html")
     recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
     dataset = dataset_of(recipe, workspace, None, tell)
     tasks = read_scores(dataset, recipe, workspace).tasks
@@ -141,9 +148,10 @@ def _audit(args: argparse.Namespace, tell: Any) -> int:
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines) if log else read_log(workspace.reviews(dataset.fingerprint))).marked
     marked = marked if log else tuple(r for r in marked if r.action in ("sample", "judge"))
-    found = audit(Scores(dataset, workspace, tasks), recipe, marked)
+    scores = Scores(dataset, workspace, tasks)
+    found = audit(scores, recipe, marked)
     if args.out:
-        page = report_page(dataset.name, found).encode()
+        page = report_page(dataset.name, found, examples(scores, recipe, args.rows, args.personal), args.personal).encode()
         args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
         write_file(args.out.absolute(), lambda path: Path(path).write_bytes(page))
     if args.json:

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from curate.advice import advice
+from curate.advice import next_steps
 from curate.agreement import agreement
 from curate.annotation import ratings
 from curate.consensus import dawid_skene, majority
@@ -20,13 +21,15 @@ from curate.part import LinkThreshold, ScoreThreshold
 from curate.rate import Rate, more_to_halve
 from curate.recipe import Recipe
 from curate.reviews import Review
+from curate.saturation import ALIKE, Saturation, copies, saturation
 from curate.scores import Scores
 from curate.selection import Selection, score_values, select, threshold_mask
+from curate.signal import Column
+from curate.stratum import Stratum, by_stratum
 
-__all__ = ["audit", "copies"]
+__all__ = ["audit", "beyond"]
 
-ALIKE = 0.8
-"""Limit at which duplicates are counted where the recipe sets none: rows but one of each group that is linked there."""
+Bools = npt.NDArray[np.bool_]
 
 
 def _rate(rate: Rate) -> dict[str, Any]:
@@ -67,29 +70,48 @@ def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] 
     return {**values, "intervals": intervals, "prevalence": prevalence, **rests, "left_out": asdict(given.lost)}, consensus
 
 
-def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
-    """Rows that each check finds: those beyond a proposed or the recipe's limit, those that a flag marks, and what was not measured, with the reason."""
+def beyond(scores: Scores, recipe: Recipe, column: Column) -> tuple[Bools, ScoreThreshold | None] | None:
+    """The rows that a score's check finds, bool [rows], and its limit: the recipe's, else the proposed one; for a flag the marked rows and no limit.
+
+    None where a score has no limit. What the recipe makes of rows without a score counts for nothing here: they are not found.
+    """
     import polars as pl
 
+    values, told = scores.frame[column.name], recipe.thresholds.get(column.name)
+    if values.dtype == pl.Boolean and not isinstance(told, ScoreThreshold):
+        return np.asarray(values.fill_null(False).to_numpy(), np.bool_), None
+    if isinstance(told, ScoreThreshold):
+        limit = told.model_copy(update={"missing": "keep"})
+    elif values.dtype.is_numeric() and column.limit is not None and column.keep is not None:
+        limit = ScoreThreshold(keep=column.keep, limit=column.limit)
+    else:
+        return None
+    return threshold_mask(score_values(scores, column.name), limit), limit
+
+
+def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
+    """Rows that each check finds: those beyond a proposed or the recipe's limit, those that a flag marks, and what was not measured, with the reason."""
     found: dict[str, Any] = {}
     for task in scores.tasks:
         if task.signal.name not in scores.measured:
             found[task.signal.name] = {"not measured": task.skip or "it was not started"}
             continue
-        for column in task.signal.columns:
-            if column.name not in scores.frame.columns:
+        for column in (c for c in task.signal.columns if c.name in scores.frame.columns):
+            checked = beyond(scores, recipe, column)
+            if checked is None:
                 continue
-            values, told = scores.frame[column.name], recipe.thresholds.get(column.name)
-            known = len(values) - values.null_count()
-            limit, keep = (told.limit, told.keep) if told is not None and not isinstance(told, LinkThreshold) else (column.limit, column.keep)
-            if values.dtype == pl.Boolean:
-                found[column.name] = {"rows": int(values.sum() or 0), "measured": known}
-            elif values.dtype.is_numeric() and isinstance(limit, int | float) and keep in ("above", "below"):
-                beyond = threshold_mask(score_values(scores, column.name), ScoreThreshold(keep=keep, limit=limit))
-                found[column.name] = {"rows": int(beyond.sum()), "measured": known, "keep": keep, "limit": float(limit)}
+            rows, limit = checked
+            said = {"rows": int(rows.sum()), "measured": len(rows) - scores.frame[column.name].null_count()}
+            found[column.name] = said if limit is None else {**said, "keep": limit.keep, "limit": limit.model_dump(mode="json")["limit"]}
+    for name, held in recipe.thresholds.items():
+        if isinstance(held, ScoreThreshold) and name not in found:  # on a column of the dataset itself
+            values = score_values(scores, name)
+            known = ~np.isnan(values)
+            rows = threshold_mask(values, held) & known
+            found[name] = {"rows": int(rows.sum()), "measured": int(known.sum()), "keep": held.keep, "limit": held.model_dump(mode="json")["limit"]}
     for name, links in scores.links.items():
-        told = recipe.thresholds.get(name)
-        alike = told.limit if isinstance(told, LinkThreshold) else ALIKE
+        given = recipe.thresholds.get(name)
+        alike = given.limit if isinstance(given, LinkThreshold) else ALIKE
         found[name] = {"rows": int(links.removed(np.array([alike]))[0]), "measured": int((links.pairs.twin >= 0).sum()), "keep": "below", "limit": alike}
     if "license_spdx" in scores.frame.columns:
         kinds = scores.frame["license_spdx"].fill_null("not known").value_counts(sort=True)
@@ -97,12 +119,18 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def copies(scores: Scores, selection: Selection) -> int | None:
-    """Rows that give way to a twin: by the recipe's limits, or where it sets none by the kind of duplicates that removes most at ALIKE; None if unknown."""
-    drops = [selection.drops[name] for name in scores.links if name in selection.drops]
-    if drops:
-        return int(np.logical_or.reduce(drops).sum())
-    return max((int(links.removed(np.array([ALIKE]))[0]) for links in scores.links.values()), default=None)
+def _stratum(one: Stratum) -> dict[str, Any]:
+    worth = {"value": one.worth.value, "low": one.worth.low, "high": one.worth.high}
+    size = {"rows": one.rows, "kept": one.kept, "rows_after_duplicates": one.unique, "kish_effective_size": one.size, "mean_signal": one.signal}
+    return {**worth, **size, "noise_rate": _rate(one.noise)}
+
+
+def _saturation(found: Saturation | None) -> dict[str, Any] | None:
+    """How new further rows would be; None where no duplicates are measured."""
+    if found is None:
+        return None
+    told = {"by": found.name, "limit": found.limit, "rows": found.rows, "new": found.new, "low": found.low, "high": found.high, "new_at_half": found.half}
+    return {**told, "curve": [list(point) for point in found.curve]}
 
 
 def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict[str, Any]:
@@ -111,17 +139,19 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     among = noise(scores, marked, selection.keep)
     value, about = worth(scores, selection.keep, selection.score, among)
     told, consensus = _annotations(scores)
-    twins = copies(scores, selection)
+    twins, (column, strata) = copies(scores, selection), by_stratum(scores, selection, marked)
+    by = {"by_column": column, "by": {one.name: _stratum(one) for one in strata}}
     return {
         "rows": selection.rows,
         "kept": selection.kept,
         "rows_after_duplicates": None if twins is None else selection.rows - twins,
         "kish_effective_size": effective_size(selection)[0],
         "noise_rate": _noise(noise(scores, marked)),
-        "effective_information": {"value": value.value, "low": value.low, "high": value.high, **about, "noise_rate_of_kept": _noise(among)},
+        "effective_information": {"value": value.value, "low": value.low, "high": value.high, **about, "noise_rate_of_kept": _noise(among), **by},
+        "saturation": _saturation(saturation(scores, recipe)),
         "agreement": told,
         "consensus": consensus,
         "checks": _checks(scores, recipe),
-        "advice": advice(selection.kept, among.rate if among else None, selection.rows, twins),
+        "advice": next_steps(scores, recipe, selection, among.rate if among else None),
         "dropped": {name: int(mask.sum()) for name, mask in selection.drops.items()},
     }

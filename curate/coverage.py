@@ -21,7 +21,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CHANCE", "FEWEST", "Balance", "Gap", "Group", "across", "balance", "chance_limit", "gaps", "heavy", "thin"]
+__all__ = ["CHANCE", "FEWEST", "Balance", "Gap", "Group", "Lack", "across", "balance", "chance_limit", "gaps", "heavy", "lack", "thin"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -78,6 +78,17 @@ class Gap:
     def share(self) -> float:
         """Of its rows, those without a neighbour here."""
         return self.missing / self.rows
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What of a reference has no neighbour here at `limit`: missing of its rows, and which of its clusters are gaps, those with most missing rows first."""
+
+    rows: int
+    missing: int
+    clusters: int
+    gaps: tuple[Gap, ...]
+    limit: float
 
 
 def _evenness(sizes: npt.NDArray[np.int64]) -> float | None:
@@ -169,7 +180,7 @@ def gaps(reference: pl.DataFrame, limit: float) -> tuple[Gap, ...]:
 
     reference: what `curate.signals.coverage` attached: cluster, name, similarity (to the nearest row here) and own (to the nearest other reference row).
     """
-    from scipy.stats import binom
+    from scipy.special import bdtrc  # scipy.stats.binom.sf, quicker to import
 
     found = []
     similarity, own, cluster = (reference[name].to_numpy() for name in ("similarity", "own", "cluster"))
@@ -178,8 +189,17 @@ def gaps(reference: pl.DataFrame, limit: float) -> tuple[Gap, ...]:
         rows = np.flatnonzero(cluster == number)
         missing = rows[similarity[rows] < limit]
         alone = float((own[rows] < limit).mean())
-        chance = float(binom.sf(len(missing) - 1, len(rows), max(alone, CHANCE)))
+        chance = float(bdtrc(len(missing) - 1, len(rows), max(alone, CHANCE)))
         farthest = missing[np.argsort(similarity[missing], kind="stable")][:EXAMPLES]
         lacks = len(missing) >= GAP * len(rows) and chance < SURE / len(clusters)
         found.append(Gap(str(reference["name"][int(rows[0])]), len(rows), len(missing), alone, chance, lacks, tuple(farthest.tolist())))
     return tuple(sorted(found, key=lambda g: (not g.lacks, -g.missing, g.name)))
+
+
+def lack(reference: pl.DataFrame) -> Lack | None:
+    """What of a reference lacks here at the limit that it gives itself; None where it is too small to give one. reference: as `gaps` takes it."""
+    limit = chance_limit(reference["own"].to_numpy())
+    if limit is None:
+        return None
+    every = gaps(reference, limit)
+    return Lack(len(reference), sum(g.missing for g in every), len(every), tuple(g for g in every if g.lacks), limit)

@@ -23,7 +23,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "Noise", "draw", "drawn", "effective_size", "noise", "strata", "worth"]
+__all__ = ["KINDS", "Noise", "coded", "draw", "drawn", "effective_size", "noise", "rank_signal", "strata", "worth"]
 
 Bools = npt.NDArray[np.bool_]
 KINDS = ("wrong label", "wrong answer", "not grounded", "duplicate", "off topic", "badly written", "other")
@@ -121,15 +121,21 @@ def _places(rows: Sequence[str], ids: pl.Series) -> dict[str, int]:
     return dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
 
 
-def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None) -> Noise | None:
+def coded(scores: Scores, column: str) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The strata of a column (`strata`) in order of their names, and the number of each row's. int32 [rows]."""
+    return scores.once(("strata", column), lambda: _coded(strata(scores, column)))
+
+
+def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, column: str = "") -> Noise | None:
     """The noise rate of all rows, or of those in `among` (bool [rows]), by the sample that holds; None where none was drawn.
 
-    Strata with fewer than one judged row leave the rate of all unknown.
+    column: strata that rates are told of where the sample was drawn from all rows at once: rows drawn at random are so within each stratum. Strata with fewer
+    than one judged row leave the rate of all unknown.
     """
     sample = drawn(marked)
     if sample is None:
         return None
-    names, code = scores.once(("strata", sample.value or ""), lambda: _coded(strata(scores, sample.value or "")))
+    names, code = coded(scores, sample.value or column)
     place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
     words = _words(marked, frozenset(sample.rows))
     settled = {row: word for row, word in _settled(words).items() if row in place and (among is None or among[place[row]])}
@@ -160,6 +166,13 @@ def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:
     return tuple(a for a in agreement(Ratings(code, values, tuple(words))) if a.value is not None)
 
 
+def rank_signal(keep: Bools, score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64] | None:
+    """The rank score of the kept rows where it lies within 0 and 1 and so can be a signal, float64 [kept]; else None, and every row's signal is 1."""
+    inside = score[keep] if score is not None and keep.any() else None
+    usable = inside is not None and bool(np.isfinite(inside).all()) and float(inside.min()) >= 0 and float(inside.max()) <= 1
+    return inside if usable else None
+
+
 def effective_size(selection: Selection) -> tuple[float, bool]:
     """Kish's effective size of the kept rows, and whether the rank score weighs them: else all weigh the same, as where one is negative or infinite."""
     weights = selection.score[selection.keep] if selection.score is not None else None
@@ -173,10 +186,8 @@ def worth(scores: Scores, keep: Bools, score: npt.NDArray[np.float64] | None, fo
 
     The mean signal is that of the recipe's rank score where it lies within 0 and 1, else 1. found: the noise rate among the kept rows.
     """
-    rows = int(keep.sum())
-    inside = score[keep] if score is not None and rows else None
-    usable = inside is not None and bool(np.isfinite(inside).all()) and float(inside.min()) >= 0 and float(inside.max()) <= 1
-    signal = float(inside.mean()) if inside is not None and usable else 1.0
+    rows, inside = int(keep.sum()), rank_signal(keep, score)
+    signal = 1.0 if inside is None else float(inside.mean())
     rate = found.rate if found is not None else Rate(0, 0, None, 0.0, 1.0)
-    about = {"rows": scores.dataset.rows, "kept": rows, "mean_signal": signal, "signal": "rank score" if usable else "none", "judged": rate.judged}
+    about = {"rows": scores.dataset.rows, "kept": rows, "mean_signal": signal, "signal": "none" if inside is None else "rank score", "judged": rate.judged}
     return information(rows, rate, signal), about

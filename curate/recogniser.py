@@ -115,7 +115,7 @@ def recogniser(kind: str, regions: Sequence[str]) -> Recogniser:
     if kind in ("PRIVATE_KEY", "SECRET", "PASSWORD"):
         ways = {"PRIVATE_KEY": [(key_blocks, 1.0)], "SECRET": [(tokens, 0.9), (assigned, 0.6)], "PASSWORD": [(url_passwords, 0.8)]}[kind]
         return Recogniser(kind, _SIGNS[kind], lambda text: (Found(kind, a, b, score, way is not assigned) for way, score in ways for a, b in way(text)))
-    return Recogniser(kind, _SIGNS[kind], functools.partial(_by_patterns, kind, *_presidio(kind)))
+    return Recogniser(kind, _SIGNS[kind], functools.partial(_by_presidio, kind))
 
 
 def _known_regions(regions: Sequence[str]) -> Sequence[str]:
@@ -143,6 +143,11 @@ def _context(words: Sequence[str] | None) -> re.Pattern[str] | None:
 
 def _in_context(words: re.Pattern[str] | None, text: str, start: int) -> bool:
     return words is not None and words.search(text, max(0, start - _BEFORE), start) is not None
+
+
+def _by_presidio(kind: str, text: str) -> Iterator[Found]:
+    """Findings of one of Presidio's recognisers, which is loaded at the first text with its sign: that takes seconds."""
+    return _by_patterns(kind, *_presidio(kind), text)
 
 
 def _by_patterns(kind: str, presidio: Any, patterns: Sequence[tuple[re.Pattern[str], float]], words: re.Pattern[str] | None, text: str) -> Iterator[Found]:

@@ -20,6 +20,9 @@ from curate.workspace import Workspace, digest, read_json
 
 __all__ = ["Task", "input_view", "parts_folder", "plan", "seconds", "slice_column"]
 
+PARTS = {"text": "prompt, context or response", "ratings": "annotations"}
+"""Inputs that are no role of a column, by the roles that make them."""
+
 
 def parts_folder(folder: Path) -> Path:
     """Where batches are kept while a task is measured."""
@@ -199,6 +202,6 @@ def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], need
     for names in signal.required:
         views = [input_view(name, parameters) for name in names]
         if not any(_there(dataset, view, parameters) for view in views):
-            roles, given = [v.replace("ratings", Role.ANNOTATIONS) for v in views if v not in parameters], [v for v in views if v in parameters]
+            roles, given = [PARTS.get(v, v) for v in views if v not in parameters], [v for v in views if v in parameters]
             return f"needs the role {' or '.join(roles)}, which no column of this dataset has" + "".join(f", or the parameter {v}" for v in given)
     return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.advice import advice
+from curate.coverage import Gap, Lack
 from curate.rate import wilson
 
 
@@ -34,6 +35,17 @@ def test_clean_rows_ask_for_more_rows() -> None:
 def test_copies_are_told_with_their_share() -> None:
     assert advice(80, None, 100, 20)[0].startswith("Other rows, not more of these: 20 of 100 rows (20.0%)")
     assert advice(99, None, 100, 1)[0].startswith("Duplicates cost little: 1 of 100 rows (1.0%)")
+
+
+def test_a_reference_tells_which_rows_would_help() -> None:
+    gap = Gap("violin, sonata", 40, 38, 0.05, 0.0, True, ())
+    (said,) = advice(100, None, 100, None, None, Lack(3080, 120, 55, (gap,), 0.62))
+    assert said == (
+        "Rows of other kinds: 120 of 3,080 rows of the reference (3.9%) have no neighbour here at a cosine of 0.620, 38 of them in 1 of its 55 clusters that "
+        "lack here, where chance gives 5%. Rows like these would help most: violin, sonata (38 of 40)."
+    )
+    (said,) = advice(100, None, 100, None, None, Lack(3080, 120, 55, (), 0.62))
+    assert said.startswith("No kind of row is asked for by the reference: 120 of 3,080 rows")
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 100))

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.coverage import Gap, across, balance, chance_limit, gaps, heavy, thin
+from curate.advice import next_steps
+from curate.coverage import Gap, across, balance, chance_limit, gaps, heavy, lack, thin
 from curate.errors import InputError
 from curate.load import load
 from curate.measure import measure
-from curate.recipe import load_recipe
+from curate.recipe import load_recipe, parse_recipe
 from curate.scores import Scores
+from curate.selection import select
 from curate.signals.coverage import SIGNAL
 from curate.task import plan
 from curate.workspace import Workspace
@@ -68,6 +70,13 @@ def test_a_planted_gap_is_found_and_named(tmp_path: Path) -> None:
     table = scores.attached("coverage", "reference")
     assert table is not None
     assert all("violin" in table["text"][row] for row in found[0].examples)
+    told = lack(table)
+    assert told is not None
+    assert (told.rows, told.clusters, told.gaps) == (160, 4, (found[0],))
+    assert told.missing >= 40
+    assert lack(table.head(19)) is None
+    (said,) = next_steps(scores, parse_recipe({"dataset": {"path": "x"}}, "recipe"), select(scores, parse_recipe({"dataset": {"path": "x"}}, "recipe")), None)
+    assert f"Rows like these would help most: {found[0].name} (40 of 40)" in said
 
 
 def test_where_nothing_lacks_there_is_no_gap(tmp_path: Path) -> None:

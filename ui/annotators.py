@@ -14,7 +14,7 @@ from ui import measuring, pills, state
 from ui.charts import HAND, KEPT, escape, layout, show
 from ui.ratings import FORMS
 from ui.rows import in_hand, row_text
-from ui.widgets import count, empty, share
+from ui.widgets import correct_roles, count, empty, share
 
 __all__ = ["agreements", "disputed", "facts", "need_ratings", "people", "prevalence"]
 
@@ -60,10 +60,11 @@ def need_ratings() -> Ratings:
     found = _ratings(_key(), state.scores().dataset)
     if found is None:
         empty("No ratings are known", FORMS)
-        st.page_link("pages/data/open.py", label="Give columns the role annotations", icon=":material/rule:")
+        correct_roles()
         st.stop()
     if not (found.counts.sum(1) >= 2).any():
-        empty("No row was rated twice", "Agreement needs rows that two people rated.")
+        empty("No row was rated twice", "Agreement needs rows that two people rated. Give the role annotations to more columns, or have rows rated again.")
+        correct_roles()
         st.stop()
     return found
 

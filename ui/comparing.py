@@ -10,10 +10,10 @@ import streamlit as st
 
 from curate.adapter import check_adapter
 from curate.readers.file import find_files, is_hub_name
-from curate.signal import check_parameters, discover
+from curate.signal import check_parameters, discover, parameters
 from ui import measuring, state
 from ui.opening import seen_from_caller
-from ui.widgets import attempt, empty
+from ui.widgets import attempt, correct_roles, empty
 
 __all__ = ["ask_gold", "ask_model", "ask_reference", "compare_with", "outstanding", "typed"]
 
@@ -60,6 +60,8 @@ def outstanding(*signals: str) -> bool:
         empty(f"Measuring {' and '.join(failed)} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
     for name, why in skipped.items():
         st.text(f"Cannot measure {name}: {why}.")
+    if any("needs the role" in why for why in skipped.values()):
+        correct_roles()
     return bool(running or failed or skipped)
 
 
@@ -83,7 +85,7 @@ def ask_gold() -> None:
 
 def ask_model() -> None:
     """A second language model, or a LoRA adapter of the base."""
-    base = _given("mismatch", "model") or _given("perplexity", "model")
+    base = _given("mismatch", "model") or _given("perplexity", "model") or str(parameters(discover()["perplexity"])["model"])
     st.text(f"Losses under {base} and under a model that learnt something else. Slow on a processor: some rows a second.")
     with st.form("model", border=False):
         model = st.text_input("Second language model: name, hub name or folder", _given("mismatch", "reference_model"))

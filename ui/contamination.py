@@ -25,7 +25,7 @@ from ui.comparing import compare_with, typed
 from ui.escape import plain
 from ui.limit import limit_control
 from ui.rows import read, row_link, row_list, text_diff
-from ui.widgets import attempt, beside, count, empty, share
+from ui.widgets import attempt, beside, correct_roles, count, empty, share
 
 __all__ = ["controls", "evidence", "files", "picture"]
 
@@ -82,6 +82,7 @@ def files() -> None:
         st.stop()
     if task is not None and task.skip is not None:
         empty("The rows cannot be compared", f"{SIGNAL} {task.skip}.")
+        correct_roles()
         st.stop()
 
 

@@ -17,7 +17,7 @@ from ui import pills, state
 from ui.charts import DROPPED, HAND, KEPT, escape, show, style
 from ui.comparing import ask_reference, outstanding
 from ui.rows import read
-from ui.widgets import beside, count, empty, likeness_text, share
+from ui.widgets import beside, correct_roles, count, empty, likeness_text, share
 
 __all__ = ["bars", "choose", "gap_rows", "gaps_against", "in_words", "lacking"]
 
@@ -61,7 +61,7 @@ def lacking() -> None:
         st.text(f"No {BY[by]}: {NEEDS[by]}")
     with st.container(horizontal=True):
         if {"source", "label"} & {*absent}:
-            st.page_link("pages/data/open.py", label="Correct the roles", icon=":material/rule:")
+            correct_roles()
         if "cluster_topic_name" in absent:
             st.page_link("pages/explore/map.py", label="Open the map", icon=":material/scatter_plot:")
 

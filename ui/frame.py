@@ -7,8 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from curate.jobs import Job
-from curate.noise import worth
+from curate.noise import effective_size, worth
 from curate.part import LinkThreshold, Threshold
+from curate.saturation import copies
 from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
 from ui.escape import plain
@@ -49,7 +50,7 @@ def _kept() -> None:
 
 
 def _worth() -> None:
-    """Effective information of the kept rows, once a sample was judged."""
+    """Effective information of the kept rows, once a sample was judged; beside it rows after duplicates and Kish's effective size."""
     held = state.selection()
     found, about = worth(state.scores(), held.keep, held.score, state.noise_kept())
     if found.value is None:
@@ -58,6 +59,10 @@ def _worth() -> None:
         said = f"{count(found.value)} ({count(found.low)}–{count(found.high)})"
     told = f"Rows kept × (1 − noise rate) × mean signal {about['mean_signal']:.2f}, with its 95 % interval; {about['judged']} judged rows. See Noise rate."
     st.metric("Effective information", said, help=told, width="content")
+    twins, size = copies(state.scores(), held), effective_size(held)[0]
+    left = "not measured" if twins is None else count(held.rows - twins)
+    told = "Rows without those that give way to a twin, and Kish's effective size of the kept rows: how many equally weighted rows tell as much."
+    st.metric("After duplicates · Kish", f"{left} · {count(size)}", help=told, width="content")
 
 
 def in_words(name: str, threshold: Threshold) -> str:

@@ -25,7 +25,7 @@ from ui.limit import limit_control
 from ui.marking import marked, marked_texts
 from ui.opening import seen_from_caller
 from ui.rows import SHOWN, in_hand, read, row_link
-from ui.widgets import attempt, beside, count, empty, key_of, need_dataset, share
+from ui.widgets import attempt, beside, correct_roles, count, empty, key_of, need_dataset, share
 
 __all__ = ["calibrate", "choose", "facts", "more", "need_measures", "picture", "queue", "threshold"]
 
@@ -54,6 +54,7 @@ def need_measures() -> None:
     if not data.has("response") or not (data.has("context") or data.has("prompt")):
         what = "It compares responses with the context they should stand on, or several responses to one prompt with each other."
         empty("No column is known to hold responses and their context", f"{what} Give the roles context and response on the page Open.")
+        correct_roles()
     elif "grounding" in state.scores().measured or "self_agreement" in state.scores().measured:
         empty("No row can be told", "No row has both a context and a response, and no prompt has several responses.")
     else:

@@ -19,7 +19,7 @@ from ui import pills, state
 from ui.browsing import version
 from ui.charts import SCALE, escape, layout, show
 from ui.rows import in_hand, row_link, row_text
-from ui.widgets import count, empty, share
+from ui.widgets import correct_roles, count, empty, share
 
 __all__ = ["Asked", "controls", "facts", "matrix", "need_judged", "queue"]
 
@@ -50,7 +50,9 @@ def need_judged() -> None:
     measured = state.scores()
     if measured.frame["label_issue_self_confidence"].null_count() == len(measured.frame):
         notes = measured.measured["label_issue"].manifest(measured.workspace).get("notes", {})
-        empty("No label could be judged", f"Not judged: {notes.get('not judged', 'no row has a label')}.")
+        way = "Two labels with five rows each are needed, or a column of the role probabilities; another column may hold the label."
+        empty("No label could be judged", f"Not judged: {notes.get('not judged', 'no row has a label')}. {way}")
+        correct_roles()
         st.stop()
 
 

@@ -24,7 +24,7 @@ from ui import measuring, state
 from ui.browsing import version
 from ui.escape import plain
 from ui.rows import row_diff, row_list, row_text
-from ui.widgets import attempt, beside, count, empty, likeness_text, need, share
+from ui.widgets import attempt, beside, correct_roles, count, empty, likeness_text, need, share
 
 __all__ = ["contradictions", "counts", "given", "listed", "policy"]
 
@@ -70,6 +70,7 @@ def given() -> None:
     task = measuring.task_of(SIGNAL.name)
     if bare and (task is None or task.skip):
         empty("No row says its licence", "Name above the licence of the dataset or of its sources, or give the role license to a column on the page Open.")
+        correct_roles()
         st.stop()
     need(SIGNAL.name)
 

@@ -7,10 +7,13 @@ import polars as pl
 import streamlit as st
 
 from curate.audit import audit
+from curate.example import examples
 from curate.noise import KINDS, draw, drawn, effective_size, noise, strata, worth
 from curate.rate import more_to_halve
 from curate.report import report_page
 from curate.roles import Role
+from curate.saturation import ALIKE, copies
+from curate.stratum import by_stratum
 from ui import state
 from ui.charts import HAND, KEPT, escape, layout, show
 from ui.rows import row_link, row_text
@@ -52,6 +55,8 @@ def begin() -> None:
                 st.caption("What was judged of the old sample counts where the new one draws the same rows.")
     if held is None:
         empty("No sample is drawn yet", "A noise rate comes from rows drawn at random and judged by people. 100 rows tell a rate to about ten points.")
+        value()
+        report()
         st.stop()
 
 
@@ -134,37 +139,54 @@ def value() -> None:
     st.subheader("What the rows are worth")
     cells = beside("noise-worth", 1, 1, 1, 1)
     cells[0].metric("Rows kept", count(held.kept), f"{share(held.kept, held.rows)} of {count(held.rows)}", "off", delta_arrow="off")
-    links = [int(d.sum()) for name, d in held.drops.items() if name in measured.links]
-    cells[1].metric("After duplicates", count(held.rows - sum(links)) if links else "–", None if links else "no limit is set", "off", delta_arrow="off")
+    twins = copies(measured, held)
+    limit = "at the recipe's limits" if held.gives_way else f"one of each group at {ALIKE:g}: no limit is set"
+    left = ("–", "not measured") if twins is None else (count(held.rows - twins), limit)
+    cells[1].metric("After duplicates", *left, "off", delta_arrow="off", help="Rows of the dataset without those that give way to a twin")
     said = "–" if found.value is None else count(found.value)
     cells[2].metric("Effective information", said, f"{count(found.low)} to {count(found.high)}", "off", delta_arrow="off")
     size, weighed = effective_size(held)
     cells[3].metric("Kish's effective size", count(size), "weights by score" if weighed else "equal weights", "off", delta_arrow="off")
     signal = "the rank score" if about["signal"] != "none" else "no rank score within 0 and 1, so 1"
     st.caption(f"Rows kept × (1 − noise rate among them) × mean signal ({about['mean_signal']:.2f}; {signal}).")
-    among = state.noise_kept()
-    if among is not None and len(among.by) > 1:
-        rows = [
-            {
-                "stratum": n,
-                "rows kept": among.sizes[n],
-                "judged": r.judged,
-                "bad": r.bad,
-                "worth, low": among.sizes[n] * (1 - r.high),
-                "worth, high": among.sizes[n] * (1 - r.low),
-            }
-            for n, r in among.by.items()
-        ]
-        st.dataframe(pl.DataFrame(rows), hide_index=True)
+    _by_stratum()
+
+
+def _by_stratum() -> None:
+    """The same for each source, label or cluster, or whatever the sample was drawn within."""
+    column, found = by_stratum(state.scores(), state.selection(), state.decided().marked)
+    if not found:
+        st.caption("By source, label or cluster it is told once a column has such a role, or clusters are measured.")
+        return
+    whole = {"rows": [s.rows for s in found], "kept": [s.kept for s in found], "after duplicates": [s.unique for s in found]}
+    shares = {"signal": [s.signal for s in found], "noise": [s.noise.value for s in found]}
+    worths: dict[str, list[float | None]] = {
+        "worth": [s.worth.value for s in found],
+        "low": [s.worth.low for s in found],
+        "high": [s.worth.high for s in found],
+    }
+    ends = {name: [None if v is None else round(v) for v in values] for name, values in worths.items()}
+    size, judged = {"Kish's size": [round(s.size) for s in found]}, {"judged": [s.noise.judged for s in found]}
+    names = {column.replace("_", " "): [s.name for s in found]}
+    table = pl.DataFrame({**names, **whole, **size, **shares, **judged, **ends}, schema_overrides={"after duplicates": pl.Int64, "worth": pl.Int64})
+    number = st.column_config.NumberColumn
+    config = {n: number(format="localized") for n in (*whole, *size, *ends)} | {"signal": number(format="%.2f"), "noise": number(format="percent")}
+    st.dataframe(table, hide_index=True, column_config=config, placeholder="not known")
 
 
 def report() -> None:
     """The audit as one file that opens without a network; what the recipe waits for is left out of it."""
     measured, said, now = state.scores(), state.decided().marked, state.applied()
     name = measured.dataset.name
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("What the report holds", icon=":material/tune:"):
+            rows = int(st.number_input("Rows quoted of each check", 0, 1000, 0, key="report-rows", help="The most extreme first; 0 quotes none"))
+            raw = st.toggle("Leave personal data as it is", key="report-personal", help="Else what is found of it is redacted")
 
-    def page() -> bytes:
-        return report_page(name, audit(measured, now, said)).encode()
+        def page() -> bytes:
+            return report_page(name, audit(measured, now, said), examples(measured, now, rows, raw), raw).encode()
 
-    st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=":material/description:", on_click="ignore", key="report")
-    st.caption("Counts and rates with their intervals, no text of any row.")
+        icon = ":material/description:"
+        st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=icon, on_click="ignore", key="report")
+    quoted = f"Up to {count(rows, 'rows')} of each check are quoted" if rows else "No row is quoted"
+    st.caption(f"Counts and rates with their intervals. {quoted}; personal data {'stays as it is' if raw else 'is redacted'}.")

@@ -9,17 +9,16 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate import overview
-from curate.advice import advice
-from curate.audit import copies
+from curate import advice, overview
 from curate.dataset import Dataset
+from curate.saturation import saturation
 from curate.selection import row_tokens
 from curate.task import Task
 from ui import measuring, state
-from ui.charts import KEPT, escape, layout, show
-from ui.widgets import count, share
+from ui.charts import HAND, KEPT, escape, layout, show, style
+from ui.widgets import count, likeness_text, share
 
-__all__ = ["columns", "counts_chart", "facts", "next_steps", "problems", "signals_table"]
+__all__ = ["columns", "counts_chart", "facts", "newness", "next_steps", "problems", "signals_table"]
 
 
 WIDTHS = {"signal": 130, "state": 105, "time": 130, "note": 360, "what it measures": 620}
@@ -39,8 +38,29 @@ def facts() -> None:
 
 def next_steps() -> list[str]:
     """Whether more rows or cleaner rows would help, by what was measured and judged; empty while nothing is."""
-    held, measured, noise = state.selection(), state.scores(), state.noise_kept()
-    return advice(held.kept, noise.rate if noise else None, held.rows, copies(measured, held))
+    noise = state.noise_kept()
+    return advice.next_steps(state.scores(), state.applied(), state.selection(), noise.rate if noise else None)
+
+
+def newness() -> bool:
+    """How the share of new rows falls with the number of rows, where duplicates are measured; returns whether they are."""
+    found = saturation(state.scores(), state.applied())
+    if found is None:
+        return False
+    rows, new = zip(*found.curve, strict=True)
+    hover = {"hovertemplate": "%{y:.1%} of further rows are new at %{x:,.0f} rows<extra></extra>"}
+    line = {"type": "scatter", "mode": "lines", "x": rows, "y": new, "line": {"color": KEPT, "width": 2.5}, **hover}
+    ends = {"array": [found.high - found.new], "arrayminus": [found.new - found.low], "color": HAND, "thickness": 2}
+    dot = {"type": "scatter", "mode": "markers", "x": [found.rows], "y": [found.new], "marker": {"color": HAND, "size": 9}, "error_y": ends, **hover}
+    title = f"{found.new:.0%} of further rows would be new"
+    axes = {
+        "xaxis": {"title": "rows that are there", "tickformat": ",", "range": [0, 1.03 * found.rows]},
+        "yaxis": {"title": "share that is new", "tickformat": ".0%", "range": [0, 1.04]},
+        "showlegend": False,
+    }
+    show(go.Figure({"data": [line, dot], "layout": style(title, 260, **axes)}), "newness")
+    st.caption(f"Rows of the same kind, by {found.name.replace('_', ' ')} at {likeness_text(found.limit)}; orange: the 95 % interval.")
+    return True
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

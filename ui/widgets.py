@@ -15,7 +15,7 @@ from curate.task import plan
 from ui import measuring, opening, state
 from ui.escape import plain
 
-__all__ = ["amount", "attempt", "beside", "count", "empty", "head", "key_of", "likeness_text", "need", "need_dataset", "share"]
+__all__ = ["amount", "attempt", "beside", "correct_roles", "count", "empty", "head", "key_of", "likeness_text", "need", "need_dataset", "share"]
 
 
 def count(number: float, noun: str = "") -> str:
@@ -80,6 +80,11 @@ def empty(title: str, text: str, button: str = "", act: Callable[[], None] | Non
         st.space("small")
 
 
+def correct_roles() -> None:
+    """The way to the page on which columns get their roles."""
+    st.page_link("pages/data/open.py", label="Correct the roles", icon=":material/rule:")
+
+
 def need_dataset() -> None:
     """Stop the page with an empty state where no dataset is open."""
     if state.dataset() is None:
@@ -101,7 +106,8 @@ def need(*signals: str) -> None:
     start = partial(measuring.measure, signals)
     names = " and ".join(s.replace("_", " ") for s in signals)
     if tasks and all(s == "skipped" for s in states.values()):
-        empty(f"Cannot measure {names} here", "; ".join(f"{t.signal.name} {t.skip}" for t in tasks) + ". Correct the roles on the page Open.")
+        empty(f"Cannot measure {names} here", "; ".join(f"{t.signal.name} {t.skip}" for t in tasks) + ".")
+        correct_roles()
     elif "running" in states.values() or "waiting" in states.values():
         empty(f"Measuring {names}", "It runs in the background; this page fills by itself. You can go on working.")
     elif "failed" in states.values():

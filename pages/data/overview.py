@@ -1,7 +1,7 @@
 import streamlit as st
 
-from ui.overview import columns, counts_chart, facts, next_steps, problems, signals_table
-from ui.widgets import empty, head, need_dataset
+from ui.overview import columns, counts_chart, facts, newness, next_steps, problems, signals_table
+from ui.widgets import beside, empty, head, need_dataset
 
 head("Overview", "What is in this dataset, and what is already known about it?")
 need_dataset()
@@ -16,8 +16,12 @@ if found:
 steps = next_steps()
 if steps:
     st.subheader("What would help")
-    for sentence in steps:
-        st.text(f"• {sentence}")
+    words, curve = beside("steps", 3, 2)
+    with words:
+        for sentence in steps:
+            st.text(f"• {sentence}")
+    with curve:
+        newness()
 
 left, right = st.columns(2, gap="large")
 with left:
