@@ -24,7 +24,7 @@ from ui.charts import CATEGORIES, HAND, layout, show
 from ui.comparing import compare_with, typed
 from ui.escape import plain
 from ui.limit import limit_control
-from ui.rows import read, row_link, row_list, text_diff
+from ui.rows import in_hand, read, row_link, text_diff
 from ui.widgets import attempt, beside, correct_roles, count, empty, share
 
 __all__ = ["controls", "evidence", "files", "picture"]
@@ -205,13 +205,8 @@ def _from_here(asked: Asked, kind: str) -> None:
     if not len(rows):
         empty("No row to show", "No row lies beyond the limit by this measure. Lower the limit, or choose another measure.")
         return
-    left, hand = beside("contamination-rows", 1, 1)
-    with left:
-        chosen = row_list(
-            rows, f"contamination-{kind}", [f"{SIGNAL}_{name}" for name in (("cosine",) if kind == "semantic" else ("similarity", "kind"))], height=520
-        )
-    with hand:
-        position = int(rows[0]) if chosen is None else chosen
+    columns = [f"{SIGNAL}_{name}" for name in (("cosine",) if kind == "semantic" else ("similarity", "kind"))]
+    with in_hand(rows, f"contamination-{kind}", columns, shares=(1, 1)) as position:
         _both(position, frame[f"{SIGNAL}_row"][position])
 
 

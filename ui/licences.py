@@ -23,8 +23,8 @@ from curate.view import as_text
 from ui import measuring, state
 from ui.browsing import version
 from ui.escape import plain
-from ui.rows import row_diff, row_list, row_text
-from ui.widgets import attempt, beside, correct_roles, count, empty, likeness_text, need, share
+from ui.rows import in_hand, row_diff, row_text
+from ui.widgets import attempt, correct_roles, count, empty, likeness_text, need, share
 
 __all__ = ["contradictions", "counts", "given", "listed", "policy"]
 
@@ -208,11 +208,8 @@ def listed(mine: Bools | None) -> None:
     if not len(rows):
         st.text("Choose a line of the table to read its rows.")
         return
-    left, hand = beside("licence-rows", 3, 2)
-    with left:
-        chosen = row_list(rows.astype(np.int32), "licences", ["license_spdx"], height=360)
-    with hand:
-        row_text(int(rows[0]) if chosen is None else chosen, 300)
+    with in_hand(rows.astype(np.int32), "licences", ["license_spdx"]) as row:
+        row_text(row, 300)
 
 
 def contradictions() -> None:
@@ -235,14 +232,10 @@ def contradictions() -> None:
     )
     if found.is_empty():
         return
-    left, hand = beside("conflict-rows", 1, 1)
-    with left:
-        rows: Ints = found["row"].to_numpy()
-        more = {"alike": found["similarity"].to_numpy(), "to row": found["other"].to_numpy()}
-        chosen = row_list(rows, f"conflict-{name}-{term}", ["license_spdx"], height=360, beside=more)
-    with hand:
-        at = 0 if chosen is None else int(found["row"].index_of(chosen) or 0)
-        row, copy = int(found["row"][at]), int(found["other"][at])
+    rows: Ints = found["row"].to_numpy()
+    more = {"alike": found["similarity"].to_numpy(), "to row": found["other"].to_numpy()}
+    with in_hand(rows, f"conflict-{name}-{term}", ["license_spdx"], more, (1, 1)) as row:
+        copy = int(found["other"][found["row"].index_of(row) or 0])
         spdx = _spdx()
         st.text(f"Row {count(row)}: {spdx[row]}\nRow {count(copy)}: {spdx[copy]}")
         row_diff(row, copy)

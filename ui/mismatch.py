@@ -21,7 +21,7 @@ from ui.charts import DROPPED, HAND, KEPT, show, style
 from ui.comparing import ask_gold, ask_model, outstanding
 from ui.heat import cells_of, heat
 from ui.limit import limit_control
-from ui.rows import row_list, row_text
+from ui.rows import in_hand, row_text
 from ui.widgets import beside, count, empty, share
 
 __all__ = ["Seen", "ask", "choose", "corner_counts", "facts", "limits", "picture", "reading", "thirds", "threshold"]
@@ -265,9 +265,6 @@ def reading(seen: Seen) -> None:
         empty("No row is here", "No row in view is of this kind.")
         return
     st.button("Show only these rows on every page", on_click=pills.add, args=(f"mismatch: {str(picked).lower()}", rows, "mismatch"), type="tertiary")
-    left, right = beside("mismatch-rows", 3, 2)
-    with left:
-        columns = [c for c in seen.names[:4] if c in state.scores().frame.columns]
-        chosen = row_list(positions, f"mismatch-{picked}", columns[2:], height=420)
-    with right:
-        row_text(int(positions[0]) if chosen is None else chosen, 360)
+    columns = [c for c in seen.names[:4] if c in state.scores().frame.columns]
+    with in_hand(positions, f"mismatch-{picked}", columns[2:]) as row:
+        row_text(row, 360)

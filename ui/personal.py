@@ -22,8 +22,8 @@ from ui.browsing import version
 from ui.charts import KEPT, escape, layout, show
 from ui.escape import plain, visible
 from ui.marking import marked, marked_texts
-from ui.rows import SHOWN, row_link, row_list
-from ui.widgets import beside, count, empty, key_of, share
+from ui.rows import SHOWN, in_hand, row_link
+from ui.widgets import count, empty, key_of, share
 
 __all__ = ["controls", "facts", "kinds", "need_findings", "queue"]
 
@@ -180,14 +180,11 @@ def queue(treat: Personal | None) -> None:
     if not len(order):
         empty("No row is left here", "Every row with such findings was dropped or spared by hand; undo in the frame brings it back.")
         return
-    left, hand = beside("personal-queue", 2, 3)
-    with left:
-        chosen = row_list(order, f"personal-{len(said)}", ["pii_count"], height=460)
-    with hand:
-        _in_hand(int(order[0]) if chosen is None else chosen, treat, let)
+    with in_hand(order, f"personal-{len(said)}", ["pii_count"], shares=(2, 3)) as position:
+        _one(position, treat, let)
 
 
-def _in_hand(position: int, treat: Personal | None, let: Mapping[str, frozenset[str] | None]) -> None:
+def _one(position: int, treat: Personal | None, let: Mapping[str, frozenset[str] | None]) -> None:
     """One row: the keys, its text with what was found, and as it would be exported."""
     measured = state.scores()
     found = sorted({s["type"] for s in measured.frame["pii_spans"][position].to_list()})

@@ -83,9 +83,14 @@ def row_list(
 
 
 @contextmanager
-def in_hand(positions: Ints, key: str, columns: Sequence[str] = (), beside: Mapping[str, Floats] | None = None) -> Iterator[int]:
-    """A list of rows, and beside it, where the block draws, the one that is selected in it: the first where none is. Gives its position."""
-    left, right = widgets.beside(f"{key}-hand", 3, 2)
+def in_hand(
+    positions: Ints, key: str, columns: Sequence[str] = (), beside: Mapping[str, Floats] | None = None, shares: tuple[float, float] = (3, 2)
+) -> Iterator[int]:
+    """A list of rows, and beside it, where the block draws, the one that is selected in it: the first where none is. Gives its position.
+
+    shares: of the width, for the list and the row.
+    """
+    left, right = widgets.beside(f"{key}-hand", *shares)
     with left:
         chosen = row_list(positions, key, columns, height=420, beside=beside)
     with right:
