@@ -15,6 +15,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from curate.jobs import cancel, jobs
+from curate.workspace import Workspace
+
 expect.set_options(timeout=60_000)  # a busy machine makes nothing wrong
 
 FLAGS = (
@@ -89,6 +92,9 @@ def server(workspace: Path, file: Path | None = None, port: int | None = None) -
     finally:
         process.terminate()
         process.wait(60)
+        known = Workspace.at(workspace)
+        for job in jobs(known):
+            cancel(known, job)  # else what it measures outlives the app, and takes the processor from the tests to come
 
 
 def settled(page: Page, title: str, seconds: float = 60) -> Locator:
