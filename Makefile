@@ -10,7 +10,7 @@ app: .venv/ready
 
 # What CI runs: rules, types, tests, browser tests.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 12
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 check: .venv/tests
 	$(BIN)/ruff check .

@@ -13,7 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from curate.jobs import cancel, jobs
+from curate.workspace import Workspace
+
+expect.set_options(timeout=60_000)  # a busy machine makes nothing wrong
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
@@ -58,30 +63,38 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@contextmanager
-def server(workspace: Path, file: Path | None = None) -> Iterator[str]:
-    """`curate app` on a free port; gives its address."""
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(workspace: Path, file: Path | None = None, port: int | None = None) -> Iterator[str]:
+    """`curate app` on a port, a free one unless given; gives its address."""
+    port = port or free_port()
     command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
     with (workspace.parent / f"server-{port}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.time() + 60
+        deadline = time.time() + 120
         while True:
             try:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
                 break
             except OSError:
                 assert process.poll() is None, "the server ended"
-                assert time.time() < deadline, "the server did not answer within a minute"
+                assert time.time() < deadline, "the server did not answer within two minutes"
                 time.sleep(0.1)
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
+        known = Workspace.at(workspace)
+        for job in jobs(known):
+            cancel(known, job)  # else what it measures outlives the app, and takes the processor from the tests to come
 
 
 def settled(page: Page, title: str, seconds: float = 60) -> Locator:

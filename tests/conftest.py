@@ -13,6 +13,14 @@ from curate.workspace import Workspace
 settings.register_profile("curate", deadline=None)  # the first example may compile a loop
 settings.load_profile("curate")
 
+LONGEST = ("test_app", "test_models", "test_label_issue", "test_perplexity", "test_kill", "test_load_laws", "test_grounding", "test_export")
+"""Files that take longest, so that none of them begins when the other workers are at their end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; in the same order in each worker."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from curate.demo import build_demo
-from tests.browser import PAGES, browser, drag, metric, server, settled
+from tests.browser import PAGES, browser, drag, free_port, metric, server, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -26,22 +26,49 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def ports() -> list[int]:
+    """One for the server that has measured, one for the fresh servers: a browser keeps compiled scripts by their address."""
+    return [free_port() for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def tab(chrome: Browser, ports: list[int]) -> Iterator[Page]:
+    """The one tab of all tests: in a second one the face's scripts are compiled again, which takes longer than a page. Each visit is a session of its own."""
+    context = chrome.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, base_url=f"http://127.0.0.1:{ports[0]}")
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo of three packages, and its recipe."""
-    return build_demo(tmp_path_factory.mktemp("demo"), 240, packages=("numpy", "networkx", "pydantic"))
+    """A small demo of two packages, and its recipe, by which few tokens of a row are read."""
+    recipe = build_demo(tmp_path_factory.mktemp("demo"), 96, packages=("numpy", "pydantic"))
+    full = recipe.read_text(encoding="utf-8")
+    assert "max_tokens: 128" in full
+    recipe.write_text(full.replace("max_tokens: 128", "max_tokens: 32"), encoding="utf-8")
+    return recipe
 
 
 @pytest.fixture(scope="module")
-def served(demo: Path) -> Iterator[str]:
-    with server(demo.parent / "workspace", demo) as address:
-        yield address
+def measured(tab: Page, demo: Path, ports: list[int]) -> Iterator[None]:
+    """A server at the tab's own address, once every signal of the demo is measured in the background."""
+    with server(demo.parent / "workspace", demo, ports[0]):
+        _wait_until_measured(tab, demo.parent / "workspace" / "scores")
+        yield
 
 
-@pytest.fixture(scope="module")
-def measured(served: str, chrome: Browser, demo: Path) -> str:
-    """The server's address, once every signal of the demo is measured in the background."""
-    page = chrome.new_page()
-    page.goto(served)
+@pytest.fixture
+def page(tab: Page, measured: None) -> Iterator[Page]:
+    """The tab, for a visit to the server that has measured."""
+    del measured
+    yield tab
+    tab.mouse.up()
+    tab.goto("about:blank")
+
+
+def _wait_until_measured(page: Page, scores: Path) -> None:
+    page.goto("/")
     settled(page, "Overview")
     page.wait_for_function(
         """() => {
@@ -51,20 +78,18 @@ def measured(served: str, chrome: Browser, demo: Path) -> str:
         }""",
         timeout=600_000,
     )
-    scores = demo.parent / "workspace" / "scores"
     done = {json.loads(m.read_text())["signal"] for m in scores.glob("*/manifest.json")}
     assert done == {
         "cluster", "embedding", "exact_duplicate", "near_duplicate", "neighbour", "perplexity", "projection", "semantic_duplicate", "text_quality", "tokens",
     }  # fmt: skip
-    page.close()
-    return served
 
 
-@pytest.fixture
-def page(chrome: Browser, measured: str) -> Iterator[Page]:
-    context = chrome.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, base_url=measured)
-    yield context.new_page()
-    context.close()
+@pytest.fixture(scope="module")
+def bare(tab: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with nothing open."""
+    with server(tmp_path_factory.mktemp("bare") / "empty") as address:
+        yield address
+        tab.goto("about:blank")
 
 
 def _kept(page: Page) -> int:
@@ -72,24 +97,21 @@ def _kept(page: Page) -> int:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_deep_link_to_every_page_of_a_fresh_server(chrome: Browser, measured: str, demo: Path, path: str) -> None:
-    with server(demo.parent / "workspace") as fresh:
-        page = chrome.new_page()
-        page.goto(f"{fresh}/{path}")
-        settled(page, PAGES[path])
-        expect(page.locator(".st-key-frame")).to_contain_text("demo.jsonl")
-        assert page.locator("[role=dialog]").count() == 0
-        page.close()
+@pytest.mark.usefixtures("measured")
+def test_a_deep_link_to_every_page_of_a_fresh_server(tab: Page, demo: Path, ports: list[int], path: str) -> None:
+    with server(demo.parent / "workspace", port=ports[1]) as fresh:
+        tab.goto(f"{fresh}/{path}")
+        settled(tab, PAGES[path])
+        expect(tab.locator(".st-key-frame")).to_contain_text("demo.jsonl")
+        assert tab.locator("[role=dialog]").count() == 0
+        tab.goto("about:blank")  # a tab that is left open would be the next server's first request
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_there_with_nothing_open(chrome: Browser, tmp_path: Path, path: str) -> None:
-    with server(tmp_path / "empty") as bare:
-        page = chrome.new_page()
-        page.goto(f"{bare}/{path}")
-        settled(page, PAGES[path])
-        assert metric(page, "Dataset") == "none open"
-        page.close()
+def test_every_page_is_there_with_nothing_open(tab: Page, bare: str, path: str) -> None:
+    tab.goto(f"{bare}/{path}")
+    settled(tab, PAGES[path])
+    assert metric(tab, "Dataset") == "none open"
 
 
 def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, demo: Path, tmp_path: Path) -> None:
@@ -228,15 +250,15 @@ def test_a_lasso_on_the_map_drops_rows(page: Page) -> None:
     for x, y in [(0.9, 0.1), (0.9, 0.55), (0.1, 0.55), (0.1, 0.12)]:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=12)
     page.mouse.up()
-    page.get_by_role("button", name=re.compile("^Drop")).wait_for(timeout=20_000)
+    page.get_by_role("button", name=re.compile("^Drop")).wait_for()
     settled(page, "Map")
     expect(page.get_by_role("button", name="Zoom here")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Drop")).first.click()
-    page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
+    page.wait_for_function(f"!document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")
     assert _kept(page) < before
     expect(page.locator(".st-key-frame")).to_contain_text("by hand")
     page.locator(".st-key-undo button:visible").last.click()
-    page.wait_for_function(f"document.querySelector('.st-key-frame').innerText.includes('{before:,} of')", timeout=20_000)
+    page.wait_for_function(f"document.querySelector('.st-key-frame').innerText.includes('{before:,} of')")
 
 
 def test_a_drag_over_a_histogram_narrows_the_rows_in_view(page: Page) -> None:
@@ -244,7 +266,7 @@ def test_a_drag_over_a_histogram_narrows_the_rows_in_view(page: Page) -> None:
     settled(page, "Thresholds")
     drag(page, page.locator(".st-key-card-text_quality_words .nsewdrag").first, [(0.3, 0.5), (0.6, 0.5)])
     pill = page.locator(".st-key-frame button", has_text="in view: text quality words").first
-    pill.wait_for(timeout=20_000)
+    pill.wait_for()
     page.locator("[data-testid=stSidebarNav] a", has_text="Rows").click()
     settled(page, "Rows")
     rows = re.search(r"· ([\d,]+) rows", pill.inner_text())
@@ -259,12 +281,12 @@ def test_the_legend_filters_and_the_neighbours_of_a_lasso_come_into_view(page: P
     settled(page, "Map")
     page.locator("[data-testid=stMultiSelect] input").click()
     page.locator("[role=option]").nth(1).click()
-    page.locator(".st-key-frame button", has_text="in view: cluster").first.wait_for(timeout=20_000)
+    page.locator(".st-key-frame button", has_text="in view: cluster").first.wait_for()
     page.keyboard.press("Escape")
     settled(page, "Map")
     drag(page, page.locator(".js-plotly-plot .nsewdrag").first, [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.04)])
-    page.get_by_role("button", name="More like these").click(timeout=20_000)
-    expect(page.locator(".st-key-frame button", has_text="in view: like").first).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="More like these").click()
+    expect(page.locator(".st-key-frame button", has_text="in view: like").first).to_be_visible()
     settled(page, "Map")
 
 
@@ -278,9 +300,9 @@ def test_the_map_is_drawn_anew_where_it_is_zoomed_to(page: Page) -> None:
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"])
     for _ in range(5):
         page.mouse.wheel(0, -240)
-    page.get_by_role("button", name="Show the whole map").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Show the whole map").wait_for()
     settled(page, "Map")
     span = "(() => { const [a, b] = document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis.range ?? [0, 0]; return b - a })()"
     near = page.evaluate(span)
     page.get_by_role("button", name="Show the whole map").click()
-    page.wait_for_function(f"{span} > {1.2 * near}", timeout=20_000)
+    page.wait_for_function(f"{span} > {1.2 * near}")

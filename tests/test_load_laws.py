@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +24,7 @@ from curate.errors import Cancelled, InputError
 from curate.load import list_datasets, load, open_dataset
 from curate.rows import _GROUP_ROWS
 from curate.workspace import Workspace
+from tests.test_kill import LOADED
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -194,31 +195,33 @@ def test_two_loads_at_once_give_one_dataset(workspace: Workspace, tmp_path: Path
     assert [p.name for p in (workspace.root / "datasets").iterdir()] == [found[0].key]
 
 
-KILLED_AT = """
-import os, signal, sys
-import duckdb, polars, pyarrow.parquet
-from curate.load import load
-from curate.workspace import Workspace
-path, root, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
-seen = 0
-def watch(event, args):
-    global seen
-    if event.startswith(("open", "os.", "shutil.")) and any(root in str(arg) for arg in args):
-        seen += 1
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-load(path, Workspace.at(root))
-"""
+def _load_until(path: str, root: str, last: int) -> None:
+    """Load, but for a kill just before the `last`-th file operation inside the workspace."""
+    seen = 0
+
+    def watch(event: str, args: tuple[object, ...]) -> None:
+        nonlocal seen
+        if event.startswith(("open", "os.", "shutil.")) and any(root in str(arg) for arg in args):
+            seen += 1
+            if seen == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    load(path, Workspace.at(root))
 
 
 def test_a_kill_before_any_touch_of_the_disk_leaves_nothing_half_done(workspace: Workspace, tmp_path: Path) -> None:
     """Each child kills itself just before its n-th file operation inside the workspace, until one has no n-th: no timer, so no lucky machine."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(jsonl([{"a": i, "b": "word " * 40} for i in range(4_000)]))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*LOADED, __name__])
     killed = 0
     for last in range(2, 40):
-        code = subprocess.run([sys.executable, "-c", KILLED_AT, str(path), str(workspace.root), str(last)], check=False).returncode
+        child = context.Process(target=_load_until, args=(str(path), str(workspace.root), last))
+        child.start()
+        child.join()
+        code = child.exitcode
         assert all(d.rows == 4_000 and d.scan().collect().height == 4_000 for d in list_datasets(workspace))
         if code == 0:
             break
