@@ -129,6 +129,7 @@ def case_closed_book(rows: int, folder: Path) -> Work:
         found = {n: [round(float(v or 0), 3) for v in area(values[~np.isnan(values)], good[~np.isnan(values)])] for n, values in measures.items()}
         at = np.random.default_rng(0).permutation(len(read))[:LOSSES]
         asked = {"prompt": [views["context"][i] for i in at], "response": [views["response"][i] for i in at]}
+        asked["context"] = [""] * len(at)
         asked["text"] = ["\n".join(both) for both in zip(asked["prompt"], asked["response"], strict=True)]
         losses = PERPLEXITY.compute(pa.record_batch({n: pa.array(asked[n], pa.large_string()) for n in PERPLEXITY.inputs}))
         for name in ("perplexity_response", "perplexity_ifd"):
