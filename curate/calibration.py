@@ -21,7 +21,7 @@ from curate.scores import Scores
 from curate.selection import threshold_mask
 from curate.view import as_text
 
-__all__ = ["ANSWERS", "AtLimit", "Fit", "answers", "area", "at_limit", "best_limit", "combination", "formula", "inside", "parse_fit", "pick"]
+__all__ = ["ANSWERS", "AtLimit", "Fit", "answers", "area", "at_limit", "best_limit", "combination", "drawn", "formula", "inside", "parse_fit", "pick"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -82,13 +82,13 @@ def drawn(marked: Sequence[Review], question: str, part: str) -> list[str]:
     return [*dict.fromkeys(row for r in marked if r.action == "panel" and r.value in wanted for row in r.rows)]
 
 
-def answers(marked: Sequence[Review], question: str, part: str, by: str | None = None) -> dict[str, str]:
-    """What people answered by row id, of the rows drawn; one word a row, "unsure" where as many say yes as no. by: of one person only."""
-    rows, said = {*drawn(marked, question, part)}, dict[str, dict[str, str]]()
+def answers(marked: Sequence[Review], question: str, rows: Sequence[str], by: str | None = None) -> dict[str, str]:
+    """What people answered of these rows, one word a row: "unsure" where as many say yes as no. by: of one person only."""
+    wanted, said = {*rows}, dict[str, dict[str, str]]()
     for r in marked:
         asked, _, word = (r.value or "").partition(": ")
         if r.action == "rate" and asked == question and by in (None, r.by):
-            for row in rows.intersection(r.rows):
+            for row in wanted.intersection(r.rows):
                 said.setdefault(row, {})[r.by] = word
     counts = {row: [*words.values()].count("yes") - [*words.values()].count("no") for row, words in said.items()}
     return {row: "yes" if n > 0 else "no" if n < 0 else "unsure" for row, n in counts.items()}

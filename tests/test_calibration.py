@@ -79,9 +79,9 @@ def _rated(by: str, row: str, word: str) -> Review:
 def test_only_drawn_rows_count_and_most_words_win() -> None:
     log = [Review("panel", "s", rows=("a", "b"), value="grounded"), Review("panel", "s", rows=("c",), value="grounded source=x")]
     log += [_rated("", "a", "yes"), _rated("", "z", "no"), _rated("", "b", "no"), _rated("eve", "b", "yes"), _rated("", "c", "no"), _rated("", "c", "yes")]
-    assert answers(log, "grounded", "") == {"a": "yes", "b": "unsure"}
-    assert answers(log, "grounded", "source=x") == {"a": "yes", "b": "unsure", "c": "yes"}
-    assert answers(log, "grounded", "", "eve") == {"b": "yes"}
+    assert answers(log, "grounded", drawn(log, "grounded", "")) == {"a": "yes", "b": "unsure"}
+    assert answers(log, "grounded", drawn(log, "grounded", "source=x")) == {"a": "yes", "b": "unsure", "c": "yes"}
+    assert answers(log, "grounded", ["a", "b"], "eve") == {"b": "yes"}
     assert drawn(log, "grounded", "source=x") == ["a", "b", "c"]
 
 

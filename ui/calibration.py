@@ -24,7 +24,7 @@ from ui.charts import HAND, KEPT, escape, layout, show
 from ui.rows import read, row_link
 from ui.widgets import count, empty
 
-__all__ = ["TOGETHER", "Rated", "called", "choose_slice", "measures", "panel", "truth"]
+__all__ = ["TOGETHER", "Rated", "called", "choose_slice", "judgements", "measures", "panel", "places", "sample", "truth"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -64,46 +64,61 @@ def _who() -> str:
     return str(st.session_state.get("reviewer") or "").strip()
 
 
-def _draw(question: str, part: str, among: Bools, key: str) -> None:
+def sample(question: str, part: str, among: Bools, rows: int) -> None:
+    """Draw rows of the slice at random. among: bool [rows], what can be asked of."""
     ids, asked = state.scores().frame["row_id"], drawn(state.decided().marked, question, part)
-    there = [i for row in asked if (i := ids.index_of(row)) is not None]
-    at = pick(inside(state.scores(), part) & among, int(st.session_state[key]), there)
+    at = pick(inside(state.scores(), part) & among, rows, places(asked)[0].tolist())
     state.mark("panel", ids.gather(at).to_list(), f"{question} {part}".strip())
+
+
+def places(rows: Sequence[str]) -> tuple[Ints, list[str]]:
+    """Positions of rows by their ids, and those ids that the dataset has."""
+    ids = state.scores().frame["row_id"]
+    there = ids.is_in(list(rows)).arg_true()
+    place = dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
+    known = [row for row in rows if row in place]
+    return np.array([place[row] for row in known], np.int64), known
 
 
 def _say(row_id: str, question: str, word: str) -> None:
     state.mark("rate", [row_id], f"{question}: {word}", _who())
 
 
-def panel(question: str, words: tuple[str, str], part: str, among: Bools, text: Callable[[int], None]) -> None:
-    """Draw rows of the slice at random and judge them one by one. words: what yes and no are called.
+def _draw(draw: Callable[[int], None], key: str) -> None:
+    draw(int(st.session_state[key]))
 
-    among: bool [rows], what can be asked of. text: shows one.
-    """
-    said, ids = state.decided().marked, state.scores().frame["row_id"]
-    rows = drawn(said, question, part)
-    mine = answers(said, question, part, _who())
+
+def panel(question: str, words: tuple[str, str], rows: Sequence[str], draw: Callable[[int], None], text: Callable[[int], None]) -> None:
+    """Draw rows and judge them one by one. words: what yes and no are called. rows: ids of those drawn. draw: draws so many more. text: shows a row."""
+    mine = answers(state.decided().marked, question, rows, _who())
     left = [row for row in rows if row not in mine]
+    key = f"{question}-rows"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", width=180)
-        st.number_input("Rows", 1, 10_000, 30, key=f"{question}-rows", width=110)
+        st.number_input("Rows", 1, 10_000, 30, key=key, width=110)
         more = "Draw more" if rows else "Draw rows to rate"
-        key = f"{question}-rows"
-        st.button(more, key=f"{question}-draw", on_click=_draw, args=(question, part, among, key), type="secondary" if left else "primary")
+        st.button(more, key=f"{question}-draw", on_click=_draw, args=(draw, key), type="secondary" if left else "primary")
     if not rows:
-        empty("No row is drawn yet", "About 30 rows, drawn at random and judged by you, show which measure tells it here and how surely.")
+        empty("No row is drawn yet", "About 30 rows, drawn at random and judged by you, tell what is so here and how surely.")
         return
     st.progress(1 - len(left) / len(rows), f"{count(len(rows) - len(left))} of {count(len(rows), 'rows')} rated by {_who() or 'you'}")
-    at = next((i for row in left if (i := ids.index_of(row)) is not None), None)
-    if at is None:
+    at, known = places(left[:1000])
+    if not known:
         empty("Every drawn row is rated", "Draw more for narrower intervals, or let a second person rate them under another name.")
         return
     names = dict(zip(KEYS, (*words, "Unsure"), strict=True))
     with st.container(horizontal=True, gap="small"):
         for word, shortcut in KEYS.items():
-            st.button(names[word], key=f"rate-{word}", on_click=_say, args=(str(ids[at]), question, word), shortcut=shortcut)
-        row_link(at, "All about this row")
-    text(at)
+            st.button(names[word], key=f"rate-{word}", on_click=_say, args=(known[0], question, word), shortcut=shortcut)
+        row_link(int(at[0]), "All about this row")
+    text(int(at[0]))
+
+
+def judgements(question: str, rows: Sequence[str]) -> tuple[Ints, Bools]:
+    """Positions of the rows that were judged good or bad, by most of those who judged them, and which are good; int64 and bool [judged]."""
+    said = {row: word for row, word in answers(state.decided().marked, question, rows).items() if word != "unsure"}
+    at, known = places([*said])
+    return at, np.array([said[row] == "yes" for row in known], np.bool_)
 
 
 def truth(question: str, part: str) -> Rated:
@@ -113,13 +128,12 @@ def truth(question: str, part: str) -> Rated:
     way = "rated here"
     if len(held) == 1 and measured.dataset.scan().collect_schema()[held[0]].is_numeric():
         ways = ["rated here", f"column {held[0]}"]
-        start = ways[0] if answers(state.decided().marked, question, part) else ways[1]
+        start = ways[0] if answers(state.decided().marked, question, drawn(state.decided().marked, question, part)) else ways[1]
         way = str(st.segmented_control("Ratings", ways, default=start, required=True, key=f"{question}-ratings"))
+    rows = drawn(state.decided().marked, question, part)
     if way == "rated here":
-        ids, said = measured.frame["row_id"], answers(state.decided().marked, question, part)
-        rows = [(i, word == "yes") for row, word in said.items() if word != "unsure" and (i := ids.index_of(row)) is not None]
-        at, good = np.array([i for i, _ in rows], np.int64), np.array([g for _, g in rows], np.bool_)
-        member = inside(measured, part)[at] if len(at) else np.zeros(0, np.bool_)
+        at, good = judgements(question, rows)
+        member = inside(measured, part)[at]
         return Rated(part, at[member], good[member], "rated here")
     values = score_values(measured, held[0])
     seen = values[~np.isnan(values)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
-from curate.calibration import Fit, formula, parse_fit
+from curate.calibration import Fit, drawn, formula, parse_fit
 from curate.crossfilter import MISSING, Binned, bin_values
 from curate.part import ScoreThreshold
 from curate.scores import Scores
@@ -217,7 +218,8 @@ def calibrate() -> None:
     among = np.logical_or.reduce([measured.frame[c.name].is_not_null().to_numpy() for c in columns])
     left, right = beside("calibrate", 2, 3)
     with left:
-        calibration.panel(QUESTION, ("Grounded", "Not grounded"), part, among, _text)
+        rows = drawn(state.decided().marked, QUESTION, part)
+        calibration.panel(QUESTION, ("Grounded", "Not grounded"), rows, partial(calibration.sample, QUESTION, part, among), _text)
     with right:
         rated = calibration.truth(QUESTION, part)
         chosen = calibration.measures(rated, columns, "grounding")

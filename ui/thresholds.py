@@ -174,7 +174,11 @@ def _card(card: Card, selection: Selection, measured: Scores) -> None:
             missing = key_of(f"missing-{name}", drop)
             st.toggle(f"Drop the {count(card.binned.missing, 'rows')} without a score", drop, missing, on_change=_set_missing, args=(name, missing))
         beyond = int(selection.drops[name].sum())
-        st.caption(f"{count(beyond, 'rows')} go by it ({share(beyond, selection.rows)}).")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{count(beyond, 'rows')} go by it ({share(beyond, selection.rows)}).")
+            if st.button("Judge it", key=f"judge-{name}", type="tertiary", help="Judge rows around this limit: precision and recall with their intervals"):
+                st.session_state["judged-column"] = name
+                st.switch_page("pages/decide/limits.py")
     elif card.binned.missing:
         st.caption(f"{count(card.binned.missing, 'rows')} have no score.")
     _proposal(card, measured)
