@@ -133,7 +133,7 @@ def _audit(args: argparse.Namespace, tell: Any) -> int:
     from curate.measure import measure
     from curate.recipe import load_recipe
     from curate.report import report_page
-    from curate.reviews import fold, read_log
+    from curate.reviews import ASKED, fold, read_log
     from curate.scores import Scores, read_scores
     from curate.workspace import Workspace, write_file
 
@@ -147,11 +147,11 @@ def _audit(args: argparse.Namespace, tell: Any) -> int:
     measure(dataset, tasks, workspace, args.engine, tell)
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines) if log else read_log(workspace.reviews(dataset.fingerprint))).marked
-    marked = marked if log else tuple(r for r in marked if r.action in ("sample", "judge"))
+    marked = marked if log else tuple(r for r in marked if r.action in ASKED)
     scores = Scores(dataset, workspace, tasks)
     found = audit(scores, recipe, marked)
     if args.out:
-        page = report_page(dataset.name, found, examples(scores, recipe, args.rows, args.personal), args.personal).encode()
+        page = report_page(dataset.name, found, examples(scores, recipe, args.rows, args.personal, marked), args.personal).encode()
         args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
         write_file(args.out.absolute(), lambda path: Path(path).write_bytes(page))
     if args.json:

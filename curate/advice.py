@@ -5,9 +5,12 @@ The arithmetic is that of effective information: rows × (1 - noise rate). It ta
 
 from __future__ import annotations
 
-from curate.coverage import CHANCE, Lack, lack
+from collections.abc import Sequence
+
+from curate.coverage import CHANCE, SURE, Lack, lack
 from curate.rate import Rate, more_to_halve
 from curate.recipe import Recipe
+from curate.reviews import Review
 from curate.saturation import Saturation, copies, saturation
 from curate.scores import Scores
 from curate.selection import Selection
@@ -36,11 +39,15 @@ def advice(kept: int, noise: Rate | None, rows: int, copies: int | None, saturat
     return said + ([] if lacking is None else [_on_coverage(lacking)])
 
 
-def next_steps(scores: Scores, recipe: Recipe, selection: Selection, noise: Rate | None) -> list[str]:
+def next_steps(scores: Scores, recipe: Recipe, selection: Selection, noise: Rate | None, marked: Sequence[Review] = ()) -> list[str]:
     """What `advice` says of a measured dataset under a recipe. noise: the rate among the kept rows, None where no sample was drawn."""
+    lacking = scores.once("lack", lambda: _lacking(scores))
+    return advice(selection.kept, noise, selection.rows, copies(scores, recipe, marked), saturation(scores, recipe), lacking)
+
+
+def _lacking(scores: Scores) -> Lack | None:
     table = scores.attached("coverage", "reference") if "coverage" in scores.measured else None
-    lacking = None if table is None else scores.once("lack", lambda: lack(table))
-    return advice(selection.kept, noise, selection.rows, copies(scores, selection), saturation(scores, recipe), lacking)
+    return None if table is None else lack(table)
 
 
 def _on_noise(kept: int, noise: Rate, value: float) -> list[str]:
@@ -80,13 +87,16 @@ def _on_saturation(found: Saturation) -> str:
 
 
 def _on_coverage(found: Lack) -> str:
+    from scipy.special import bdtrc
+
     share = (
         f"{found.missing:,} of {found.rows:,} rows of the reference ({found.missing / found.rows:.1%}) have no neighbour here at a cosine of {found.limit:.3f}"
     )
+    if not found.gaps and float(bdtrc(found.missing - 1, found.rows, CHANCE)) < SURE:
+        return f"Rows of every kind: {share}, where chance gives {CHANCE:.0%}, and no one of its {found.clusters:,} clusters lacks most of its rows."
     if not found.gaps:
         return f"No kind of row is asked for by the reference: {share}, where chance gives {CHANCE:.0%}, and none of its {found.clusters:,} clusters is a gap."
-    most = sorted(found.gaps, key=lambda g: -g.missing)
-    named = "; ".join(f"{g.name} ({g.missing:,} of {g.rows:,})" for g in most[:NAMED])
+    named = "; ".join(f"{g.name} ({g.missing:,} of {g.rows:,})" for g in found.gaps[:NAMED])
     within = sum(g.missing for g in found.gaps)
     return (
         f"Rows of other kinds: {share}, {within:,} of them in {len(found.gaps):,} of its {found.clusters:,} clusters that lack here, where chance gives "

@@ -1,11 +1,11 @@
 """The audit of a measured dataset in one object: noise rate, effective information, agreement, consensus, and how many rows each check finds.
 
-It counts and never quotes: no text of a row is in it, so no personal data is.
+It counts and quotes no text of a row. Names of sources, labels, licences, people who rated, the most common ratings and the words of clusters stand in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,13 +21,17 @@ from curate.part import LinkThreshold, ScoreThreshold
 from curate.rate import Rate, more_to_halve
 from curate.recipe import Recipe
 from curate.reviews import Review
-from curate.saturation import ALIKE, Saturation, copies, saturation
+from curate.saturation import ALIKE, Saturation, copies, gives_way, saturation
 from curate.scores import Scores
 from curate.selection import Selection, score_values, select, threshold_mask
 from curate.signal import Column
 from curate.stratum import Stratum, by_stratum
 
 __all__ = ["audit", "beyond"]
+
+FEW, OFTEN, MOST = 20, 3, 50
+"""Of more than FEW values that annotators gave only those given OFTEN are named, MOST of them: what is said once may be a comment."""
+OTHERS = "other values"
 
 Bools = npt.NDArray[np.bool_]
 
@@ -39,7 +43,9 @@ def _rate(rate: Rate) -> dict[str, Any]:
 def _noise(found: Noise | None) -> dict[str, Any]:
     if found is None:
         return {"value": None, "low": 0.0, "high": 1.0, "bad": 0, "judged": 0, "why": "no random sample was drawn and judged"}
-    why = None if found.rate.value is not None else "no row of the sample is judged" if not found.judged else "a stratum has no judged row"
+    lost = f"the sample was drawn within {found.lost}, which is no column here now" if found.lost else None
+    none = "no row of the sample is judged" if not found.judged else "a stratum has no judged row"
+    why = lost or (None if found.rate.value is not None else none)
     told = {"unsure": found.unsure, "drawn": found.drawn, "kinds": dict(found.kinds), "more_to_halve": more_to_halve(found.rate)}
     strata = {name: {**_rate(rate), "rows": found.sizes[name]} for name, rate in found.by.items()}
     judges = {"names": list(found.judges), "agreement": {a.measure: a.value for a in found.agreement}}
@@ -52,26 +58,36 @@ def _annotations(scores: Scores) -> tuple[dict[str, Any] | None, dict[str, Any] 
     if given is None or not len(given.values):
         return None, None
     by_votes, modelled = majority(given), dawid_skene(given).label
-    names = [str(value) for value in given.values]
     methods = {"majority": by_votes, "dawid_skene": modelled}
-    consensus: dict[str, Any] = {name: {n: int((label == i).sum()) for i, n in enumerate(names)} for name, label in methods.items()}
+    total = given.counts.sum(0)
+    named = [i for i in np.argsort(-total, kind="stable").tolist() if len(total) <= FEW or total[i] >= OFTEN][:MOST]
+    names, rest = {given.names[i]: i for i in sorted(named)}, len(named) < len(total)
+
+    def told(rows: Mapping[str, int], every: int) -> dict[str, int]:
+        return {**rows, **({OTHERS: every - sum(rows.values())} if rest else {})}
+
+    def counted(label: npt.NDArray[np.int32]) -> dict[str, int]:
+        return told({n: int((label == i).sum()) for n, i in names.items()}, int((label >= 0).sum()))
+
+    consensus: dict[str, Any] = {name: counted(label) for name, label in methods.items()}
     consensus["rows_apart"] = int((by_votes != modelled).sum())
     if (task := scores.measured.get("multiannotator")) is not None:
         found, lacking = scores.frame["multiannotator_consensus"], task.manifest(scores.workspace)["notes"].get("not judged")
-        consensus["cleanlab"] = None if lacking else {name: int((found == told).sum()) for name, told in zip(names, given.names, strict=True)}
+        consensus["cleanlab"] = None if lacking else told({n: int((found == n).sum()) for n in names}, found.count())
         consensus |= {"cleanlab_lacks": lacking} if lacking else {}
     measures = agreement(given)
     values = {a.measure: a.value for a in measures}
     intervals = {a.measure: [a.low, a.high] for a in measures}
-    total = given.counts.sum(0)
-    prevalence = {n: float(total[i] / max(1, total.sum())) for i, n in enumerate(names)}
+    prevalence = {n: float(total[i] / max(1, total.sum())) for n, i in names.items()}
+    prevalence |= {OTHERS: 1 - sum(prevalence.values())} if rest else {}
     many = given.counts.sum(1)
     rests = {"raters": len(given.raters), "items": int((many > 0).sum()), "items_rated_twice": int((many > 1).sum()), "ratings": int(many.sum())}
     return {**values, "intervals": intervals, "prevalence": prevalence, **rests, "left_out": asdict(given.lost)}, consensus
 
 
 def beyond(scores: Scores, recipe: Recipe, column: Column) -> tuple[Bools, ScoreThreshold | None] | None:
-    """The rows that a score's check finds, bool [rows], and its limit: the recipe's, else the proposed one; for a flag the marked rows and no limit.
+    """The rows that a score's check finds, bool [rows], and its limit: the recipe's, else the proposed one; for a flag the marked rows, or those
+    without a mark that should stand, and no limit.
 
     None where a score has no limit. What the recipe makes of rows without a score counts for nothing here: they are not found.
     """
@@ -79,7 +95,8 @@ def beyond(scores: Scores, recipe: Recipe, column: Column) -> tuple[Bools, Score
 
     values, told = scores.frame[column.name], recipe.thresholds.get(column.name)
     if values.dtype == pl.Boolean and not isinstance(told, ScoreThreshold):
-        return np.asarray(values.fill_null(False).to_numpy(), np.bool_), None
+        bad = ~values if column.keep == "above" else values  # a mark that is good where it stands, such as a permission
+        return np.asarray(bad.fill_null(False).to_numpy(), np.bool_), None
     if isinstance(told, ScoreThreshold):
         limit = told.model_copy(update={"missing": "keep"})
     elif values.dtype.is_numeric() and column.limit is not None and column.keep is not None:
@@ -89,7 +106,7 @@ def beyond(scores: Scores, recipe: Recipe, column: Column) -> tuple[Bools, Score
     return threshold_mask(score_values(scores, column.name), limit), limit
 
 
-def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
+def _checks(scores: Scores, recipe: Recipe, giving: Mapping[str, npt.NDArray[np.int32]]) -> dict[str, Any]:
     """Rows that each check finds: those beyond a proposed or the recipe's limit, those that a flag marks, and what was not measured, with the reason."""
     found: dict[str, Any] = {}
     for task in scores.tasks:
@@ -111,8 +128,8 @@ def _checks(scores: Scores, recipe: Recipe) -> dict[str, Any]:
             found[name] = {"rows": int(rows.sum()), "measured": int(known.sum()), "keep": held.keep, "limit": held.model_dump(mode="json")["limit"]}
     for name, links in scores.links.items():
         given = recipe.thresholds.get(name)
-        alike = given.limit if isinstance(given, LinkThreshold) else ALIKE
-        found[name] = {"rows": int(links.removed(np.array([alike]))[0]), "measured": int((links.pairs.twin >= 0).sum()), "keep": "below", "limit": alike}
+        alike, keeper = given.limit if isinstance(given, LinkThreshold) else ALIKE, giving[name]
+        found[name] = {"rows": int((keeper != np.arange(len(keeper))).sum()), "measured": int((links.pairs.twin >= 0).sum()), "keep": "below", "limit": alike}
     if "license_spdx" in scores.frame.columns:
         kinds = scores.frame["license_spdx"].fill_null("not known").value_counts(sort=True)
         found["license_spdx"] = {str(name): int(rows) for name, rows in kinds.iter_rows()}
@@ -139,7 +156,7 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     among = noise(scores, marked, selection.keep)
     value, about = worth(scores, selection.keep, selection.score, among)
     told, consensus = _annotations(scores)
-    twins, (column, strata) = copies(scores, selection), by_stratum(scores, selection, marked)
+    twins, (column, strata) = copies(scores, recipe, marked), by_stratum(scores, recipe, selection, marked)
     by = {"by_column": column, "by": {one.name: _stratum(one) for one in strata}}
     return {
         "rows": selection.rows,
@@ -151,7 +168,7 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
         "saturation": _saturation(saturation(scores, recipe)),
         "agreement": told,
         "consensus": consensus,
-        "checks": _checks(scores, recipe),
-        "advice": next_steps(scores, recipe, selection, among.rate if among else None),
+        "checks": _checks(scores, recipe, gives_way(scores, recipe, marked)),
+        "advice": next_steps(scores, recipe, selection, among.rate if among else None, marked),
         "dropped": {name: int(mask.sum()) for name, mask in selection.drops.items()},
     }

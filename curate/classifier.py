@@ -66,9 +66,9 @@ def _ner_model(folder: Path) -> Any:
     import torch
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-    words = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    words = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model, info = AutoModelForTokenClassification.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
     )
     if info["missing_keys"]:
         raise ValueError(f"its files lack {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")
@@ -162,9 +162,9 @@ def _pair_model(folder: Path) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    words = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    words = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
     )
     if info["missing_keys"]:  # a head that was never trained
         raise ValueError(f"its files lack {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")

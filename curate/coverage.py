@@ -21,7 +21,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CHANCE", "FEWEST", "Balance", "Gap", "Group", "Lack", "across", "balance", "chance_limit", "gaps", "heavy", "lack", "thin"]
+__all__ = ["CHANCE", "FEWEST", "SURE", "Balance", "Gap", "Group", "Lack", "across", "balance", "chance_limit", "gaps", "heavy", "lack", "thin"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]

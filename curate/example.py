@@ -1,25 +1,29 @@
 """Rows that an audit's checks find, to be read: the most extreme of each check, what is found of personal data in them redacted unless asked otherwise.
 
-Personal data is what the signal pii measured of a row, or, where it was not measured, what its patterns find. Names of people and places have no pattern: they
-are found only where pii was measured with a model.
+Personal data is what the patterns of pii find at their defaults, and what the signal pii measured beside, whatever it was told to seek. Names of people and
+places have no pattern: they are found only where pii was measured with a model.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.audit import beyond
-from curate.part import LinkThreshold, ScoreThreshold
+from curate.links import Links
+from curate.part import ScoreThreshold
 from curate.recipe import Recipe
+from curate.reviews import Review
 from curate.roles import Role
-from curate.saturation import ALIKE
+from curate.saturation import gives_way
 from curate.scores import Scores
-from curate.selection import score_values
+from curate.selection import score_values, threshold_mask
 from curate.signal import Column
 from curate.view import as_text
 
@@ -28,7 +32,6 @@ __all__ = ["Example", "examples", "hidden", "redacted"]
 READ = 1500  # characters of a row that are quoted
 LEAST = 5  # characters of a value that is sought at its other places
 
-Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
@@ -57,15 +60,17 @@ def redacted(text: str, spans: Sequence[Mapping[str, Any]]) -> str:
     return "".join(parts)
 
 
-def _found(texts: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """Spans of personal data by patterns alone."""
+def _found(texts: Sequence[str], known: Sequence[Sequence[Mapping[str, Any]]] | None = None) -> list[list[dict[str, Any]]]:
+    """Spans of personal data by patterns at their defaults, and those that are known beside; of those that overlap the longest stays."""
     import polars as pl
 
-    from curate.recogniser import REGIONS, TYPES
+    from curate.recogniser import REGIONS, TYPES, Found, resolve
     from curate.signals.pii import find
 
     places = find(pl.Series("text", texts, pl.String), TYPES, 0.4, REGIONS)
-    return [[{"type": f.type, "start": f.start, "end": f.end} for f in row or ()] for row in places]
+    beside = [[Found(s["type"], s["start"], s["end"], 1.0) for s in spans] for spans in known or [()] * len(texts)]
+    every = [resolve([*(row or ()), *more]) for row, more in zip(places, beside, strict=True)]
+    return [[{"type": f.type, "start": f.start, "end": f.end} for f in row] for row in every]
 
 
 def _distance(values: Floats, limit: ScoreThreshold) -> Floats:
@@ -92,17 +97,26 @@ def _worst(scores: Scores, column: Column, siblings: Sequence[Column], recipe: R
     return [(i, f"{told.replace('_', ' ')} {values[i]:,.4g}" if checked[1] is not None or by is not None else "marked") for i in order]
 
 
-def _alike(scores: Scores, name: str, recipe: Recipe, most: int) -> list[tuple[int, str]]:
+def _alike(links: Links, keeper: npt.NDArray[np.int32], most: int) -> list[tuple[int, str]]:
     """Rows that give way to a twin, the most alike first, with the row they give way to."""
-    links, held = scores.links[name], recipe.thresholds.get(name)
-    itself = np.arange(links.rows, dtype=np.int32)
-    keeper = links.gives_way(held.limit if isinstance(held, LinkThreshold) else ALIKE, "group", itself)
-    rows = np.flatnonzero(keeper != itself)
+    rows = np.flatnonzero(keeper != np.arange(len(keeper)))
     order = rows[np.argsort(-links.nearest[rows], kind="stable")][:most].tolist()
-    return [(i, f"{links.nearest[i]:.3f} alike to its nearest row; its group keeps row {keeper[i]:,}") for i in order]
+    return [(i, f"{links.nearest[i]:.3f} alike to its nearest row; it gives way to row {keeper[i]:,}") for i in order]
 
 
-def examples(scores: Scores, recipe: Recipe, most: int, personal: bool = False) -> dict[str, list[Example]]:
+def _own(scores: Scores, recipe: Recipe, most: int) -> dict[str, list[tuple[int, str]]]:
+    """Rows beyond a limit on a column of the dataset itself, the furthest first."""
+    found = {}
+    for name, held in recipe.thresholds.items():
+        if isinstance(held, ScoreThreshold) and name not in scores.frame.columns:
+            values = score_values(scores, name)
+            rows = np.flatnonzero(threshold_mask(values, held.model_copy(update={"missing": "keep"})))
+            order = rows[np.argsort(-_distance(values[rows], held), kind="stable")][:most].tolist()
+            found[name] = [(i, f"{name} {values[i]:,.4g}") for i in order]
+    return found
+
+
+def examples(scores: Scores, recipe: Recipe, most: int, personal: bool = False, marked: Sequence[Review] = ()) -> dict[str, list[Example]]:
     """Up to `most` rows of each check that finds any, the most extreme first; none where rows have no text. personal: leave what is found of it in them raw."""
     import polars as pl
 
@@ -112,13 +126,14 @@ def examples(scores: Scores, recipe: Recipe, most: int, personal: bool = False) 
     for task in scores.measured.values():
         columns = [c for c in task.signal.columns if c.name in scores.frame.columns]
         found |= {c.name: _worst(scores, c, columns, recipe, most) for c in columns}
-    found |= {name: _alike(scores, name, recipe, most) for name in scores.links}
+    found |= _own(scores, recipe, most)
+    found |= {name: _alike(scores.links[name], keeper, most) for name, keeper in gives_way(scores, recipe, marked).items()}
     at = sorted({i for rows in found.values() for i, _ in rows})
     texts: list[str] = scores.dataset.rows_at(at, ["text"])["text"].fill_null("").to_list()
     labels = _labels(scores, at)
     if not personal:
         known = scores.frame["pii_spans"].gather(at).fill_null([]) if "pii_spans" in scores.frame.columns else None
-        spans = _found(texts) if known is None else known.to_list()
+        spans = _found(texts, None if known is None else known.to_list())
         texts = [redacted(text, places) for text, places in zip(texts, spans, strict=True)]
         labels = [redacted(text, places) for text, places in zip(labels, _found(labels), strict=True)]
     read = dict(zip(at, (t if len(t) <= READ else t[:READ] + "…" for t in texts), strict=True))
@@ -157,9 +172,11 @@ def hidden(found: Mapping[str, Any]) -> dict[str, Any]:
     said = list(dict.fromkeys(_strings(found)))
     new = {text: redacted(text, spans) for text, spans in zip(said, _found(said), strict=True) if spans}
     names: dict[str, str] = {}
+    taken, common = {*said}, Counter(new.values())
     for text, name in new.items():
-        same = sum(other == name for other in new.values()) > 1
-        names[text] = f"{name} {1 + sum(new[before] == name for before in names)}" if same else name
+        free = chain([name] if common[name] == 1 else [], (f"{name} {i}" for i in count(1)))
+        names[text] = next(n for n in free if n not in taken)
+        taken.add(names[text])
 
     def renamed(value: Any) -> Any:
         if isinstance(value, str):

@@ -105,7 +105,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": told.as_json(recipe.personal)}
-        write_json(temporary / "manifest.json", {**_manifest(scores, selection, temporary), **personal})
+        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **personal})
     return result
 
 
@@ -205,7 +205,7 @@ def _write_jsonl(source: Path, path: Path) -> None:
         connection.execute("COPY (SELECT * FROM read_parquet($source)) TO $path (FORMAT JSON)", {"source": str(source), "path": str(path)})
 
 
-def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, Any]:
+def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path) -> dict[str, Any]:
     from curate.weights import MODELS, identity
 
     def signal(task: Task) -> dict[str, Any]:
@@ -220,6 +220,7 @@ def _manifest(scores: Scores, selection: Selection, folder: Path) -> dict[str, A
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "parent": None,
         "input": [{"path": path, "sha256": sha} for path, sha in dataset.sources],
+        **({} if dataset.ratings is None else {"ratings": {"path": str((recipe.annotations and recipe.annotations.path) or ""), "key": dataset.ratings.name}}),
         "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},
         "funnel": [{"threshold": name, "dropped": dropped, "left": left} for name, dropped, left in selection.funnel],
         "kept": selection.kept,

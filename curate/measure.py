@@ -47,23 +47,30 @@ def measure(dataset: Dataset, tasks: Sequence[Task], workspace: Workspace, engin
         if task.skip or task.done(workspace):
             shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)  # a kill may have left them
             continue
-        with suppress(_Elsewhere), _turn(workspace, tell):
+        with suppress(_Elsewhere), _turn(workspace, f"{task.signal.name} of {dataset.name}", tell):
             _measure(dataset, task, workspace, engine, tell)
 
 
 @contextmanager
-def _turn(workspace: Workspace, tell: Tell | None) -> Iterator[None]:
-    """One signal at a time in a workspace: two at once would take the memory of both, or do the same work twice. A killed process gives its turn up."""
+def _turn(workspace: Workspace, about: str, tell: Tell | None) -> Iterator[None]:
+    """One signal at a time in a workspace: two at once would take the memory of both, or do the same work twice. A killed process gives its turn up.
+
+    about: says to those who wait what they wait for.
+    """
     workspace.root.mkdir(parents=True, exist_ok=True)
-    with (workspace.root / "measuring.lock").open("w") as lock:
+    with (workspace.root / "measuring.lock").open("a+", encoding="utf-8") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if tell:
-                    tell(WAITING, 0, 0)
+                    lock.seek(0)
+                    tell(f"{WAITING}: {lock.read() or 'it begins'}", 0, 0)
                 time.sleep(0.2)
+        lock.truncate(0)
+        lock.write(about)
+        lock.flush()
         yield
 
 

@@ -109,7 +109,7 @@ def _embedding_model(folder: Path) -> Any:
         return StaticModel.from_pretrained(folder, force_download=False, max_length=None)
     if not modules:  # sentence-transformers would guess a pooling
         raise ValueError("it has no modules.json, so how its tokens are pooled is not known")
-    return SentenceTransformer(str(folder), device=str(device()), local_files_only=True, model_kwargs={"use_safetensors": True})
+    return SentenceTransformer(str(folder), device=str(device()), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True})
 
 
 def loaded(name: str, locate: Callable[[str], Path], load: Callable[[Path], Any]) -> Any:
@@ -177,7 +177,9 @@ def _language_model(folder: Path) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model, info = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True)
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
+    )
     if info["missing_keys"]:  # the library would fill them with random numbers
         raise ValueError(f"its files lack {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")
     return model.eval().to(device())
@@ -193,7 +195,7 @@ def tokenizer(name: str) -> Tokenizer:
 def _tokenizer(folder: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
-    found: Tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+    found: Tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False).backend_tokenizer
     found.no_truncation()
     found.no_padding()
     return found
@@ -215,13 +217,13 @@ def _convert(file: Path, folder: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     weights = load_gguf_checkpoint(str(file), return_tensors=True, model_to_load=model)["tensors"]
     model.load_state_dict(weights, strict=False)  # the head is tied to the embedding and not stored
     with whole_folder(folder) as into:
         model.save_pretrained(into)
-        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(into)
+        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False).save_pretrained(into)
 
 
 def prepare() -> None:

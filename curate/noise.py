@@ -39,6 +39,7 @@ class Noise:
 
     rate: of all. by: rate of each stratum. sizes: rows of each. kinds: bad rows by kind. unsure: judged rows that nobody could tell; they count neither way.
     drawn: rows of the sample; judged: those with a word. judges: by name. agreement: of two judges and more, on rows that both judged; empty where none.
+    lost: the column that the sample was drawn within, where it is not there any more: then what a judged row stands for is not known, and neither is the rate.
     """
 
     rate: Rate
@@ -50,6 +51,7 @@ class Noise:
     judged: int
     judges: tuple[str, ...]
     agreement: tuple[Agreement, ...]
+    lost: str = ""
 
 
 def strata(scores: Scores, column: str) -> pl.Series:
@@ -135,7 +137,8 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, 
     sample = drawn(marked)
     if sample is None:
         return None
-    names, code = coded(scores, sample.value or column)
+    lost = sample.value if sample.value and not scores.has(sample.value) else ""
+    names, code = coded(scores, "" if lost else sample.value or column)
     place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
     words = _words(marked, frozenset(sample.rows))
     settled = {row: word for row, word in _settled(words).items() if row in place and (among is None or among[place[row]])}
@@ -150,10 +153,10 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, 
             counts[names[code[place[row]]]][1] += 1
             kind = word.partition(": ")[2] or "not said"
             kinds |= {kind: kinds.get(kind, 0) + 1} if bad else {}
-    rate = stratified({name: (sizes[name], bad, n) for name, (bad, n) in counts.items()})
+    rate = Rate(0, 0, None, 0.0, 1.0) if lost else stratified({name: (sizes[name], bad, n) for name, (bad, n) in counts.items()})
     unsure = sum(word == "unsure" for word in settled.values())
-    by = {name: wilson(bad, n) for name, (bad, n) in counts.items()}
-    return Noise(rate, by, sizes, kinds, unsure, len(sample.rows), len(settled), tuple(words), _agree(words))
+    by = {} if lost else {name: wilson(bad, n) for name, (bad, n) in counts.items()}
+    return Noise(rate, by, {} if lost else sizes, kinds, unsure, len(sample.rows), len(settled), tuple(words), _agree(words), lost)
 
 
 def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:

@@ -85,9 +85,11 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
         twins = found["rows"] - found["rows_after_duplicates"]
         said.append(f"{twins:,} of {found['rows']:,} rows give way to a twin, {found['rows_after_duplicates']:,} are left.")
     if told is not None and told.get("alpha_nominal") is not None:
-        alpha = told["alpha_nominal"]
+        graded = told.get("alpha_ordinal") is not None and len(told["prevalence"]) > 2
+        alpha, level = (told["alpha_ordinal"], "ordinal") if graded else (told["alpha_nominal"], "nominal")
         way = "to be relied on" if alpha >= RELIED else "for tentative conclusions only" if alpha >= TENTATIVE else "too little to rely on"
-        said.append(f"Annotators agree at an α (nominal) of {alpha:.2f}: {way}.")
+        beside = f" (as names without order {told['alpha_nominal']:.2f})" if graded else ""
+        said.append(f"Annotators agree at an α ({level}) of {alpha:.2f}{beside}: {way}.")
     absent = sum("not measured" in c for c in found["checks"].values())
     return [*said, f"Signals not measured: {absent:,}; they stand at the end with the reason."] if absent else said
 
@@ -123,6 +125,10 @@ def _noise(noise: Mapping[str, Any]) -> list[str]:
     )
 
 
+def _two(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
 def _worth(worth: Mapping[str, Any]) -> list[str]:
     mean = f"{worth['mean_signal']:.2f} ({'the rank score' if worth['signal'] != 'none' else 'no rank score within 0 and 1, so 1'})"
     kept = f"{worth['kept']:,} rows kept × (1 − their noise rate) × mean signal {mean}."
@@ -130,7 +136,7 @@ def _worth(worth: Mapping[str, Any]) -> list[str]:
     if worth["by"]:
         head = [worth["by_column"].replace("_", " "), "rows", "after duplicates", "kept", "Kish’s size", "mean signal", "noise", "worth", "95 % interval"]
         rows = [
-            (n, s["rows"], s["rows_after_duplicates"], s["kept"], _count(s["kish_effective_size"]), f"{s['mean_signal']:.2f}", _share(s["noise_rate"]["value"]),
+            (n, s["rows"], s["rows_after_duplicates"], s["kept"], _count(s["kish_effective_size"]), _two(s["mean_signal"]), _share(s["noise_rate"]["value"]),
              _count(s["value"]), f"{s['low']:,.0f} to {s['high']:,.0f}")
             for n, s in worth["by"].items()
         ]  # fmt: skip
@@ -209,7 +215,7 @@ def _quotes(rows: bool, personal: bool) -> str:
     if rows:
         found = "what was found of personal data in them is redacted. Names of people and places are found only where pii was measured with a model."
         return f'<p class="note">This report quotes rows; {found}</p>'
-    return '<p class="note">This report counts rows and quotes none.</p>'
+    return '<p class="note">This report counts rows and quotes none; names of sources, labels, licences and people who rated stand in it.</p>'
 
 
 def report_page(name: str, audit: Mapping[str, Any], rows: Mapping[str, Sequence[Example]] | None = None, personal: bool = False) -> str:

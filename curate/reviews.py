@@ -24,7 +24,7 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "spared", "tags"]
+__all__ = ["ASKED", "BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "spared", "tags"]
 
 BROUGHT = "opened"
 """The session of what an opened file brought with it: no undo takes that back."""

@@ -11,6 +11,7 @@ upper bound.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,11 @@ from curate.links import Links
 from curate.part import LinkThreshold
 from curate.rate import Z, wilson
 from curate.recipe import Recipe
+from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import Selection
+from curate.selection import keeper_order, links_of
 
-__all__ = ["ALIKE", "Saturation", "copies", "degrees", "new_share", "saturation", "saturation_of", "twins"]
+__all__ = ["ALIKE", "Saturation", "copies", "degrees", "gives_way", "new_share", "saturation", "saturation_of", "twins"]
 
 ALIKE = 0.8
 """Limit at which duplicates are counted where the recipe sets none: rows but one of each group that is linked there."""
@@ -34,6 +36,7 @@ STEPS = 24
 KINDS = ("semantic_duplicate", "near_duplicate")
 """Kinds of Links that a curve is made of, the most telling first."""
 
+Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -107,27 +110,45 @@ def saturation(scores: Scores, recipe: Recipe) -> Saturation | None:
     return scores.once(("saturation", name, limit), lambda: saturation_of(scores.links[name], limit))
 
 
-def _group_twins(scores: Scores) -> Bools | None:
-    """Rows but one of each group at ALIKE, by the kind of Links that removes most. bool [rows]."""
-    links = max(scores.links.values(), key=lambda one: int(one.removed(np.array([ALIKE], np.float32))[0]), default=None)
-    if links is None:
-        return None
-    order = np.arange(links.rows, dtype=np.int32)
-    return np.asarray(links.gives_way(ALIKE, "group", order) != order, np.bool_)
+def gives_way(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Mapping[str, Ints]:
+    """By kind of Links, the row that each row gives way to among all rows, itself where it stays: what duplicates alone would do. int32 [rows].
+
+    At the recipe's limits, one after another as in the funnel, but whatever else the recipe drops; a kind without a limit by itself, one row of each group that
+    is linked at ALIKE. Groups that people cut stay cut.
+    """
+    cut = tuple(r.id for r in marked if r.action == "cut")
+    held = {name: t for name, t in recipe.thresholds.items() if isinstance(t, LinkThreshold) and name in scores.links}
+
+    def found() -> dict[str, Ints]:
+        left, none = np.ones(scores.dataset.rows, np.bool_), np.zeros(scores.dataset.rows, np.bool_)
+        itself, told = np.arange(len(left), dtype=np.int32), dict[str, Ints]()
+        for name, threshold in held.items():
+            order = keeper_order(scores, threshold.keeper, left, none)
+            told[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order)
+            left &= told[name] == itself
+        for name in scores.links:
+            if name not in held:
+                told[name] = links_of(scores, name, marked).gives_way(ALIKE, "group", itself)
+        return told
+
+    return scores.once(("gives way", tuple(t.model_dump_json() for t in held.values()), tuple(held), cut), found)
 
 
-def twins(scores: Scores, selection: Selection) -> Bools | None:
+def twins(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Bools | None:
     """Rows that give way to a twin: by the recipe's limits, or where it sets none by the kind of duplicates that removes most at ALIKE. bool [rows].
 
     None where duplicates are not measured.
     """
-    drops = [selection.drops[name] for name in selection.gives_way]
-    if drops:
-        return np.asarray(np.logical_or.reduce(drops), np.bool_)
-    return scores.once("twins", lambda: _group_twins(scores))
+    told = gives_way(scores, recipe, marked)
+    itself = np.arange(scores.dataset.rows, dtype=np.int32)
+    gone = {name: keeper != itself for name, keeper in told.items()}
+    own = [mask for name, mask in gone.items() if isinstance(recipe.thresholds.get(name), LinkThreshold)]
+    if own:
+        return np.asarray(np.logical_or.reduce(own), np.bool_)
+    return max(gone.values(), key=lambda mask: int(mask.sum()), default=None)
 
 
-def copies(scores: Scores, selection: Selection) -> int | None:
+def copies(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> int | None:
     """How many rows give way to a twin (`twins`); None where that is not known."""
-    found = twins(scores, selection)
+    found = twins(scores, recipe, marked)
     return None if found is None else int(found.sum())

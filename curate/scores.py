@@ -76,6 +76,10 @@ class Scores:
             return self.dataset.views([name]).collect()[name]
         raise InputError(where, f"{name!r} is no column, role or score here", f"Columns: {', '.join(n for n, _ in self.dataset.columns)}")
 
+    def has(self, name: str) -> bool:
+        """Whether `column` gives a column of this name."""
+        return name in self.frame.columns or name in dict(self.dataset.columns) or self.dataset.has(name)
+
     @cached_property
     def lengths(self) -> pl.Series:
         """Characters of each row's text, UInt32; 0 where it has none."""

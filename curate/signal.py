@@ -59,7 +59,8 @@ class Column:
 
     dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), "Array(Float32)" for a vector of fixed length, or "Spans": places in a text, a
     list of {type, start, end} in characters, the end not included.
-    unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold; a direction may stand alone.
+    unit: what one step means. about: one sentence. keep, limit: the proposed direction and limit of a threshold; a direction may stand alone;
+    of a Boolean "above" says that true is good.
     low, high: the range a value can take, None where open. log: a histogram is better on a logarithmic axis.
     """
 

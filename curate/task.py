@@ -203,5 +203,6 @@ def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], need
         views = [input_view(name, parameters) for name in names]
         if not any(_there(dataset, view, parameters) for view in views):
             roles, given = [PARTS.get(v, v) for v in views if v not in parameters], [v for v in views if v in parameters]
-            return f"needs the role {' or '.join(roles)}, which no column of this dataset has" + "".join(f", or the parameter {v}" for v in given)
+            named = " (its roles were given, so none was guessed)" if dataset.roles and {*dataset.reasons.values()} == {"given"} else ""
+            return f"needs the role {' or '.join(roles)}, which no column of this dataset has{named}" + "".join(f", or the parameter {v}" for v in given)
     return next((f"needs {n.signal.name}, which {n.skip}" for n in needs if n.skip), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -144,3 +145,20 @@ def drag(page: Page, plot: Locator, across: Sequence[tuple[float, float]]) -> No
     for place in places[1:]:
         page.mouse.move(*place, steps=10)
     page.mouse.up()
+
+
+def wait_until_measured(page: Page, scores: Path) -> None:
+    page.goto("/")
+    settled(page, "Overview")
+    page.wait_for_function(
+        """() => {
+            const frame = document.querySelector('.st-key-frame');
+            const said = frame ? frame.innerText : '';
+            return said.includes('Tokens kept') && !said.includes('Measuring') && !said.includes('not counted');
+        }""",
+        timeout=600_000,
+    )
+    done = {json.loads(m.read_text())["signal"] for m in scores.glob("*/manifest.json")}
+    assert done == {
+        "cluster", "embedding", "exact_duplicate", "near_duplicate", "neighbour", "perplexity", "projection", "semantic_duplicate", "text_quality", "tokens",
+    }  # fmt: skip

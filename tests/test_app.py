@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from curate.demo import build_demo
-from tests.browser import PAGES, browser, drag, free_port, metric, server, settled
+from tests.browser import PAGES, browser, drag, free_port, metric, server, settled, wait_until_measured
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -54,7 +54,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(tab: Page, demo: Path, ports: list[int]) -> Iterator[None]:
     """A server at the tab's own address, once every signal of the demo is measured in the background."""
     with server(demo.parent / "workspace", demo, ports[0]):
-        _wait_until_measured(tab, demo.parent / "workspace" / "scores")
+        wait_until_measured(tab, demo.parent / "workspace" / "scores")
         yield
 
 
@@ -65,23 +65,6 @@ def page(tab: Page, measured: None) -> Iterator[Page]:
     yield tab
     tab.mouse.up()
     tab.goto("about:blank")
-
-
-def _wait_until_measured(page: Page, scores: Path) -> None:
-    page.goto("/")
-    settled(page, "Overview")
-    page.wait_for_function(
-        """() => {
-            const frame = document.querySelector('.st-key-frame');
-            const said = frame ? frame.innerText : '';
-            return said.includes('Tokens kept') && !said.includes('Measuring') && !said.includes('not counted');
-        }""",
-        timeout=600_000,
-    )
-    done = {json.loads(m.read_text())["signal"] for m in scores.glob("*/manifest.json")}
-    assert done == {
-        "cluster", "embedding", "exact_duplicate", "near_duplicate", "neighbour", "perplexity", "projection", "semantic_duplicate", "text_quality", "tokens",
-    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,9 @@ WHOLE = [
     {**row, "label": "ab"[i % 2], "source": "xy"[i % 2], "license": "MIT", "annotations": ["a", "ab"[i % 2]], "text": row["text"] + f" a{i}@example.org"}
     for i, row in enumerate(TEXTS)
 ]
+GROUNDED = [{"prompt": f"Why {i}?", "context": row["text"], "response": f"Because of {row['text']}"} for i, row in enumerate(TEXTS)]
+PICTURE = "![x](https://evil.example/x.png)"
+ODD = [{**row, "rating": i % 2, "source": PICTURE} for i, row in enumerate(GROUNDED)]
 DATA: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]] = {
     "only a text": (TEXTS, OWN),
     "no text": ([{"id": i} for i in range(12)], COMPARED),
@@ -40,6 +43,8 @@ DATA: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]] = {
     "one row": (WHOLE[:1], COMPARED),
     "nothing measured": (WHOLE, {}),
     "judged, nothing kept": (WHOLE, COMPARED),
+    "context, by meaning only": (GROUNDED, {**OWN, "grounding_cosine": {"model": "wordllama"}}),
+    "context, rated by columns of odd names": (ODD, {**OWN, "grounding": {}}),
 }
 
 
@@ -51,10 +56,11 @@ SAYS: dict[str, dict[str, str]] = {
     "coverage": {"": "Without a reference only the balance", "no text": NO_TEXT,
                  "blank text": "of the reference; the closest row here", "one row": "of the reference; the closest row here",
                  "judged": "Every row of the reference has a neighbour here"},
-    "grounding": {"": "No column is known to hold responses"},
+    "grounding": {"": "No column is known to hold responses", "context, by meaning only": "Claims without support are not sought yet",
+                  "context, rated by columns of odd names": "12 rows of 12 have a context"},
     "labels": {"": "needs the role label", "blank text": "Two labels with five rows each are needed", "one row": "Two labels with five rows each are needed",
                "nothing measured": "Not measured yet", "judged": "rows to judge"},
-    "licences": {"": "Name above the licence of the dataset", "one row": "The column license says it", "nothing measured": "Not measured yet",
+    "licences": {"": "Name above the licence of the dataset", "context, rated by columns of odd names": "No column has the role license", "one row": "The column license says it", "nothing measured": "Not measured yet",
                  "judged": "The column license says it"},
     "mismatch": {"": "Name gold rows, a second language model", "no text": NO_TEXT, "blank text": "no row has a text of its own",
                  "one row": "Reference: those of 36 rows", "judged": "Reference: those of 36 rows"},

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.calibration import Fit, answers, area, at_limit, best_limit, combination, drawn, formula, parse_fit, pick
+from curate.calibration import answers, area, at_best_limit, at_limit, best_limit, combination, drawn, formula, pick, surely_better
 from curate.errors import InputError
+from curate.fit import Fit, parse_fit
 from curate.part import ScoreThreshold
 from curate.rank import rank_score
 from curate.reviews import Review
@@ -147,7 +148,7 @@ def test_without_ratings_or_formulas_it_says_what_it_needs(tmp_path: Path) -> No
     row = {"prompt": "a", "context": "b c d", "response": "c"}
     _, _, data = small.recipe_file(tmp_path, [row], {n: n for n in row}, {"grounding": {}})
     task = next(t for t in plan(data, {"grounding_score": {}}) if t.signal.name == "grounding_score")
-    assert task.skip == "needs the role rating, which no column of this dataset has, or the parameter fits"
+    assert task.skip == "needs the role rating, which no column of this dataset has (its roles were given, so none was guessed), or the parameter fits"
 
 
 def test_a_context_of_nothing_scores_nothing() -> None:
@@ -157,3 +158,27 @@ def test_a_context_of_nothing_scores_nothing() -> None:
     }
     found = grounding_score.SIGNAL.compute(pa.table(columns), fits=("0.5 + 0 * grounding_new",))
     assert found["grounding_score"].null_count == 2
+
+
+def test_a_limit_chosen_on_the_rows_does_not_flatter_itself() -> None:
+    told, flattered, truth = [], [], 0.5
+    for _ in range(150):
+        values, good = RNG.normal(size=30), RNG.random(30) < 0.5
+        found, own = at_best_limit(values, good, "above"), best_limit(values, good, "above")
+        assert own is not None
+        told += [found.precision.value] if found.precision.value is not None else []
+        flattered += [at_limit(values, good, own).precision.value or 0.0]
+    assert abs(np.mean(told) - truth) < 0.04
+    assert np.mean(flattered) > truth + 0.04
+
+
+def test_surely_better_is_said_of_what_is() -> None:
+    said = 0
+    for _ in range(200):
+        good = RNG.random(40) < 0.5
+        alike = [good + RNG.normal(size=40) for _ in range(2)]
+        said += surely_better(alike[0], alike[1], good)
+    assert said <= 4
+    good = np.arange(60) % 2 == 0
+    assert surely_better(good + RNG.normal(size=60) / 5, RNG.normal(size=60), good)
+    assert not surely_better(np.full(60, np.nan), RNG.normal(size=60), good)

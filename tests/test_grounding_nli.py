@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_labels_that_say_nothing_are_refused(tmp_path: Path, labels: tuple[str, 
 def test_a_model_that_is_none_is_one_clear_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no safetensors"):
         pair_model(str(tmp_path))
+
+
+def test_code_that_comes_with_a_model_is_never_asked_for_nor_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny_pair_model(tmp_path / "m", LABELS)
+    config = json.loads((folder / "config.json").read_text())
+    kind = {"AutoConfig": "own.Own", "AutoModelForSequenceClassification": "own.Own"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": kind}))
+    (folder / "own.py").write_text(f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(InputError):
+        pair_model(str(folder))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:

@@ -153,12 +153,14 @@ def test_measurements_in_one_workspace_take_turns(tmp_path: Path, workspace: Wor
     def tell(stage: str, done: int, total: int, unit: str = "rows", /) -> None:
         heard.append(stage)
 
-    with (workspace.root / "measuring.lock").open("w") as held, ThreadPoolExecutor(1) as pool:
+    with (workspace.root / "measuring.lock").open("a+") as held, ThreadPoolExecutor(1) as pool:
         fcntl.flock(held, fcntl.LOCK_EX)
+        held.write("tokens of other.jsonl")
+        held.flush()
         work = pool.submit(measure, data, tasks, workspace, "inline", tell)
         while not heard:
             time.sleep(0.01)
-        assert {*heard} == {WAITING}
+        assert {*heard} == {f"{WAITING}: tokens of other.jsonl"}
         assert not tasks[0].done(workspace)
         fcntl.flock(held, fcntl.LOCK_UN)
         work.result(60)

@@ -148,7 +148,7 @@ def test_annotators_are_told_by_every_measure(tmp_path: Path, workspace: Workspa
     assert main(["audit", str(tmp_path / "r.yaml"), "--workspace", str(workspace.root), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {"alpha_nominal", "alpha_ordinal", "alpha_interval", "alpha_ratio", "fleiss_kappa", "percent"} <= {*told["agreement"]}
-    assert told["consensus"]["majority"] == {"1.0": 12, "2.0": 0}
+    assert told["consensus"]["majority"] == {"1": 12, "2": 0}
     assert told["noise_rate"]["value"] is None
     assert told["noise_rate"]["why"]
 

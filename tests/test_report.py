@@ -56,7 +56,7 @@ def test_no_row_is_quoted_unasked_and_personal_names_are_hidden(tmp_path: Path) 
     assert not any(row["response"][10:40] in page for row in _rows())
 
 
-@pytest.mark.parametrize("measured", [{}, {"pii": {}}])
+@pytest.mark.parametrize("measured", [{}, {"pii": {}}, {"pii": {"types": ["EMAIL_ADDRESS"]}}, {"pii": {"threshold": 1.0}}, {"pii": {"types": []}}])
 def test_quoted_rows_are_redacted_escaped_and_the_most_extreme(tmp_path: Path, measured: dict[str, dict[str, object]]) -> None:
     scores, recipe = _measured(tmp_path, measured)
     found = examples(scores, recipe, 5)
@@ -134,3 +134,4 @@ def test_what_is_found_is_gone(text: str, at: list[int]) -> None:
 
 def test_names_that_would_fall_together_stay_apart() -> None:
     assert hidden({"a@corp.com": 1, "b@corp.com": 2, "plain": ["c", 3]}) == {"[EMAIL_ADDRESS] 1": 1, "[EMAIL_ADDRESS] 2": 2, "plain": ["c", 3]}
+    assert hidden({"a@corp.com": 1, "[EMAIL_ADDRESS]": 2}) == {"[EMAIL_ADDRESS] 1": 1, "[EMAIL_ADDRESS]": 2}

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.advice import advice, next_steps
+from curate.audit import audit
+from curate.example import examples
 from curate.links import Links, link
-from curate.part import LinkThreshold
-from curate.saturation import _interval, copies, degrees, new_share, saturation, saturation_of
+from curate.part import LinkThreshold, ScoreThreshold
+from curate.saturation import _interval, copies, degrees, new_share, saturation, saturation_of, twins
 from curate.selection import select
 from curate.signal import Pairs
 from curate.workspace import Workspace
@@ -105,7 +107,7 @@ def test_the_kind_and_the_limit_are_the_recipes(tmp_path: Path, workspace: Works
     assert exact is not None
     assert (exact.limit, exact.new) == (1.0, 0.75)
     held = select(scores, recipe)
-    assert copies(scores, held) == 10
+    assert copies(scores, recipe) == 10
     said = next_steps(scores, recipe, held, None)
     assert said[-1].startswith("Further rows are mostly repeats: of the next 10 rows of the same kind about 5 would have a twin here (95 % interval ")
     assert said[-1].endswith("near duplicate at 0.8, 40 rows compared); at half of the rows it was 2.5.")
@@ -121,3 +123,18 @@ def test_few_rows_or_none_have_no_curve(tmp_path: Path, workspace: Workspace) ->
     frame.write_ndjson(tmp_path / "two.jsonl")
     scores = small.measured(tmp_path / "two.jsonl", workspace)
     assert saturation(scores, small.recipe(tmp_path / "two.jsonl")) is None
+
+
+def test_twins_count_whatever_else_the_recipe_drops(tmp_path: Path, workspace: Workspace) -> None:
+    path = small.write(tmp_path)
+    scores = small.measured(path, workspace)
+    for rule in ("cover", "group"):
+        near = LinkThreshold.model_validate({"limit": 0.8, "rule": rule})
+        both = small.recipe(path, thresholds={"confidence": ScoreThreshold(keep="above", limit=0.4), "near_duplicate": near})
+        assert copies(scores, both) == copies(scores, small.recipe(path, thresholds={"near_duplicate": near})) == 10
+        found = audit(scores, both)
+        assert (found["rows_after_duplicates"], found["checks"]["near_duplicate"]["rows"]) == (30, 10)
+        quoted = examples(scores, both, 40)["near_duplicate"]
+        gone = twins(scores, both)
+        assert gone is not None
+        assert {e.position for e in quoted} == set(np.flatnonzero(gone).tolist())

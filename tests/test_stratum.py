@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from curate.audit import audit
-from curate.noise import draw, effective_size, strata
+from curate.noise import draw, effective_size, noise, strata
 from curate.part import LinkThreshold, ScoreThreshold
 from curate.rate import kish, wilson
 from curate.reviews import Review
@@ -37,7 +38,7 @@ def _marked(scores: Scores, column: str) -> list[Review]:
 def test_each_source_has_its_own_noise_and_signal(scores: Scores, column: str) -> None:
     recipe = small.recipe(Path("x"), rank={"score": "confidence"}, thresholds={"confidence": ScoreThreshold(keep="above", limit=0.05)})
     selection = select(scores, recipe)
-    name, found = by_stratum(scores, selection, _marked(scores, column))
+    name, found = by_stratum(scores, recipe, selection, _marked(scores, column))
     assert name == "source"
     assert {s.name for s in found} == {"a", "b"}
     source, score = strata(scores, "source"), selection.score
@@ -49,18 +50,18 @@ def test_each_source_has_its_own_noise_and_signal(scores: Scores, column: str) -
         assert one.signal == pytest.approx(score[kept].mean())
         assert one.size == pytest.approx(kish(score[kept]))
         assert one.noise == wilson(sum((source == "a").to_numpy()[i] and one.name == "a" for i in np.flatnonzero(kept)[:2]), one.kept)
-        assert one.worth.value == pytest.approx(one.kept * (1 - (one.noise.value or 0)) * one.signal)
+        assert one.worth.value == pytest.approx(one.kept * (1 - (one.noise.value or 0)) * (one.signal or 0))
     assert sum(s.kept for s in found) == selection.kept
-    assert sum(s.kept * s.signal for s in found) == pytest.approx(score[selection.keep].sum())
+    assert sum(s.kept * (s.signal or 0) for s in found) == pytest.approx(score[selection.keep].sum())
 
 
 def test_rows_after_duplicates_are_told_apart(scores: Scores) -> None:
-    found = by_stratum(scores, select(scores, small.recipe(Path("x"))), ())[1]
+    found = by_stratum(scores, small.recipe(Path("x")), select(scores, small.recipe(Path("x"))), ())[1]
     assert sum(s.unique or 0 for s in found) == 30
     assert all(s.worth.value is None and s.worth.high == s.kept and s.noise.judged == 0 for s in found)
     exact = small.recipe(Path("x"), thresholds={"near_duplicate": LinkThreshold(limit=1.0)})
     selection = select(scores, exact)
-    assert sum(s.unique or 0 for s in by_stratum(scores, selection, ())[1]) == 35
+    assert sum(s.unique or 0 for s in by_stratum(scores, exact, selection, ())[1]) == 35
     assert effective_size(selection) == (35.0, False)
 
 
@@ -77,7 +78,7 @@ def test_the_audit_tells_the_same(scores: Scores) -> None:
 def test_without_anything_that_tells_rows_apart_there_are_no_strata(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / "plain.jsonl").write_text('{"response": "one"}\n{"response": "two"}\n')
     scores = small.measured(tmp_path / "plain.jsonl", workspace)
-    assert by_stratum(scores, select(scores, small.recipe(Path("x"))), ()) == ("", [])
+    assert by_stratum(scores, small.recipe(Path("x")), select(scores, small.recipe(Path("x"))), ()) == ("", [])
 
 
 def test_limits_of_the_recipe_are_the_checks(scores: Scores) -> None:
@@ -90,3 +91,14 @@ def test_limits_of_the_recipe_are_the_checks(scores: Scores) -> None:
     assert told["confidence"] == {"rows": int((~values.is_between(0.2, 0.5)).sum()), "measured": 40, "keep": "between", "limit": [0.2, 0.5]}
     alike = scores.frame["near_duplicate_similarity"]
     assert told["near_duplicate_similarity"]["rows"] == int((~alike.is_between(0.1, 0.999)).sum()) > 0
+
+
+def test_a_sample_whose_column_is_gone_tells_no_rate_and_breaks_nothing(scores: Scores) -> None:
+    marked = [replace(r, value="gone") if r.action == "sample" else r for r in _marked(scores, "source")]
+    found = noise(scores, marked)
+    assert found is not None
+    assert (found.lost, found.rate.value, found.rate.high, found.judged) == ("gone", None, 1.0, 40)
+    told = audit(scores, small.recipe(Path("x")), marked)
+    assert "gone" in told["noise_rate"]["why"]
+    assert told["effective_information"]["value"] is None
+    assert set(told["effective_information"]["by"]) == {"a", "b"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.longform import with_ratings
 from curate.part import Annotations
+from curate.roles import Role
 from curate.workspace import Workspace
 
 __all__ = ["annotated"]
@@ -26,4 +29,5 @@ def _annotated(name: str, _data: Dataset, _given: Annotations, _workspace: Works
     try:
         return with_ratings(_data, _given, _workspace), ""
     except CurateError as error:
-        return _data, str(error)
+        roles: dict[Role, tuple[str, ...]] = {role: names for role, names in _data.roles.items() if role is not Role.ANNOTATIONS}  # no others in their place
+        return replace(_data, roles=roles), str(error)

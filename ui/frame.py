@@ -9,6 +9,7 @@ import streamlit as st
 from curate.jobs import Job
 from curate.noise import effective_size, worth
 from curate.part import LinkThreshold, Threshold
+from curate.reviews import ASKED
 from curate.saturation import copies
 from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
@@ -52,14 +53,16 @@ def _kept() -> None:
 def _worth() -> None:
     """Effective information of the kept rows, once a sample was judged; beside it rows after duplicates and Kish's effective size."""
     held = state.selection()
-    found, about = worth(state.scores(), held.keep, held.score, state.noise_kept())
+    among = state.noise_kept()
+    found, about = worth(state.scores(), held.keep, held.score, among)
     if found.value is None:
-        said = "no row judged yet" if not about["judged"] else "a stratum has no judged row"
+        lost = among.lost if among else ""
+        said = "its sample's column is gone" if lost else "no row judged yet" if not about["judged"] else "a stratum has no judged row"
     else:
         said = f"{count(found.value)} ({count(found.low)}–{count(found.high)})"
     told = f"Rows kept × (1 − noise rate) × mean signal {about['mean_signal']:.2f}, with its 95 % interval; {about['judged']} judged rows. See Noise rate."
     st.metric("Effective information", said, help=told, width="content")
-    twins, size = copies(state.scores(), held), effective_size(held)[0]
+    twins, size = copies(state.scores(), state.applied(), state.decided().marked), effective_size(held)[0]
     left = "not measured" if twins is None else count(held.rows - twins)
     told = "Rows without those that give way to a twin, and Kish's effective size of the kept rows: how many equally weighted rows tell as much."
     st.metric("After duplicates · Kish", f"{left} · {count(size)}", help=told, width="content")
@@ -100,7 +103,7 @@ def _pills() -> None:
             st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
         for name in {"rank", "budget", "personal"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
-        if said := [r for r in state.decided().marked if r.action not in ("sample", "judge")]:
+        if said := [r for r in state.decided().marked if r.action not in ASKED]:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in pills.every():
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
-from curate.calibration import Fit, drawn, formula, parse_fit
+from curate.calibration import drawn, formula
 from curate.crossfilter import MISSING, Binned, bin_values
+from curate.fit import Fit, parse_fit
 from curate.part import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import score_values, threshold_mask
@@ -21,7 +22,7 @@ from ui import calibration, measuring, pills, state
 from ui.calibration import TOGETHER, Rated, called
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding
-from ui.escape import visible
+from ui.escape import plain, visible
 from ui.limit import limit_control
 from ui.marking import marked, marked_texts
 from ui.opening import seen_from_caller
@@ -69,7 +70,9 @@ def need_measures() -> None:
 def facts() -> None:
     """How many rows can be told at all, and how many claim what their context does not hold."""
     frame = state.scores().frame
-    if "grounding_unsupported" in frame.columns:
+    if state.scores().dataset.has("context") and "grounding_unsupported" not in frame.columns:
+        st.caption("Claims without support are not sought yet: measure grounding below. No measure holds in every domain: calibrate.")
+    elif "grounding_unsupported" in frame.columns:
         told, claims = frame["grounding_unsupported"].drop_nulls(), int((frame["grounding_unsupported"] > 0).sum())
         st.caption(
             f"{count(len(told), 'rows')} of {count(len(frame))} have a context and a response. {count(claims, 'rows')} ({share(claims, len(told))}) name a "
@@ -85,7 +88,7 @@ def facts() -> None:
 
 def more() -> None:
     """What else can be measured, and what it costs."""
-    left = [s for s in SIGNALS[1:5] if s not in state.scores().measured]
+    left = [s for s in SIGNALS[:5] if s not in state.scores().measured]
     if not left:
         return
     with st.expander(f"More measures: {', '.join(called(s) for s in left)}", icon=":material/add_chart:"):
@@ -162,8 +165,10 @@ def picture(column: Column, limit: ScoreThreshold) -> None:
         figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=many, width=np.diff(edges), name=name, marker_color=colour, hovertemplate=hover)
     at = limit.limit[1] if isinstance(limit.limit, tuple) else limit.limit
     figure.add_vline(x=at, line_color=HAND, line_width=2)
-    gone, side = int(threshold_mask(values, limit).sum()), "below" if limit.keep == "above" else "above"
-    title = f"{count(gone, 'rows')} of {count(int((~np.isnan(values)).sum()))} lie {side} {at:,.3g}"
+    gone = int(threshold_mask(values, limit.model_copy(update={"missing": "keep"})).sum())
+    between = isinstance(limit.limit, tuple)
+    side = "outside the two limits" if between else f"{'below' if limit.keep == 'above' else 'above'} {at:,.3g}"
+    title = f"{count(gone, 'rows')} of {count(int((~np.isnan(values)).sum()))} lie {side}"
     layout(figure, title, 330, barmode="overlay")
     figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})")
     figure.update_yaxes(title="rows", tickformat=",", rangemode="tozero")
@@ -192,7 +197,7 @@ def queue(column: Column, limit: ScoreThreshold) -> None:
     if claims is not None and st.toggle("Only rows that claim what their context does not hold", key="grounding-claims"):
         there &= claims.to_numpy()
     rows = np.flatnonzero(there).astype(np.int32)
-    order = rows[np.argsort(values[rows] if limit.keep == "above" else -values[rows], kind="stable")]
+    order = rows[np.argsort(values[rows] if column.keep == "above" else -values[rows], kind="stable")]
     if not len(order):
         empty("No row to show", "No row in view has this measure.")
         return
@@ -218,7 +223,7 @@ def calibrate() -> None:
     among = np.logical_or.reduce([measured.frame[c.name].is_not_null().to_numpy() for c in columns])
     left, right = beside("calibrate", 2, 3)
     with left:
-        rows = drawn(state.decided().marked, QUESTION, part)
+        rows = calibration.within(drawn(state.decided().marked, QUESTION, part), part)
         calibration.panel(QUESTION, ("Grounded", "Not grounded"), rows, partial(calibration.sample, QUESTION, part, among), _text)
     with right:
         rated = calibration.truth(QUESTION, part)
@@ -251,7 +256,7 @@ def _use(chosen: str, rated: Rated, names: list[str]) -> None:
         st.session_state["grounding-wanted"] = SCORE
         compare_with(SCORE, {"fits": [str(f) for f in (fits if rated.part else [*fits, Fit("", text)])]})
 
-    st.button(f"Score {who} by {called(chosen)}", key="grounding-use", type="primary", on_click=_attempted, args=(use,), icon=":material/check:")
+    st.button(f"Score {plain(who)} by {called(chosen)}", key="grounding-use", type="primary", on_click=_attempted, args=(use,), icon=":material/check:")
     for fit in _fits():
         st.code(f"{fit.slice or 'all other rows'}: {fit.formula}", language=None, wrap_lines=True)
     outstanding(SCORE)

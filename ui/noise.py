@@ -88,6 +88,9 @@ def hand() -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for number, kind in enumerate(KINDS, 1):
             st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=str(number), help="Bad, and of this kind")
+    measured = state.scores()
+    if measured.dataset.has(Role.LABEL):
+        st.text(f"Label: {measured.dataset.rows_at([at], [Role.LABEL]).item()}")
     row_text(at, 260)
 
 
@@ -96,6 +99,10 @@ def rates() -> None:
     found = noise(state.scores(), state.decided().marked)
     assert found is not None
     rate = found.rate
+    if found.lost:
+        what = f"It was drawn within {found.lost.replace('_', ' ')}, which is no column here now, so what each judged row stands for is not known. "
+        empty("The sample has lost its strata", f"{what}Bring that column back, or draw another sample: words on rows that it draws again still count.")
+        return
     if not found.judged:
         empty("No row is judged yet", "The rate and its interval stand here from the first judgement on.")
         return
@@ -139,7 +146,7 @@ def value() -> None:
     st.subheader("What the rows are worth")
     cells = beside("noise-worth", 1, 1, 1, 1)
     cells[0].metric("Rows kept", count(held.kept), f"{share(held.kept, held.rows)} of {count(held.rows)}", "off", delta_arrow="off")
-    twins = copies(measured, held)
+    twins = copies(measured, state.applied(), state.decided().marked)
     limit = "at the recipe's limits" if held.gives_way else f"one of each group at {ALIKE:g}: no limit is set"
     left = ("–", "not measured") if twins is None else (count(held.rows - twins), limit)
     cells[1].metric("After duplicates", *left, "off", delta_arrow="off", help="Rows of the dataset without those that give way to a twin")
@@ -154,7 +161,7 @@ def value() -> None:
 
 def _by_stratum() -> None:
     """The same for each source, label or cluster, or whatever the sample was drawn within."""
-    column, found = by_stratum(state.scores(), state.selection(), state.decided().marked)
+    column, found = by_stratum(state.scores(), state.applied(), state.selection(), state.decided().marked)
     if not found:
         st.caption("By source, label or cluster it is told once a column has such a role, or clusters are measured.")
         return
@@ -184,7 +191,7 @@ def report() -> None:
             raw = st.toggle("Leave personal data as it is", key="report-personal", help="Else what is found of it is redacted")
 
         def page() -> bytes:
-            return report_page(name, audit(measured, now, said), examples(measured, now, rows, raw), raw).encode()
+            return report_page(name, audit(measured, now, said), examples(measured, now, rows, raw, said), raw).encode()
 
         icon = ":material/description:"
         st.download_button("Download the audit report", page, f"{name}-audit.html", "text/html", icon=icon, on_click="ignore", key="report")

@@ -39,7 +39,7 @@ def facts() -> None:
 def next_steps() -> list[str]:
     """Whether more rows or cleaner rows would help, by what was measured and judged; empty while nothing is."""
     noise = state.noise_kept()
-    return advice.next_steps(state.scores(), state.applied(), state.selection(), noise.rate if noise else None)
+    return advice.next_steps(state.scores(), state.applied(), state.selection(), noise.rate if noise else None, state.decided().marked)
 
 
 def newness() -> bool:

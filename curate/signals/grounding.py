@@ -58,7 +58,7 @@ SIGNAL = Signal(
         ),
         Column("grounding_shared", "Int32", "trigrams", "Triples of words of the response that the context holds.", keep="above", low=0),
         Column("grounding_context_words", "Int32", "words", "Words of the context; with fewer than three nothing can be told of the response.", low=0),
-        Column("grounding_unsupported", "Int32", "claims", "Numbers, dates and names that neither context nor prompt holds.", keep="below", low=0),
+        Column("grounding_unsupported", "Int32", "claims", "Numbers, dates and names that neither context nor prompt holds.", keep="below", limit=0, low=0),
         Column("grounding_spans", "Spans", "places", "Where those stand in the response, and of what kind they are."),
     ),
     scope="row",

@@ -1,10 +1,12 @@
 """The measures of grounding as one, fitted to rows that people rated: ridge regression on their ranks (`curate.grounding`), or formulas given by slice.
 
 The ratings are the column with the role `rating`; it rests on those rows and means what they mean. A rated row is told by a fit to other contexts, so its score
-may be compared with its rating. A context of fewer than three words supports nothing and refutes nothing: such rows get what rated rows of their kind got.
+may be compared with its rating. A context of fewer than three words supports nothing and refutes nothing: such rows get what rated rows of their kind got, by a
+fit to other prompts.
 Without ratings there is no score: no mix of these measures is right in every domain.
 
-`fits` stand instead of that column: formulas fitted to rows that people rated on the page (`curate.calibration`), each for a slice or for all rows.
+`fits` stand instead of that column: formulas fitted to rows that people rated on the page (`curate.calibration`), each for a slice or for all rows;
+what becomes of short contexts they say themselves.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def _by_formula(frame: pl.DataFrame, fits: tuple[str, ...]) -> npt.NDArray[np.fl
     """What the first formula whose slice holds a row says of it. float32 [rows], NaN where none does. Raises InputError where one cannot be used."""
     import polars as pl
 
-    from curate.calibration import parse_fit
+    from curate.fit import parse_fit
     from curate.rank import rank_score
     from curate.view import as_text
 
@@ -50,6 +52,8 @@ def _by_formula(frame: pl.DataFrame, fits: tuple[str, ...]) -> npt.NDArray[np.fl
         name, _, value = (side.strip() for side in fit.slice.partition("="))
         if name and name not in SLICES:
             raise InputError(where, f"{name} cannot part rows", f"Give one of the roles {', '.join(SLICES)}")
+        if name and frame[name].null_count() == len(frame) > 0:
+            raise InputError(where, f"no row has the role {name}, by which {fit.slice} is told", "Give a column that role, or take the formula out")
         inside = left & (as_text(frame[name]) == value).fill_null(False).to_numpy() if name else left
         if inside.any():
             found[inside] = rank_score(fit.formula, values, len(frame))[inside]
@@ -77,7 +81,9 @@ def compute(table: pa.Table, *, fits: tuple[str, ...] = (), seed: int = 0) -> pa
     measures[(frame["grounding_context_words"].fill_null(0) < LEAST).to_numpy()] = np.nan
     rating = frame["rating"].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().copy()
     rating[~there] = np.nan
-    group = frame.select(pl.concat_str([pl.col("context").fill_null(""), pl.col("prompt").fill_null("")], separator="\0").rank("dense")).to_series().to_numpy()
+    told = pl.col("grounding_context_words").fill_null(0) >= LEAST
+    shared = pl.when(told).then(pl.lit("context\0") + pl.col("context").fill_null("")).otherwise(pl.lit("prompt\0") + pl.col("prompt").fill_null(""))
+    group = frame.select(shared.rank("dense")).to_series().to_numpy()
     found = calibrated(measures, rating, group, seed)
     rated = int(np.isfinite(rating).sum())
     note("rated rows", rated)

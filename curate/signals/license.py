@@ -77,7 +77,7 @@ SIGNAL = Signal(
     needs=(("license", "source", "default"),),
     columns=(
         Column("license_spdx", "String", "SPDX expression", "The licence; what no known licence is called stays as LicenseRef-…; null where nothing is said."),
-        Column("license_commercial", "Boolean", "yes or no", "Whether commercial use is permitted; null where that is not known."),
+        Column("license_commercial", "Boolean", "yes or no", "Whether commercial use is permitted; null where that is not known.", keep="above"),
         Column("license_share_alike", "Boolean", "yes or no", "Whether copies must be shared under the same licence; null where that is not known."),
         Column("license_unknown", "Boolean", "yes or no", "Whether something is said that no known licence is called; null where nothing is said."),
         Column("license_origin", "String", "place", "Where the licence was said: in the column, by the row's source, or as the default."),

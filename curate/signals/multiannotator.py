@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["SIGNAL"]
 
 Floats = npt.NDArray[np.float64]
+MOST = 50_000_000
+"""Rows times people that cleanlab is given: some 2 GB, most of them in its own frames."""
 
 
 def compute(table: pa.Table, *, seed: int = 0) -> pa.Table:
@@ -60,6 +62,8 @@ def compute(table: pa.Table, *, seed: int = 0) -> pa.Table:
 
 def _lacking(code: npt.NDArray[Any], names: list[str]) -> str:
     """What is missing for a consensus, in words; empty where nothing is."""
+    if code.size > MOST:
+        return f"{code.shape[0]:,} rows × {code.shape[1]:,} people are more than cleanlab holds here, {MOST:,}"
     if not len(code):
         return "no row has both ratings and probabilities"
     if (code >= 0).sum(1).max() < 2:

@@ -1,7 +1,7 @@
 """How far several responses to one prompt agree: a model that knows an answer repeats it, one that invents it varies.
 
 Rows with the same prompt (and context) are compared with one another, by meaning and by words. It says nothing of a prompt with one response, and agrees with a
-mistake that is always made.
+mistake that is always made. A response that stands twice agrees with itself: drop exact duplicates of whole rows first, where they are copies and no samples.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.signal import Column, Signal, follow
+from curate.signal import Column, Signal, report
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["SIGNAL"]
 
 WORD = re.compile(r"\w+")
-BATCH = 1024  # responses between two words of progress
+BATCH = 1024  # responses that are embedded at once
+BLOCK = 16_384  # responses whose vectors are held at once
 
 
 def _groups(frame: pl.DataFrame) -> pl.DataFrame:
@@ -49,30 +50,44 @@ def _shared_words(responses: list[str], first: npt.NDArray[Any], sizes: npt.NDAr
     return out
 
 
+def _cosines(responses: list[str], sizes: npt.NDArray[np.int64], model: str, precision: str) -> npt.NDArray[np.float64]:
+    """Mean cosine of each response to the others of its group. sizes: int64 [groups], in the order of the responses. float64 [responses]."""
+    import pyarrow as pa
+
+    from curate.signals.embedding import SIGNAL as EMBEDDING
+
+    parts = []
+    for i in range(0, len(responses), BATCH):
+        batch = pa.record_batch({"of": pa.array(responses[i : i + BATCH], pa.large_string())})
+        found = EMBEDDING.compute(batch, model=model, precision=precision).column("embedding_vector")
+        parts.append(np.where(np.asarray(found.is_valid())[:, None], np.asarray(found.values).reshape(len(found), -1), 0))
+    vectors = np.concatenate(parts)
+    total = np.repeat(np.add.reduceat(vectors, np.cumsum(sizes) - sizes, axis=0, dtype=np.float64), sizes, axis=0)
+    shared: npt.NDArray[np.float64] = (vectors * total).sum(1) - np.square(vectors).sum(1)
+    return shared / (np.repeat(sizes, sizes) - 1)
+
+
 def compute(table: pa.Table, *, model: str = "all-minilm-l6-v2", precision: str = "auto") -> pa.Table:
     """Agreement of each row with the others of its prompt, null where there is no other. Raises InputError on an unknown precision or model."""
     import polars as pl
     import pyarrow as pa
-
-    from curate.signals.embedding import SIGNAL as EMBEDDING
 
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     there = _groups(frame)
     rows, responses = there["position"].to_numpy(), there["response"].to_list()
     sizes = there.group_by("group", maintain_order=True).len()["len"].to_numpy().astype(np.int64)
-    first = np.cumsum(sizes) - sizes
+    ends = np.cumsum(sizes)
     whole = np.full((2, len(frame)), np.nan, np.float32)
     many = np.zeros(len(frame), np.int32)
-    if len(rows):
-        batches = [pa.record_batch({"of": pa.array(responses[i : i + BATCH], pa.large_string())}) for i in range(0, len(rows), BATCH)]
-        parts = follow((EMBEDDING.compute(b, model=model, precision=precision).column("embedding_vector") for b in batches), len(batches), 0, 1)
-        vectors = np.concatenate([np.where(np.asarray(p.is_valid())[:, None], np.asarray(p.values).reshape(len(p), -1), 0) for p in parts]).astype(np.float64)
-        total = np.repeat(np.add.reduceat(vectors, first), sizes, axis=0)
-        each = np.repeat(sizes, sizes)
-        whole[0, rows] = ((vectors * total).sum(1) - (vectors * vectors).sum(1)) / (each - 1)
-        whole[1, rows] = _shared_words(responses, first, sizes)
-        many[rows] = each
+    many[rows], whole[1, rows] = np.repeat(sizes, sizes), _shared_words(responses, ends - sizes, sizes)
+    begin = 0
+    while begin < len(rows):  # whole groups, so that memory is that of a block or of the largest group
+        last = max(int(np.searchsorted(ends, begin + BLOCK, side="right")) - 1, int(np.searchsorted(ends, begin, side="right")))
+        end, group = int(ends[last]), slice(int(np.searchsorted(ends, begin, side="right")), last + 1)
+        whole[0, rows[begin:end]] = _cosines(responses[begin:end], sizes[group], model, precision)
+        begin = end
+        report(begin / len(rows))
     names = ("self_agreement_cosine", "self_agreement_words")
     columns = {name: pa.array(values, pa.float32(), mask=np.isnan(values)) for name, values in zip(names, whole, strict=True)}
     return pa.table({**columns, "self_agreement_responses": pa.array(many, mask=many == 0)})
