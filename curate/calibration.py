@@ -137,7 +137,8 @@ def at_best_limit(values: Floats, good: Bools, keep: str) -> AtLimit:
 def surely_better(first: Floats, second: Floats, good: Bools, seed: int = 0) -> bool:
     """Whether the area of one measure is higher than another's on the same rows in 99 of 100 redraws of good and of bad rows.
 
-    first, second: float64 [rated], higher is better. 99, not 95: the two are the best of several. Above MOST rows: whether the second lies below the first's interval.
+    first, second: float64 [rated], higher is better. 99, not 95: the two are the best of several. Above MOST rows: whether the
+    second lies below the first's interval.
     """
     sides = first[good], first[~good], second[good], second[~good]
     if any(np.isnan(side).any() for side in sides) or min(good.sum(), (~good).sum()) < 2:

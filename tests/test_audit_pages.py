@@ -48,6 +48,7 @@ DATA: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]] = {
 }
 
 
+NO_LICENCE = "No column has the role license"
 NO_TEXT = "needs the role prompt, context or response"
 SAYS: dict[str, dict[str, str]] = {
     "annotators": {"": "No ratings are known", "one row": "2 people gave 2 ratings", "nothing measured": "2 people gave 24", "judged": "2 people gave 24"},
@@ -60,7 +61,8 @@ SAYS: dict[str, dict[str, str]] = {
                   "context, rated by columns of odd names": "12 rows of 12 have a context"},
     "labels": {"": "needs the role label", "blank text": "Two labels with five rows each are needed", "one row": "Two labels with five rows each are needed",
                "nothing measured": "Not measured yet", "judged": "rows to judge"},
-    "licences": {"": "Name above the licence of the dataset", "context, rated by columns of odd names": "No column has the role license", "one row": "The column license says it", "nothing measured": "Not measured yet",
+    "licences": {"": "Name above the licence of the dataset", "context, rated by columns of odd names": NO_LICENCE, "one row": "The column license says it",
+                 "nothing measured": "Not measured yet",
                  "judged": "The column license says it"},
     "mismatch": {"": "Name gold rows, a second language model", "no text": NO_TEXT, "blank text": "no row has a text of its own",
                  "one row": "Reference: those of 36 rows", "judged": "Reference: those of 36 rows"},

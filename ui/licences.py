@@ -59,6 +59,8 @@ def given() -> None:
     bare = not role and not default and not table
     with st.expander("Where licences are said", expanded=bare, icon=":material/edit_note:"):
         st.text(f"The column {role[0]} says it." if role else "No column has the role license. Give one on the page Open, or say it here.")
+        if not role:
+            correct_roles()
         with st.form("licence-given", border=False):
             said = st.text_input(
                 "Licence of rows that say nothing", default, placeholder="CC-BY-4.0, or what the dataset's card says", key=f"default-{default}"
