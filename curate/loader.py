@@ -122,7 +122,8 @@ def _counts(batch: Mapping[str, Any], divisor: str) -> torch.Tensor:
     labels = batch["labels"]
     tokens = (labels[:, 1:] if labels.dim() == 2 else labels[:, None]).ne(MASKED).sum(1).float()
     weight = batch.get("weight") if divisor == "weights" else None
-    return (tokens if weight is None else tokens * weight.float()).sum()
+    found: torch.Tensor = (tokens if weight is None else tokens * weight.float()).sum()
+    return found
 
 
 @cache
@@ -147,7 +148,7 @@ def weighted_trainer() -> type[Any]:
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
-            self._signature_columns = list(dict.fromkeys([*self._signature_columns, *TRAINED]))
+            self._signature_columns: list[str] = list(dict.fromkeys([*self._signature_columns, *TRAINED]))
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             found = torch.stack([_counts(batch, self.divisor) for batch in batch_samples]).sum().to(device) if batch_samples else None
