@@ -137,6 +137,8 @@ def weighted_trainer() -> type[Any]:
     from transformers import Trainer
 
     class WeightedTrainer(Trainer):  # type: ignore[misc]
+        """See `weighted_trainer`."""
+
         loss_is_scaled_for_ga = True
 
         def __init__(self, *args: Any, divisor: Literal["weights", "rows"] = "weights", cumulative: bool = False, **more: Any) -> None:
@@ -161,6 +163,7 @@ def weighted_trainer() -> type[Any]:
             return InOrder(order, _column(self.train_dataset, "phase"), self.cumulative)
 
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            """The loss of a batch, divided by what the whole step counts where that is told."""
             given = {name: inputs[name] for name in ("labels", *TRAINED) if name in inputs}
             outputs = model(**{name: value for name, value in inputs.items() if name not in given})
             loss, _ = row_losses(outputs["logits"], given["labels"], given.get("label_smoothing"), given.get("soft_target"))

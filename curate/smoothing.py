@@ -59,8 +59,9 @@ def classes_of(scores: Scores, marked: Sequence[Review]) -> Classes | None:
     every = [*names, *sorted({*corrected.values()} - {*names})]
     place = {name: i for i, name in enumerate(every)}
     ids = scores.frame["row_id"]
-    at = ids.is_in(list(corrected)).arg_true()
-    right[at.to_numpy()] = [place[corrected[row]] for row in ids.gather(at)]
+    at = ids.is_in(list(corrected)).arg_true() if corrected else None
+    if at is not None:
+        right[at.to_numpy()] = [place[corrected[row]] for row in ids.gather(at)]
     return Classes(tuple(every), given, right)
 
 
@@ -72,7 +73,7 @@ def reviewed(scores: Scores, marked: Sequence[Review]) -> Bools:
 
 def smoothed(scores: Scores, now: Smoothing, keep: Bools, marked: Sequence[Review]) -> Floats:
     """ε of the kept rows, in [0, most]; 0 for all where no kept row has a probability. float64 [kept]. Raises InputError where the column is no probability."""
-    believed = score_values(scores, now.confidence)
+    believed = scores.once(("signal", now.confidence), lambda: score_values(scores, now.confidence))
     known = believed[~np.isnan(believed)]
     if len(known) and not (known.min() >= -1e-6 and known.max() <= 1 + 1e-6):
         raise InputError(f"{WHERE}.confidence", f"{now.confidence} goes from {known.min():.4g} to {known.max():.4g}", "Name a column of probabilities")

@@ -61,7 +61,7 @@ def test_the_pacing_functions_are_those_of_the_papers() -> None:
     assert shares("geometric", 3, 1.0) == [1.0, 1.0, 1.0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     now=st.builds(
         Curriculum,

@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from curate.errors import InputError
+from curate.export import run
 from curate.loader import InOrder, encode, in_order, pad, row_losses, weighted_trainer
+from curate.workspace import Workspace
+from tests import small
 from tests.tiny import tiny_language_model, tiny_pair_model
 
 TEXTS = [("the shape", " of the array"), ("an array", " holds values and more values"), ("what is it", " a shape"), ("and the", " values of it")]
@@ -142,6 +145,27 @@ def test_rows_come_in_order_over_epochs(language: tuple[Any, list[dict[str, Any]
     assert [*InOrder([1, 0])] == [1, 0]
     with pytest.raises(InputError, match="phase by phase"):
         in_order([0, 1], None, True)
+
+
+def test_an_export_is_trained_on_as_it_was_written(language: tuple[Any, list[dict[str, Any]]], tmp_path: Path, workspace: Workspace) -> None:
+    import polars as pl
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+
+    parts: dict[str, Any] = {
+        "curriculum": {"by": "confidence", "phases": 2},
+        "weights": {"trust": {"source": {"a": 0}}, "smoothing": {"confidence": "confidence"}},
+    }
+    recipe = small.recipe(small.write(tmp_path), **parts, budget={"rows": 8}, export={"order": "curriculum", "weight": "weights"})
+    exported = pl.read_parquet(run(recipe, workspace, tmp_path / "out", "inline").out / "selected.parquet").to_dicts()
+    words, columns = AutoTokenizer.from_pretrained(tiny_language_model(tmp_path / "model")), ("order", "phase", "weight", "label_smoothing", "source")
+    rows = [encode(row["prompt"], row["response"], words, 100) | {name: row[name] for name in columns} for row in exported[::-1]]
+    trainer = _trainer(language[0], Dataset.from_list(rows), tmp_path, 4)
+    batches = [*trainer.get_train_dataloader()]
+    assert [w for batch in batches for w in batch["weight"].tolist()] == pytest.approx([row["weight"] for row in exported])
+    assert {row["weight"] for row in exported} == {0.0, 1.0}
+    assert [e for batch in batches for e in batch["label_smoothing"].tolist()] == pytest.approx([row["label_smoothing"] for row in exported])
+    assert trainer.train().global_step == 2
 
 
 def test_several_processes_take_the_batches_of_one_order_in_turns() -> None:

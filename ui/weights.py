@@ -83,8 +83,9 @@ def controls() -> None:
     _trust(now)
     _group(now)
     with st.popover("By what people said", width="stretch"):
+        held: dict[str, float] = dict(now.reviews.items())
         for word, called in SAID.items():
-            _number(called.capitalize(), f"said-{word}", now.reviews.get(word, 1.0), partial(_say, word))  # type: ignore[call-overload]
+            _number(called.capitalize(), f"said-{word}", held.get(word, 1.0), partial(_say, word))
     _select("Balance", "balance", _columns(), now.balance, lambda key: _put("balance", key), help="Classes count the same: 1 / frequency of the value")
     _limits(now)
     _smoothing(now)
