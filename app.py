@@ -37,6 +37,8 @@ page = st.navigation(
         "Decide": [
             st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
+            st.Page("pages/decide/order.py", title="Order", icon=":material/sort:", url_path="order"),
+            st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
         ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }

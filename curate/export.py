@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate import __version__
+from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
 from curate.engine import Engine
 from curate.errors import InputError
@@ -89,15 +90,16 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
     selection = select(scores, recipe, marked)
     full = _full(recipe, scores.dataset)
-    decisions = selection_frame(scores, selection)
-    folder = out or scores.workspace.version(_name(scores, full, selection, [r.id for r in marked]))
+    decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
+    folder = out or scores.workspace.version(_name(scores, full, arranged, [r.id for r in marked]))
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     result = Export(folder, scores.dataset.rows, selection.kept, dropped)
     if out is None and (folder / "manifest.json").exists():
         return result
     with whole_folder(folder) as temporary:
         decisions.write_parquet(temporary / "decisions.parquet")
-        told = _write_selected(scores, recipe, selection, decisions, temporary / "selected.parquet", marked)
+        beside = selected_columns(scores, selection, decisions, arranged)
+        told = _write_selected(scores, recipe, arranged, beside, temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
         if log:
@@ -105,13 +107,13 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": told.as_json(recipe.personal)}
-        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **personal})
+        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **arranged.about, **personal})
     return result
 
 
-def _name(scores: Scores, full: Recipe, selection: Selection, reviews: list[str]) -> str:
+def _name(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
     """Name of a Version: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
-    ids = scores.frame["row_id"].gather(selection.order(full.export.order))
+    ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     part = full.model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
     return digest([scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
@@ -123,35 +125,24 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"roles": roles})})
 
 
-def selected_columns(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame) -> pl.DataFrame:
-    """What selected.parquet adds to the original columns, one row a kept row in the order of the export: scores, rank, order, weight.
+def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFrame, arranged: Arrangement) -> pl.DataFrame:
+    """What selected.parquet adds to the original columns, one row a written row: scores, rank, and the columns of the arrangement.
 
     A score whose name an original column has is called `<name>_2`, or the next free number: the original stays as it was.
     """
     import polars as pl
 
-    order = selection.order(recipe.export.order)
     drop = [c for c in decisions.columns if c in ("row_id", "keep") or c.startswith("drop_") or c.removesuffix("_keeper") in selection.gives_way]
-    frame = decisions.drop(drop)[order.astype(np.int64)]
-    if recipe.export.order == "rank":
-        frame = frame.with_columns(pl.Series("order", np.arange(len(order), dtype=np.int64)))
-    if recipe.export.weight == "score" and selection.score is not None:
-        frame = frame.with_columns(pl.Series("weight", _weights(selection.score[order])))
+    frame = decisions.drop(drop)[arranged.rows.astype(np.int64)]
     taken, names = {n for n, _ in scores.dataset.columns}, {}
-    for name in frame.columns:
+    columns = [*frame.get_columns(), *arranged.columns.get_columns()]
+    for name in (c.name for c in columns):
         names[name] = next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in taken)
         taken.add(names[name])
-    return frame.rename(names)
+    return pl.DataFrame([c.alias(names[c.name]) for c in columns])
 
 
-def _weights(score: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    if len(score) and score.min() < 0:
-        raise InputError("export.weight", f"the lowest rank score is {score.min():.4g}, and a weight cannot be negative", "Clip the score, as in max(…, 0)")
-    mean = score.mean() if len(score) else 1.0
-    return score / mean if mean > 0 else np.ones_like(score)
-
-
-def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisions: pl.DataFrame, path: Path, marked: Sequence[Review]) -> Told:
+def _write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, beside: pl.DataFrame, path: Path, marked: Sequence[Review]) -> Told:
     """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
 
     Labels that people corrected and the treatment of personal data are applied to each group. Returns what was done about personal data.
@@ -160,7 +151,7 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    extra = selected_columns(scores, recipe, selection, decisions).to_arrow(compat_level=pl.CompatLevel.oldest())
+    extra = beside.to_arrow(compat_level=pl.CompatLevel.oldest())
     right, let, dataset = labels(marked), spared(marked), scores.dataset
 
     def finished(rows: pa.Table, beside: pa.Table) -> tuple[pa.Table, Told]:
@@ -169,17 +160,19 @@ def _write_selected(scores: Scores, recipe: Recipe, selection: Selection, decisi
 
     source = pq.ParquetFile(dataset.folder / "rows.parquet")
     with source:
-        if recipe.export.order != "file":
-            table, told = finished(source.read().take(pa.array(selection.order(recipe.export.order))), extra)
+        if not arranged.in_file_order:
+            table, told = finished(source.read().take(pa.array(arranged.rows)), extra)
             pq.write_table(table, path, compression="zstd")
             return told
         empty, told = finished(source.schema_arrow.empty_table(), extra.slice(0, 0))
         with pq.ParquetWriter(path, empty.schema, compression="zstd") as writer:
             held: list[pa.Table] = []
+            kept = np.zeros(dataset.rows, np.bool_)
+            kept[arranged.rows] = True
             position = done = 0
             for group in range(source.num_row_groups):  # written to be of bounded size (`curate.rows`)
                 table = source.read_row_group(group)
-                keep = selection.keep[position : position + table.num_rows]
+                keep = kept[position : position + table.num_rows]
                 position += table.num_rows
                 rows = table.filter(pa.array(keep))
                 table, one = finished(rows, extra.slice(done, rows.num_rows))

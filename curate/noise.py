@@ -23,7 +23,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "Noise", "coded", "draw", "drawn", "effective_size", "noise", "rank_signal", "strata", "worth"]
+__all__ = ["KINDS", "Noise", "coded", "draw", "drawn", "effective_size", "judgements", "noise", "rank_signal", "strata", "worth"]
 
 Bools = npt.NDArray[np.bool_]
 KINDS = ("wrong label", "wrong answer", "not grounded", "duplicate", "off topic", "badly written", "other")
@@ -109,6 +109,11 @@ def _settled(words: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         good, bad = sum(w == "good" for w in each), [w for w in each if w.startswith("bad")]
         found[row] = "unsure" if good == len(bad) else "good" if good > len(bad) else max(sorted(set(bad)), key=bad.count)
     return found
+
+
+def judgements(marked: Sequence[Review]) -> dict[str, str]:
+    """What judges say of each row, sampled or not: "good", "unsure" or "bad" with its kind, as most say."""
+    return _settled(_words(marked, frozenset(row for r in marked if r.action == "judge" for row in r.rows)))
 
 
 def _coded(stratum: pl.Series) -> tuple[list[str], npt.NDArray[np.int32]]:

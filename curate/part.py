@@ -206,8 +206,11 @@ class ReviewLog(Part):
 
 
 class Export(Part):
-    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
+    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file: as they came, best rank first, or by the curriculum.
+
+    weight: none, the rank score scaled to mean 1, or what the part weights says.
+    """
 
     formats: list[Literal["parquet", "jsonl"]] = Field(default=["parquet"], min_length=1)
-    order: Literal["file", "rank"] = "file"
-    weight: Literal["none", "score"] = "none"
+    order: Literal["file", "rank", "curriculum"] = "file"
+    weight: Literal["none", "score", "weights"] = "none"

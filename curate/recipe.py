@@ -32,6 +32,7 @@ from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
+from curate.training import Curriculum, Group, Smoothing, Weights
 from curate.weights import MODELS
 
 __all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
@@ -51,6 +52,8 @@ class Recipe(Part):
     reviews: ReviewLog | None = None
     rank: Rank | None = None
     budget: Budget | None = None
+    curriculum: Curriculum | None = None
+    weights: Weights | None = None
     personal: Personal | None = None
     export: Export = Export()
 
@@ -58,13 +61,21 @@ class Recipe(Part):
     def _whole(self) -> Self:
         if self.export.weight == "score" and self.rank is None:
             raise ValueError("export.weight: score needs rank.score")
-        if taken := {"review", "license", "rank", "budget", "personal"} & {*self.thresholds}:
+        if self.export.order == "curriculum" and self.curriculum is None:
+            raise ValueError("export.order: curriculum needs the part curriculum")
+        if self.export.weight == "weights" and self.weights is None:
+            raise ValueError("export.weight: weights needs the part weights")
+        if self.rank is None and self.export.weight == "weights" and self.weights is not None and self.weights.score:
+            raise ValueError("weights.score needs rank.score")
+        if self.rank is None and self.export.order == "curriculum" and self.curriculum is not None and self.curriculum.by == "rank":
+            raise ValueError("curriculum.by: rank needs rank.score")
+        if taken := {"review", "license", "rank", "budget", "personal", "curriculum", "weights"} & {*self.thresholds}:
             raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        """Scores, Links and columns that each part rests on: by threshold, and by "license", "rank", "budget" and "personal"."""
+        """Scores, Links and columns that each part rests on: by threshold, and by the part that is no threshold."""
         found: dict[str, tuple[str, ...]] = {}
         for name, threshold in self.thresholds.items():
             keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""
@@ -77,6 +88,7 @@ class Recipe(Part):
             group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
             per = [group] if group and group not in [*Role] else []
             found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []))
+        found |= _reads_of_order(self) | _reads_of_weights(self)
         if self.personal is not None:
             found["personal"] = ("pii_count", "pii_spans")
         return found
@@ -85,6 +97,25 @@ class Recipe(Part):
         """The recipe with one threshold set, or taken off where None."""
         rest = {k: v for k, v in self.thresholds.items() if k != name or threshold is not None}
         return self.model_copy(update={"thresholds": rest if threshold is None else {**rest, name: threshold}})
+
+
+def _reads_of_order(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """What the order of the export rests on."""
+    now = recipe.curriculum
+    if now is None or recipe.export.order != "curriculum":
+        return {}
+    by = columns_of(recipe.rank.score) if now.by == "rank" and recipe.rank else (now.by,) if now.by and now.direction != "random" else ()
+    return {"curriculum": (*by, *(c for c in (now.interleave,) if c and c not in [*Role]))}
+
+
+def _reads_of_weights(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """What the weights of the export rest on."""
+    now = recipe.weights
+    if now is None or recipe.export.weight != "weights":
+        return {}
+    score = columns_of(recipe.rank.score) if now.score and recipe.rank else ()
+    columns = [c for c in (*now.trust, now.balance) if c and c not in [*Role]]
+    return {"weights": (*score, *columns, *([now.links.links] if now.links else []), *([now.smoothing.confidence] if now.smoothing else []))}
 
 
 def parse_recipe(given: Any, where: str) -> Recipe:
@@ -163,6 +194,10 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "rank": Rank,
         "uncertain": Uncertain,
         "budget": Budget,
+        "curriculum": Curriculum,
+        "weights": Weights,
+        "group": Group,
+        "smoothing": Smoothing,
         "personal": Personal,
         "export": Export,
     }

@@ -44,6 +44,8 @@ PAGES = {
     "contamination": "Contamination",
     "personal": "Personal data",
     "thresholds": "Thresholds",
+    "order": "Order",
+    "weights": "Weights",
     "export": "Export",
 }
 

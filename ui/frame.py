@@ -101,7 +101,7 @@ def _pills() -> None:
         if now.personal is not None:
             words, note = f"personal data: {now.personal.treat}", "Leave personal data as it is"
             st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
-        for name in {"rank", "budget", "personal"} & {*pending}:
+        for name in {"rank", "budget", "personal", "curriculum", "weights"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
         if said := [r for r in state.decided().marked if r.action not in ASKED]:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")

@@ -198,7 +198,9 @@ def redo() -> None:
 
 def reset() -> None:
     """Take off every threshold and every mark; undo brings them back."""
-    bare = recipe().model_copy(update={"thresholds": {}, "licenses": None, "rank": None, "budget": None})
+    none = dict.fromkeys(("licenses", "rank", "budget", "curriculum", "weights"))
+    plain = recipe().export.model_copy(update={"order": "file", "weight": "none"})
+    bare = recipe().model_copy(update={"thresholds": {}, **none, "export": plain})
     _log("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
 
 
@@ -232,7 +234,7 @@ def waiting() -> dict[str, str]:
     return unmeasured(scores(), recipe())
 
 
-UNDER = {"license": "licenses", "personal": "personal", "rank": "rank", "budget": "budget"}
+UNDER = {"license": "licenses"} | {name: name for name in ("personal", "rank", "budget", "curriculum", "weights")}
 """Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
 
 
