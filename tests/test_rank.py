@@ -45,7 +45,7 @@ def test_nothing_else_is_allowed(text: str) -> None:
 
 
 def test_a_result_that_is_no_number_is_refused() -> None:
-    with pytest.raises(InputError, match="no finite number for 1 rows"):
+    with pytest.raises(InputError, match="no finite number for 1 row"):
         rank_score("log(twin)", _values, 3)
 
 
