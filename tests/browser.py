@@ -42,6 +42,7 @@ PAGES = {
     "licences": "Licences",
     "contamination": "Contamination",
     "personal": "Personal data",
+    "score": "Score",
     "thresholds": "Thresholds",
     "export": "Export",
 }

@@ -76,6 +76,8 @@ def compute(table: pa.Table, *, scale: float = 1.0, model: str = "") -> pa.Table
     source, *values = _told(frame, model, scale)
     if not np.isnan(values[0]).all():
         note("source", source)
+    elif np.isnan(frame["confidence"].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()).all():
+        note("not known", "no row has a confidence, a label that other rows tell, or a response to a prompt")
     names = ("confidence_value", "confidence_uncertainty", "confidence_margin")
     return pa.table({name: pa.array(v.astype(np.float32), mask=np.isnan(v)) for name, v in zip(names, values, strict=True)})
 
@@ -86,11 +88,9 @@ SIGNAL = Signal(
     about="How sure a model is of what the row teaches, by a column, by other rows' labels or by a language model.",
     source="Shannon 1948 (entropy); Settles 2009, Active Learning Literature Survey (margin, least confidence)",
     inputs=("confidence", "label_issue_self_confidence", "label_issue_entropy", "label_issue_lead", "perplexity_response"),
-    needs=(("confidence", "label_issue_self_confidence", "perplexity_response"),),
+    needs=(("confidence", "label_issue_self_confidence", "label_issue_entropy", "label_issue_lead", "perplexity_response"),),
     columns=(
-        Column(
-            "confidence_value", "Float32", "probability", "How sure the source is of the label or response that the row gives.", "above", low=0, high=1
-        ),
+        Column("confidence_value", "Float32", "probability", "How sure the source is of the label or response that the row gives.", "above", low=0, high=1),
         Column(
             "confidence_uncertainty",
             "Float32",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from curate.crossfilter import numeric_columns
 from curate.expression import spelt
@@ -15,11 +15,10 @@ from curate.rank import columns_of
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import score_values
-from curate.signal import Column
+from curate.signal import Column, discover
 
-__all__ = ["PRESETS", "Preset", "Signalled", "check", "lacking", "nameable", "proposal", "signals_of"]
+__all__ = ["PRESETS", "Preset", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
 
-Floats = npt.NDArray[np.float64]
 NUMBERS = (Role.CONFIDENCE, Role.RATING, Role.VOTES)
 DOUBT = "confidence_uncertainty"
 FACTOR = 1.5
@@ -45,7 +44,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset("Sure labels", "rank(confidence_value)", "Rows whose label or response the model is surest of."),
     Preset("Plain language", "1 - rank(perplexity_response)", "Responses of low perplexity under the language model named in the recipe."),
-    Preset("Hard to follow", "quantile(clip(perplexity_ifd, 0, 1))", "Responses that the prompt hardly helps to foresee (IFD), up to 1, where they no longer fit."),
+    Preset("Hard to follow", "quantile(clip(perplexity_ifd, 0, 1))", "Responses that the prompt hardly helps to foresee (IFD, up to 1)."),
     Preset("Like the wanted text", "rank(importance_weight)", "Rows by how much likelier their n-grams are in the reference than here (DSIR)."),
     Preset("Gold by a second model", "rank(mismatch_difference)", "Rows that the reference model finds likelier than the base does."),
     Preset(
@@ -55,7 +54,9 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset("Human rating", "quantile(rating)", "The column of the role rating; rows without one get its median."),
     Preset("Votes", "rank(votes)", "The column of the role votes, by order: one row of ten thousand votes stretches nothing."),
-    Preset("Several together", "(rank(confidence_value) + rank(text_quality_alphabetic_words) + 1 - near_duplicate_redundancy) / 3", "The mean of three signals."),
+    Preset(
+        "Several together", "(rank(confidence_value) + rank(text_quality_alphabetic_words) + 1 - near_duplicate_redundancy) / 3", "The mean of three signals."
+    ),
 )
 
 
@@ -80,20 +81,19 @@ def nameable(scores: Scores) -> tuple[Signalled, ...]:
     return tuple(found)
 
 
+def _empty(scores: Scores, name: str) -> bool:
+    return bool(np.isnan(score_values(scores, name)).all())
+
+
 def lacking(scores: Scores, score: str) -> str | None:
     """The first column of a formula that is not there, or has no value in any row; None where the formula can be used."""
     have = {s.column.name for s in nameable(scores)}
     for name in columns_of(score):
         if name not in have:
             return name
-        if scores.dataset.rows and _values(scores, name)[1] == scores.dataset.rows:
+        if scores.once(("empty", name), partial(_empty, scores, name)) and scores.dataset.rows:
             return name
     return None
-
-
-def _values(scores: Scores, name: str) -> tuple[Floats, int]:
-    values = score_values(scores, name)
-    return values, int(np.isnan(values).sum())
 
 
 def proposal(scores: Scores, preset: Preset = PRESETS[0]) -> Rank | None:
@@ -113,14 +113,5 @@ def proposal(scores: Scores, preset: Preset = PRESETS[0]) -> Rank | None:
 
 def signals_of(score: str) -> Mapping[str, str]:
     """Signals that measure the columns of a formula, by column; columns of the dataset are left out."""
-    from curate.signal import discover
-
     owners = {c.name: s.name for s in discover().values() for c in s.columns}
     return {name: owners[name] for name in columns_of(score) if name in owners}
-
-
-def check(scores: Scores, rank: Rank) -> None:
-    """Raise InputError where a score cannot be used on these rows."""
-    from curate.selection import rank_values
-
-    rank_values(scores, rank)
