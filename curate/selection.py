@@ -119,9 +119,11 @@ def score_values(scores: Scores, name: str) -> Floats:
 
 def _why_absent(scores: Scores, name: str) -> str:
     for task in scores.tasks:
-        if name in [task.signal.name, *(c.name for c in task.signal.columns)]:
+        if name in [*([task.signal.name] if task.signal.links else []), *(c.name for c in task.signal.columns)]:
             return f"was not measured: the signal {task.signal.name} {task.skip}" if task.skip else f"is not measured yet by {task.signal.name}"
     owner = next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
+    if owner is None and name in discover():
+        return f"is a signal and no column; its columns are {', '.join(c.name for c in discover()[name].columns)}"
     return f"is not measured: the signal {owner} is not in the recipe" if owner else "is no score or column here"
 
 
@@ -231,7 +233,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
 def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:
     """True for the rows that hold personal data of the types that the recipe names. bool [rows]. Raises InputError where it was not sought."""
     if "pii_spans" not in scores.frame.columns:
-        raise InputError("personal", f"pii {_why_absent(scores, 'pii')}", "Measure it first, or take personal out")
+        raise InputError("personal", f"pii {_why_absent(scores, 'pii_spans')}", "Measure it first, or take personal out")
     return holds(scores.frame["pii_spans"], scores.frame["row_id"], personal, spared(marked))
 
 

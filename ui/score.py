@@ -92,10 +92,11 @@ def presets() -> None:
     measured = state.scores()
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         with st.popover("Start from", icon=":material/playlist_add:", width="content"):
-            for i, preset in enumerate(PRESETS):
-                missing = lacking(measured, preset.score)
-                st.button(preset.name, key=f"preset-{i}", on_click=_start, args=(preset,), disabled=missing is not None, width="stretch", help=preset.about)
-                st.text(preset.score if missing is None else f"Needs {missing}, which has no value here.")
+            lacks = {preset: lacking(measured, preset.score) for preset in PRESETS}
+            for preset, missing in sorted(lacks.items(), key=lambda pair: pair[1] is not None):
+                with st.container(gap="xxsmall"):
+                    st.button(preset.name, key=f"preset-{preset.name}", on_click=_start, args=(preset,), disabled=missing is not None, width="stretch")
+                    st.caption(plain(f"{preset.about} {preset.score if missing is None else f'Needs {missing}, which has no value here.'}"))
         if state.recipe().rank is not None:
             st.button("Take the score off", key="score-off", on_click=_use, args=(None,), icon=":material/close:", type="tertiary")
 
@@ -104,6 +105,10 @@ def _start(preset: Preset) -> None:
     found = proposal(state.scores(), preset)
     if found is not None:
         _use(found)
+
+
+def _measuring(signals: Sequence[str]) -> str:
+    return f"Measure {' and '.join(n.replace('_', ' ') for n in signals)}"
 
 
 def offer() -> None:
@@ -118,12 +123,23 @@ def offer() -> None:
         empty("Which rows are worth most?", text, "Use the proposed score", partial(_use, found), "score-propose")
         return
     needed = sorted({*signals_of(PRESETS[0].score).values()})
+    busy = {t.signal.name for name in needed if (t := measuring.task_of(name)) is not None and measuring.status(t) in ("running", "waiting")}
+    if busy:
+        text = f"{so}Proposed: {PRESETS[0].score}. What it needs is being measured in the background, and this page fills by itself."
+        empty("Which rows are worth most?", text)
+        return
     skipped = [f"{t.signal.name} {t.skip}" for name in needed if (t := measuring.task_of(name)) is not None and t.skip]
     said = f"{so}The proposed one, {PRESETS[0].score}, needs {lacking(measured, PRESETS[0].score)}, which has no value here. "
     if skipped:
         empty("Which rows are worth most?", f"{said}{'; '.join(skipped)}. Write one of the columns below, or start from another.")
     else:
-        empty("Which rows are worth most?", said, f"Measure {' and '.join(needed)}", partial(measuring.measure, needed), "score-measure")
+        empty(
+            "Which rows are worth most?",
+            said,
+            _measuring(needed),
+            partial(measuring.measure, needed),
+            "score-measure",
+        )
 
 
 def bonus(rank: Rank) -> None:
@@ -160,20 +176,25 @@ def _set(name: str, key: str) -> None:
         _use(rank.model_copy(update={"uncertain": rank.uncertain.model_copy(update={name: value})}))
 
 
-def told(rank: Rank) -> None:
-    """What the score rests on: the source of confidence, and what missing values read as."""
+def told(rank: Rank, lowest: float) -> None:
+    """What the score rests on: the source of confidence, and what missing values read as. lowest: score of any row."""
     measured = state.scores()
     rows, task = measured.dataset.rows, measured.measured.get("confidence")
     if task is not None and any(name.startswith("confidence_") for name in state.recipe().reads.get("rank", signals_of(rank.score))):
         notes = task.manifest(measured.workspace).get("notes", {})
-        st.text("\n".join(f"Confidence: {notes[name]}." for name in ("source", "not used", "not known") if name in notes))
+        for name in ("source", "not used", "not known"):
+            if name in notes:
+                st.caption(plain(f"Confidence: {notes[name]}."))
     gaps = [p for p in priors(rank.score, given_scores(measured), rank.doubt) if p.missing]
     lines = [
         f"{p.name}: {count(p.missing, 'rows')} ({share(p.missing, rows)}) lack it and read as {p.value:,.4g}, {'as stated' if p.stated else 'its median'}."
         for p in gaps
         if p.value is not None
     ]
-    st.text("\n".join(lines) if lines else "Every row has a value in each column of the score.")
+    for line in lines or ["Every row has a value in each column of the score."]:
+        st.caption(plain(line))
+    if rank.doubt is not None and lowest < 0:
+        st.caption("Some scores are below 0: there the bonus lowers an uncertain row. Add a number to the score so that none is.")
 
 
 def picture(score: Floats, used: bool) -> None:
@@ -200,7 +221,7 @@ def _finding(score: Floats, viewed: npt.NDArray[np.bool_], kept: npt.NDArray[np.
         return f"The proposed score: half of {count(int(viewed.sum()), 'rows')} lie above {middle}"
     if not kept.any() or int(kept.sum()) == int(viewed.sum()):
         return f"Half of {count(int(viewed.sum()), 'rows')} have a score above {middle}"
-    return f"Half of the kept rows have a score above {np.median(score[kept]):,.3g}, of all rows above {middle}"
+    return f"Half of the kept rows score above {np.median(score[kept]):,.3g}, of all rows above {middle}"
 
 
 def worked_out(rank: Rank) -> Floats | None:
@@ -212,7 +233,7 @@ def worked_out(rank: Rank) -> Floats | None:
         needed: Sequence[str] = sorted({*signals_of(rank.score).values()} - {*state.scores().measured})
         text = f"{waiting or error} Until then rows count in the order of the file."
         if needed and not any((t := measuring.task_of(n)) is not None and t.skip for n in needed):
-            empty("The score waits", text, f"Measure {' and '.join(needed)}", partial(measuring.measure, needed), "score-measure")
+            empty("The score waits", text, _measuring(needed), partial(measuring.measure, needed), "score-measure")
         else:
             st.error(plain(text), icon=":material/error:")
         return None

@@ -66,11 +66,12 @@ def columns() -> None:
         schema_overrides={"from": pl.Float64, "to": pl.Float64},
     )
     config = {
-        "column": st.column_config.TextColumn(width=230, pinned=True),
-        "shape": st.column_config.BarChartColumn(width=90, y_min=0, color="auto-inverse"),
-        "from": st.column_config.NumberColumn(format="%.4g", width=80),
-        "to": st.column_config.NumberColumn(format="%.4g", width=80),
-        "missing": st.column_config.NumberColumn(format="localized", width=80, help="Rows without a value"),
+        "column": st.column_config.TextColumn(width=200, pinned=True),
+        "shape": st.column_config.BarChartColumn(width=70, y_min=0, color=KEPT),
+        "from": st.column_config.NumberColumn(format="%.3g", width=66),
+        "to": st.column_config.NumberColumn(format="%.3g", width=66),
+        "unit": st.column_config.TextColumn(width=90),
+        "missing": st.column_config.NumberColumn(format="localized", width=72, help="Rows without a value"),
         "what it is": st.column_config.TextColumn(width=420),
     }
     written = st.session_state.get("score-insert", (0, ""))[0]
@@ -140,7 +141,7 @@ def _fall(steps: tuple[Step, ...]) -> None:
             x=[*(s.change for s in steps), total],
             measure=[*("relative" for _ in steps), "total"],
             text=[*(_said(s) for s in steps), f"{total:,.4g}"],
-            textposition="auto",
+            textposition=[*("auto" if s.change else "outside" for s in steps), "auto"],
             customdata=[*hover, f"score: {total:,.6g}"],
             hovertemplate="%{customdata}<extra></extra>",
             increasing={"marker": {"color": KEPT}},

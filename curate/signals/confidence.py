@@ -40,7 +40,7 @@ def _of_column(confidence: Floats, scale: float) -> Told:
     share = np.clip(share, 0, 1)
     both = np.stack([share, 1 - share])
     with np.errstate(invalid="ignore"):
-        entropy = -(both * np.log2(np.where(both > 0, both, 1))).sum(0)
+        entropy = np.abs((both * np.log2(np.where(both > 0, both, 1))).sum(0))
     return "the column of the role confidence", share, entropy, np.abs(2 * share - 1)
 
 

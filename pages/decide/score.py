@@ -14,7 +14,7 @@ with left:
     if used and rank is not None:
         score.bonus(rank)
     if values is not None and rank is not None:
-        score.told(rank)
+        score.told(rank, values.min(initial=0))
 with right:
     worth.columns()
 if values is not None and rank is not None:
