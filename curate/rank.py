@@ -128,9 +128,9 @@ def known(name: Name, given: Given) -> Known:
 
     try:
         found: Known = given.once(("score column", name.name), read)
-    except PlacedError:
-        raise
     except InputError as error:
+        if error.where != name.name:
+            raise
         raise PlacedError(f"{WHERE}, character {name.at[0] + 1}", f"{name.name} {error.what}", error.remedy, name.at) from None
     return found
 

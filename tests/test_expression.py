@@ -103,7 +103,7 @@ built = st.recursive(
 )
 
 
-def _score_or_message(text: str, bare: float | None) -> None:
+def _check_finite_or_told(text: str, bare: float | None) -> None:
     found = Given(_values, ROWS, bare=bare)
     try:
         score = score_of(text, found, ("a", 0.4, 1.5))
@@ -119,13 +119,13 @@ def _score_or_message(text: str, bare: float | None) -> None:
 @example("rank(wild)")
 @given(st.one_of(st.text(max_size=60), st.lists(words, max_size=16).map("".join), st.lists(words, max_size=16).map(" ".join), built))
 def test_no_text_gives_anything_but_a_finite_score_or_a_message(text: str) -> None:
-    _score_or_message(text, None)
+    _check_finite_or_told(text, None)
 
 
 @given(built)
 def test_a_row_s_parts_end_at_its_score(text: str) -> None:
-    _score_or_message(text, 0.5)
-    _score_or_message(text[1:-1], 0.5)
+    _check_finite_or_told(text, 0.5)
+    _check_finite_or_told(text[1:-1], 0.5)
 
 
 def test_python_is_not_run() -> None:

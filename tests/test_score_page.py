@@ -66,6 +66,14 @@ def test_a_score_is_proposed_written_and_undone(tmp_path: Path) -> None:
         expect(main).to_contain_text("rank(confidence)", timeout=60_000)
         settled(page, "Score")
         assert _decided(log) == "near_duplicate_redundancy * -1 + rank(confidence)"
+        page.keyboard.press("End")
+        for times in (1, 2):
+            page.keyboard.type(" + ")
+            table = page.locator("[data-testid=stDataFrame]").first.bounding_box()
+            assert table is not None
+            page.mouse.click(table["x"] + 18, table["y"] + 52)
+            expect(area).to_have_value("near_duplicate_redundancy * -1 + rank(confidence)" + " + confidence_value" * times, timeout=60_000)
+            settled(page, "Score")
         page.locator("h1", has_text="Score").click()
         page.keyboard.press("Control+z")
         expect(area).to_have_value(SCORE)

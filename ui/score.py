@@ -27,6 +27,7 @@ from ui.widgets import count, empty, key_of, share
 __all__ = ["bonus", "editor", "in_force", "picture", "presets", "told"]
 
 EDITOR = "score-editor"
+SAID = 220  # characters of what is wrong
 SCORE = Column("score", "Float64", "score", "The score of the recipe.")
 Floats = npt.NDArray[np.float64]
 
@@ -56,8 +57,10 @@ def _fault(text: str) -> Fault | None:
         rank_values(state.scores(), Rank(score=text))
     except InputError as error:
         place = (error.start, error.end) if isinstance(error, PlacedError) else (0, len(text))
-        message = f"{error.what[:1].upper()}{error.what[1:]}. {error.remedy}."
-        return Fault(text, message if len(message) <= 400 else f"{message[:399]}…", *place)
+        named = text[slice(*place)].strip("`")
+        what = error.what if named and error.what.startswith(named) else f"{error.what[:1].upper()}{error.what[1:]}"
+        message = f"{what}. {error.remedy}."
+        return Fault(text, message if len(message) <= SAID else f"{message[: SAID - 1]}…", *place)
     return None
 
 

@@ -81,7 +81,8 @@ def columns() -> None:
 
 def _insert(key: str, found: list[Signalled]) -> None:
     chosen = st.session_state[key].selection.rows
-    if chosen and chosen[0] < len(found):
+    if chosen and chosen[0] < len(found) and st.session_state.get("score-clicked") != key:  # it is told again where a run was cut short
+        st.session_state["score-clicked"] = key
         number, _ = st.session_state.get("score-insert", (0, ""))
         st.session_state["score-insert"] = (number + 1, found[chosen[0]].text)
 
