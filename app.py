@@ -35,6 +35,7 @@ page = st.navigation(
             st.Page("pages/audit/personal.py", title="Personal data", icon=":material/fingerprint:", url_path="personal"),
         ],
         "Decide": [
+            st.Page("pages/decide/score.py", title="Score", icon=":material/functions:", url_path="score"),
             st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
             st.Page("pages/decide/order.py", title="Order", icon=":material/sort:", url_path="order"),

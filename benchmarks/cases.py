@@ -71,7 +71,8 @@ def signal_case(name: str) -> Case:
     return prepare
 
 
-def _scores(rows: int, folder: Path) -> Scores:
+def scores_of(rows: int, folder: Path) -> Scores:
+    """Generated rows with near duplicates and tokens measured."""
     dataset, workspace = loaded(rows, folder)
     tasks = plan(dataset, {"near_duplicate": {}, "tokens": {}})
     measure(dataset, tasks, workspace)
@@ -80,7 +81,7 @@ def _scores(rows: int, folder: Path) -> Scores:
 
 def case_threshold(rows: int, folder: Path) -> Work:
     """Change the near-duplicate threshold 40 times, by both rules."""
-    scores = _scores(rows, folder)
+    scores = scores_of(rows, folder)
     links, order = scores.links["near_duplicate"], np.lexsort((-scores.lengths.to_numpy().astype(np.int64),)).astype(np.int32)
     for rule in ("cover", "group"):
         links.gives_way(0.8, rule, order)
@@ -101,7 +102,7 @@ def case_threshold(rows: int, folder: Path) -> Work:
 
 def case_export(rows: int, folder: Path) -> Work:
     """Write the export of a near-duplicate threshold."""
-    scores = _scores(rows, folder)
+    scores = scores_of(rows, folder)
     path = str(rows_file(rows, folder))
     recipe = parse_recipe({"dataset": {"path": path}, "signals": {"near_duplicate": {}, "tokens": {}}, "thresholds": {"near_duplicate": {"limit": 0.8}}}, "r")
     shutil.rmtree(folder / "out", ignore_errors=True)
@@ -252,6 +253,7 @@ def case_forest(rows: int, folder: Path) -> Work:
 OTHERWISE = {
     "contamination",
     "coverage",
+    "confidence",
     "embedding",
     "grounding",
     "grounding_cosine",

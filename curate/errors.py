@@ -2,14 +2,17 @@
 
 CurateError
 ├── InputError          what the user gave cannot be used: a file, a recipe, a path (exit code 2)
-│   └── BadLinesError   some lines of a file cannot be read; the others can, so they may be set aside
+│   ├── BadLinesError   some lines of a file cannot be read; the others can, so they may be set aside
+│   └── PlacedError     something in a text that was typed, at known characters of it
 ├── SignalError         a signal failed on these rows; its scores are not half-filled but absent (exit code 2)
 └── Cancelled           the person asked to stop (exit code 2)
 """
 
 from __future__ import annotations
 
-__all__ = ["BadLinesError", "Cancelled", "CurateError", "InputError", "SignalError"]
+from typing import Any
+
+__all__ = ["BadLinesError", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError"]
 
 
 class CurateError(Exception):
@@ -26,12 +29,23 @@ class InputError(CurateError):
         super().__init__(f"{where}: {what}. {remedy}.")
         self.where, self.what, self.remedy = where, what, remedy
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), (self.where, self.what, self.remedy)
 
 
 class BadLinesError(InputError):
     """Some lines of a file cannot be read while the others can: `bad_lines: aside` loads without them."""
+
+
+class PlacedError(InputError):
+    """Something in a text that was typed cannot be used. start, end: its characters in the text, the end not included."""
+
+    def __init__(self, where: str, what: str, remedy: str, place: tuple[int, int]) -> None:
+        super().__init__(where, what, remedy)
+        self.start, self.end = place
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.where, self.what, self.remedy, (self.start, self.end))
 
 
 class SignalError(CurateError):

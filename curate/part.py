@@ -115,6 +115,11 @@ class Rank(Part):
     score: str
     uncertain: Uncertain | None = None
 
+    @property
+    def doubt(self) -> tuple[str, float, float] | None:
+        """Column, limit and factor of the bonus for uncertain rows; None without one."""
+        return (self.uncertain.column, self.uncertain.above, self.uncertain.factor) if self.uncertain else None
+
 
 class Budget(Part):
     """The most that is kept, the best by rank first; one of rows, tokens and share.

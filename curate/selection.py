@@ -7,6 +7,7 @@ stay, whatever a threshold says, and are every keeper's favourites.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +21,10 @@ from curate.links import Links
 from curate.part import Budget, LinkThreshold, Personal, Rank, ScoreThreshold
 from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
-from curate.rank import rank_score
+from curate.rank import Given, score_of
 from curate.recipe import Recipe
 from curate.reviews import MARKS, Review, cuts, marks, spared
+from curate.roles import Role
 from curate.scores import Scores
 from curate.signal import column_of, discover
 from curate.view import as_text
@@ -30,7 +32,19 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Selection", "by_hand", "keeper_order", "links_of", "row_tokens", "score_values", "select", "threshold_mask", "unmeasured"]
+__all__ = [
+    "Selection",
+    "by_hand",
+    "given_scores",
+    "keeper_order",
+    "links_of",
+    "rank_values",
+    "row_tokens",
+    "score_values",
+    "select",
+    "threshold_mask",
+    "unmeasured",
+]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -82,15 +96,22 @@ class Selection:
 
 
 def score_values(scores: Scores, name: str) -> Floats:
-    """A numeric score column, or a numeric column of the dataset itself. float64 [rows], NaN where missing. Raises InputError naming what there is."""
+    """A numeric score column, or a numeric column of the dataset by its own name or its role's. float64 [rows], NaN where missing.
+
+    Raises InputError naming what there is.
+    """
     import polars as pl
 
     if name in scores.frame.columns and name != "row_id":
         column = scores.frame[name]
     elif name in dict(scores.dataset.columns):
         column = scores.dataset.scan().select(name).collect()[name]
+    elif name in [*scores.dataset.roles]:
+        column = scores.dataset.scan().select(scores.dataset.roles[Role(name)][0]).collect().to_series()
     else:
-        raise InputError(name, _why_absent(scores, name), f"Numeric columns here: {', '.join(_numeric(scores)) or 'none'}")
+        near = difflib.get_close_matches(name, _numeric(scores), 1)
+        known = f"{f'Did you mean {near[0]}? ' if near else ''}Numeric columns here: {', '.join(_numeric(scores)) or 'none'}"
+        raise InputError(name, _why_absent(scores, name), known)
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         raise InputError(name, f"is {column.dtype}, not a number", f"Numeric columns here: {', '.join(_numeric(scores)) or 'none'}")
     return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -98,9 +119,11 @@ def score_values(scores: Scores, name: str) -> Floats:
 
 def _why_absent(scores: Scores, name: str) -> str:
     for task in scores.tasks:
-        if name in [task.signal.name, *(c.name for c in task.signal.columns)]:
+        if name in [*([task.signal.name] if task.signal.links else []), *(c.name for c in task.signal.columns)]:
             return f"was not measured: the signal {task.signal.name} {task.skip}" if task.skip else f"is not measured yet by {task.signal.name}"
     owner = next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
+    if owner is None and name in discover():
+        return f"is a signal and no column; its columns are {', '.join(c.name for c in discover()[name].columns)}"
     return f"is not measured: the signal {owner} is not in the recipe" if owner else "is no score or column here"
 
 
@@ -158,9 +181,15 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget" and "personal"."""
-    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns)}
+    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns), *scores.dataset.roles}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
-    return {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
+    found = {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
+    if recipe.rank is not None and "rank" not in found:
+        try:
+            rank_values(scores, recipe.rank)
+        except InputError as error:
+            found |= {part: str(error) for part in ("rank", "budget") if part in recipe.reads}
+    return found
 
 
 def links_of(scores: Scores, name: str, marked: Sequence[Review]) -> Links:
@@ -195,7 +224,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             gives_way[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
-    score = None if recipe.rank is None else _rank(scores, recipe.rank)
+    score = None if recipe.rank is None else rank_values(scores, recipe.rank)
     if recipe.budget is not None:
         drops["budget"] = left & ~_within(scores, recipe.budget, score, left, pinned)
     return Selection(drops, gives_way, score, rows)
@@ -204,13 +233,18 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
 def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:
     """True for the rows that hold personal data of the types that the recipe names. bool [rows]. Raises InputError where it was not sought."""
     if "pii_spans" not in scores.frame.columns:
-        raise InputError("personal", f"pii {_why_absent(scores, 'pii')}", "Measure it first, or take personal out")
+        raise InputError("personal", f"pii {_why_absent(scores, 'pii_spans')}", "Measure it first, or take personal out")
     return holds(scores.frame["pii_spans"], scores.frame["row_id"], personal, spared(marked))
 
 
-def _rank(scores: Scores, rank: Rank) -> Floats:
-    more = rank.uncertain
-    return rank_score(rank.score, lambda name: score_values(scores, name), scores.dataset.rows, (more.column, more.above, more.factor) if more else None)
+def given_scores(scores: Scores) -> Given:
+    """What a score is worked out on: every numeric column, with what follows from it kept."""
+    return Given(lambda name: score_values(scores, name), scores.dataset.rows, scores.once, None if scores.dataset.rows else 0.5)
+
+
+def rank_values(scores: Scores, rank: Rank) -> Floats:
+    """The score of every row, worked out once. float64 [rows]. Raises InputError where the expression cannot be worked out on these scores."""
+    return scores.once(("rank", rank), lambda: score_of(rank.score, given_scores(scores), rank.doubt))
 
 
 def _within(scores: Scores, budget: Budget, score: Floats | None, left: Bools, pinned: Bools) -> Bools:

@@ -109,7 +109,8 @@ class Signal:
     """A named, versioned, pure measurement; see the module's text for what `compute` takes and returns.
 
     inputs: text views (`VIEWS`) or "of", values of `Role` (the raw column with that role) or score columns of other signals. needs: inputs without which
-    nothing can be measured, by default all of them; of several in a tuple one is enough, and the scores among those after the first that is there are not read.
+    nothing can be measured, by default all of them; of several in a tuple one is enough, and the scores among those after the first that can be had are not
+    read, but for those of the same signal.
     A parameter that is given may be one of them too. Where one is absent the signal is skipped, with the reason; an input that is absent or not read comes as
     nulls. batch: rows a batch; a batch is what is resumed after a kill.
     optional: (input, parameter): the input is read only where the parameter is true, or is a list of texts of which one names the input; else it comes as nulls

@@ -15,6 +15,7 @@ from curate.errors import InputError
 from curate.readers.file import hashes
 from curate.roles import Role
 from curate.signal import VIEWS, Signal, check_parameters, discover
+from curate.signal import parameters as defaults
 from curate.weights import MODELS, identity
 from curate.workspace import Workspace, digest, read_json
 
@@ -138,6 +139,20 @@ def _there(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
     return dataset.has(view) if view in VIEWS or view in [*Role] else True
 
 
+def _owner(name: str) -> str | None:
+    """The signal that has a score column; None where none has it."""
+    return next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
+
+
+def _obtainable(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether an input can be had: as `_there`, and a score only where its signal, left to its defaults, lacks no view or role."""
+    owner = _owner(view)
+    if owner is None:
+        return _there(dataset, view, parameters)
+    signal, own = discover()[owner], defaults(discover()[owner])
+    return all(any(_obtainable(dataset, input_view(n, own), own) for n in names) for names in signal.required)
+
+
 def _settled(signal: Signal, parameters: dict[str, Any], needs: Sequence[Task]) -> dict[str, Any]:
     """Parameters, those left empty being what a needed signal has under the same name. The model of vectors that are read cannot be another."""
     made = {name: value for need in reversed(needs) for name, value in need.parameters.items()}
@@ -148,11 +163,11 @@ def _settled(signal: Signal, parameters: dict[str, Any], needs: Sequence[Task]) 
 
 
 def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> list[str]:
-    """The inputs that are read: of several that may stand for one another the first that is there, and the roles among the others."""
+    """The inputs that are read: of several that may stand for one another the first that can be had with what its signal has beside it, and all roles."""
     passed = {name for name, parameter in signal.optional if not _asked(name, parameters[parameter])}
     for names in signal.required:
-        first = next((n for n in names if _there(dataset, input_view(n, parameters), parameters)), names[-1])
-        passed |= {n for n in names if n != first and n not in [*Role]}
+        first = next((n for n in names if _obtainable(dataset, input_view(n, parameters), parameters)), names[-1])
+        passed |= {n for n in names if n != first and n not in [*Role] and (_owner(n) is None or _owner(n) != _owner(first))}
     return [name for name in signal.inputs if name not in passed]
 
 

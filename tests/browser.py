@@ -43,6 +43,7 @@ PAGES = {
     "licences": "Licences",
     "contamination": "Contamination",
     "personal": "Personal data",
+    "score": "Score",
     "thresholds": "Thresholds",
     "order": "Order",
     "weights": "Weights",

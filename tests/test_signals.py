@@ -36,6 +36,7 @@ VIEWS = {
     "split": [None] * len(SENTENCES),
     "probabilities": [None] * len(SENTENCES),
     "ratings": [None] * len(SENTENCES),
+    "confidence": [None] * len(SENTENCES),
 }
 ALL = sorted(discover())
 

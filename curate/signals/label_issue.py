@@ -70,6 +70,10 @@ def _told(total: int, rows: npt.NDArray[Any], found: npt.NDArray[np.float64], ow
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "May not flag all label issues in class")  # of one row
         values |= {name: find_label_issues(own, found, filter_by=name, n_jobs=1).astype(np.bool_) for name in FILTERS}
+    certainty = np.sort(found, axis=1)
+    surprise = -(found * np.log(np.where(found > 0, found, 1))).sum(1)
+    values["entropy"] = np.clip(surprise / np.log(max(2, found.shape[1])), 0, 1).astype(np.float32)
+    values["lead"] = (certainty[:, -1] - (certainty[:, -2] if found.shape[1] > 1 else 0)).astype(np.float32)
     values |= {"suggested": np.array(names, object)[best], "suggested_probability": found[np.arange(len(rows)), best].astype(np.float32)}
     none, columns = np.ones(total, np.bool_), {}
     none[rows] = False
@@ -86,7 +90,7 @@ def _flag(name: str, rule: str) -> Column:
 
 SIGNAL = Signal(
     name="label_issue",
-    version=2,
+    version=3,
     about="Labels that are probably wrong.",
     source="Northcutt, Jiang & Chuang 2021, Confident Learning (cleanlab), on probabilities from other rows",
     inputs=("label", "probabilities", "embedding_vector"),
@@ -106,6 +110,8 @@ SIGNAL = Signal(
         _flag("prune_by_noise_rate", "the least likely rows of each pair of labels, as many as are estimated to be confused"),
         _flag("both", "by noise rate and by class"),
         _flag("confident_learning", "another label is confidently likelier"),
+        Column("label_issue_entropy", "Float32", "share", "Entropy of the labels' probabilities: 0 one is sure, 1 all are as likely.", low=0, high=1),
+        Column("label_issue_lead", "Float32", "probability", "The likeliest label's probability less that of the second.", low=0, high=1),
         Column("label_issue_suggested", "String", "label", "The likeliest label; the given one where nothing speaks against it."),
         Column("label_issue_suggested_probability", "Float32", "probability", "How likely the suggested label is.", low=0, high=1),
     ),

@@ -123,6 +123,20 @@ def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = 
     return Pairs(twin, first, second, similarity[order]), sampled[twin] & (twin >= 0)
 
 
+def redundancy(pairs: Pairs, length: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Similarity of each row with the closest one that is longer, or as long and earlier. length: int64 [rows]. float32 [rows], 0 where there is none."""
+    place = np.empty(len(length), np.int64)
+    place[np.argsort(-length, kind="stable")] = np.arange(len(length))
+    there = np.flatnonzero(pairs.twin >= 0)
+    ahead = np.full(len(length), len(length), np.int64)  # of each class, the place of its longest row
+    np.minimum.at(ahead, pairs.twin[there], place[there])
+    best = np.zeros(len(length), np.float32)
+    np.maximum.at(best, np.where(ahead[pairs.a] < ahead[pairs.b], pairs.b, pairs.a), pairs.similarity)
+    found = np.zeros(len(length), np.float32)
+    found[there] = np.where(place[there] == ahead[pairs.twin[there]], best[pairs.twin[there]], 1)
+    return found
+
+
 def check(signal: str, floor: float, ngram: int, unit: str) -> None:
     """Raise InputError where a parameter of a signal is out of range."""
     if not 0 < floor <= 1:
@@ -143,19 +157,21 @@ def compute(table: pa.Table, *, of: str = "text", floor: float = 0.5, ngram: int
     import pyarrow as pa
 
     check("near_duplicate", floor, ngram, unit)
-    pairs, sampled = near_pairs(pl.Series("of", table["of"], dtype=pl.String), floor, ngram, unit, seed)
+    text = pl.Series("of", table["of"], dtype=pl.String)
+    pairs, sampled = near_pairs(text, floor, ngram, unit, seed)
     none = pairs.twin < 0
     best = np.zeros(len(none), np.float32)
     np.maximum.at(best, pairs.a, pairs.similarity)
     np.maximum.at(best, pairs.b, pairs.similarity)
     best[np.bincount(pairs.twin[~none], minlength=len(best)) > 1] = 1
-    columns = {"near_duplicate_similarity": pa.array(best[pairs.twin], mask=none), "near_duplicate_sampled": pa.array(sampled, mask=none)}
-    return pa.table(columns), pairs
+    longer = redundancy(pairs, text.str.len_chars().fill_null(0).to_numpy().astype(np.int64))
+    found = {"similarity": best[pairs.twin], "sampled": sampled, "redundancy": longer}
+    return pa.table({f"near_duplicate_{name}": pa.array(values, mask=none) for name, values in found.items()}), pairs
 
 
 SIGNAL = Signal(
     name="near_duplicate",
-    version=1,
+    version=2,
     about="Rows with nearly the same words: Jaccard similarity of their word 3-grams.",
     source="Broder 1997, On the resemblance and containment of documents; every candidate verified by exact Jaccard",
     inputs=("of",),
@@ -169,6 +185,14 @@ SIGNAL = Signal(
             high=1,
         ),
         Column("near_duplicate_sampled", "Boolean", "yes or no", "True where so many rows are alike that only some of the row's pairs were compared."),
+        Column(
+            "near_duplicate_redundancy",
+            "Float32",
+            "Jaccard",
+            "Similarity with the closest row that is longer, or as long and earlier: what the row repeats of one that the keeper longest prefers; 0 for none.",
+            low=0,
+            high=1,
+        ),
     ),
     scope="dataset",
     compute=compute,
