@@ -14,6 +14,7 @@ __all__ = [
     "Budget",
     "DatasetPart",
     "Export",
+    "FormatName",
     "LicensePolicy",
     "LinkThreshold",
     "Part",
@@ -205,9 +206,26 @@ class ReviewLog(Part):
     lines: int = Field(ge=0)
 
 
-class Export(Part):
-    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file. weight: none, or the rank score scaled to mean 1."""
+FormatName = Literal[
+    "parquet",
+    "jsonl",
+    "datasets",
+    "trl_sft",
+    "trl_prompt_completion",
+    "trl_dpo",
+    "axolotl",
+    "axolotl_alpaca",
+    "llama_factory",
+    "llama_factory_alpaca",
+    "openai",
+]
 
-    formats: list[Literal["parquet", "jsonl"]] = Field(default=["parquet"], min_length=1)
+
+class Export(Part):
+    """What is written. formats: files of the selected rows (`curate.formats`); Parquet is always among them. order: of the rows in the file. weight: none, or
+    the rank score scaled to mean 1.
+    """
+
+    formats: list[FormatName] = Field(default=["parquet"], min_length=1)
     order: Literal["file", "rank"] = "file"
     weight: Literal["none", "score"] = "none"
