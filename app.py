@@ -34,7 +34,11 @@ page = st.navigation(
             st.Page("pages/audit/contamination.py", title="Contamination", icon=":material/science:", url_path="contamination"),
             st.Page("pages/audit/personal.py", title="Personal data", icon=":material/fingerprint:", url_path="personal"),
         ],
-        "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
+        "Decide": [
+            st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
+            st.Page("pages/decide/conflicts.py", title="Conflicts", icon=":material/call_split:", url_path="conflicts"),
+            st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
+        ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }
 )

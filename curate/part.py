@@ -72,12 +72,15 @@ class LinkThreshold(Part):
     """A limit on Links: rows at least this alike do not stay together.
 
     limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>": the highest, or the lowest where
-    the score is one to keep below (`curate signals` says so). rule: see `curate.links`.
+    the score is one to keep below (`curate signals` says so). rule: see `curate.links`. conflicts: who stays where alike rows have different labels or answers
+    (`curate.contradiction`): the "keeper" whatever it says, or one that says what most do ("vote"), what the best rated does ("rating"), or the latest by a
+    column ("latest:<column>").
     """
 
     limit: float = Field(ge=0, le=1)
     keeper: str = Field(default="longest", pattern=r"^(first|longest|best:[^:]+)$")
     rule: Literal["cover", "group"] = "cover"
+    conflicts: str = Field(default="keeper", pattern=r"^(keeper|vote|rating|latest:.+)$")
 
 
 class ScoreThreshold(Part):

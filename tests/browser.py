@@ -43,6 +43,8 @@ PAGES = {
     "contamination": "Contamination",
     "personal": "Personal data",
     "thresholds": "Thresholds",
+    "conflicts": "Conflicts",
+    "compare": "Compare recipes",
     "export": "Export",
 }
 

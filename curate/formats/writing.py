@@ -58,6 +58,7 @@ class _Told:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def as_json(self, made: Format, along: Sequence[str], context: bool) -> dict[str, Any]:
+        """What the manifest says."""
         lost = [] if made.carries else [n for n in along if n != "row_id"]
         return {
             "rows": self.rows,
