@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,6 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--personal", action="store_true", help="leave personal data in the report as it is")
     audit.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
+    _add_choices(add)
+    load = add("load", "load a dataset into the workspace and print what it is")
+    load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
+    load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
+    signals = add("signals", "every signal with its parameters, columns, unit and source")
+    signals.add_argument("--json", action="store_true")
+    return parser
+
+
+def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands that help to choose a recipe."""
     preset = add("preset", "print a recipe to start from, made for a dataset")
     preset.add_argument("name", metavar="NAME", help="quality-first, coverage-first, deduplicate-only, budgeted or review-the-doubtful")
     preset.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
@@ -65,12 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("b", type=Path, metavar="B", help="another")
     compare.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
-    load = add("load", "load a dataset into the workspace and print what it is")
-    load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
-    load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
-    signals = add("signals", "every signal with its parameters, columns, unit and source")
-    signals.add_argument("--json", action="store_true")
-    return parser
 
 
 class _Stderr:

@@ -155,7 +155,9 @@ def _keys(said: Claims, rows: list[int], kept: int, other: int, words: dict[int,
         about = "The label of every row of the group" if words else "The row stays, whatever a threshold says, and the others give way to it"
         for key, row, kind in (("k", kept, "primary"), ("o", other, "secondary")):
             name = words.get(row) if words else f"row {count(row)}"
-            label = f"{'Label all' if words else 'Keep'} {name}"[:40]
+            if words and said.code[row] < 0:
+                continue  # it has no label to give
+            label = plain(f"{'Label all' if words else 'Keep'} {name}"[:40])
             st.button(
                 label,
                 key=f"conflict-{key}",

@@ -153,11 +153,7 @@ def _as_json(file: Any, made: Format) -> Iterator[Put]:
     first = [True]
 
     def put(rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            try:
-                line = json_line(row)
-            except ValueError as error:
-                raise InputError(f"{WHERE}, {made.name}", f"a value has no place in JSON ({error})", "Drop the row, or take the format out") from error
+        for line in (_line(row, made.name) for row in rows):
             file.write((b"" if first[0] else b",\n") + line.rstrip(b"\n") if made.kind == "json" else line)
             first[0] = False
 
@@ -166,6 +162,13 @@ def _as_json(file: Any, made: Format) -> Iterator[Put]:
     yield put
     if made.kind == "json":
         file.write(b"\n]\n")
+
+
+def _line(row: dict[str, Any], name: str) -> bytes:
+    try:
+        return json_line(row)
+    except ValueError as error:
+        raise InputError(f"{WHERE}, {name}", f"a value has no place in JSON ({error})", "Drop the row, or take the format out") from error
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema, name: str) -> pa.Table:
