@@ -61,8 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
-    signals = add("signals", "every signal with its parameters, columns, unit and source")
-    signals.add_argument("--json", action="store_true")
     return parser
 
 
@@ -76,6 +74,8 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare.add_argument("b", type=Path, metavar="B", help="another")
     compare.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
+    signals = add("signals", "every signal with its parameters, columns, unit and source")
+    signals.add_argument("--json", action="store_true")
 
 
 class _Stderr:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.links import Links
 from curate.normalise import normalise
@@ -28,7 +29,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Claims", "Settling", "claims", "compared", "contradicted", "groups_in_conflict", "settled", "settling"]
+__all__ = ["Claims", "Settling", "claims", "compared", "contradicted", "groups_in_conflict", "settled", "settling", "time_columns"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -139,6 +140,15 @@ def _time(text: str) -> float | None:
     except ValueError:
         return None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def time_columns(dataset: Dataset) -> list[str]:
+    """Columns that can say which row is the latest: times and numbers, and texts whose first values are times."""
+    import polars as pl
+
+    frame = dataset.scan().select([n for n, _ in dataset.columns]).head(200).collect()
+    told = [c.name for c in frame if c.dtype == pl.String and any(_time(text) is not None for text in c.drop_nulls().head(20))]
+    return [c.name for c in frame if c.dtype.is_temporal() or c.dtype.is_numeric() or c.name in told]
 
 
 def contradicted(gives_way: Ints, code: Ints) -> Bools:

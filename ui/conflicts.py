@@ -7,7 +7,8 @@ import numpy.typing as npt
 import polars as pl
 import streamlit as st
 
-from curate.contradiction import Claims, claims, compared, groups_in_conflict
+from curate.contradiction import Claims, claims, compared, groups_in_conflict, time_columns
+from curate.dataset import Dataset
 from curate.groups import members
 from curate.reviews import labels
 from curate.roles import Role
@@ -16,7 +17,7 @@ from ui import duplicates, state
 from ui.escape import plain
 from ui.rows import in_hand, row_diff, row_link
 from ui.shown import Shown
-from ui.widgets import correct_roles, count, empty, key_of, share
+from ui.widgets import beside, correct_roles, count, empty, key_of, share
 
 __all__ = ["controls", "need_claims", "queue"]
 
@@ -42,40 +43,54 @@ def need_claims(now: Shown) -> Claims:
     return found
 
 
-def _times() -> list[str]:
-    """Columns that can say which row is the latest."""
+@st.cache_data(max_entries=16, show_spinner=False)
+def _times(key: str, _data: Dataset) -> list[str]:
+    del key
+    return time_columns(_data)
+
+
+def _columns() -> list[str]:
     data = state.scores().dataset
-    return [name for name, kind in data.columns if kind.startswith(("timestamp", "date", "int", "uint", "float", "double", "string", "large_string"))]
+    return _times(data.key, data)
 
 
 def controls(now: Shown, said: Claims) -> pl.DataFrame:
     """Choose how conflicts are settled, and see how many are; returns the groups, the open ones first."""
     found = groups_in_conflict(now.found.gives_way, said, now.found.hand.how, now.found.hand.pinned & now.found.hand.inside)
-    open_groups = found["settled"].null_count()
     every = len(np.unique(now.found.gives_way[now.found.gives_way != np.arange(now.links.rows)]))
-    st.metric(f"Groups with different {said.what}s", count(len(found)), f"{share(len(found), every)} of {count(every)} groups", "off", delta_arrow="off")
+    counts, ways, told = beside("conflict-controls", 1, 2, 2)
+    about = f"{share(len(found), every)} of {count(every)} groups"
+    counts.metric(f"Groups with different {said.what.replace(' and ', 's and ')}s", count(len(found)), about, "off", delta_arrow="off")
+    with ways:
+        _ways(now)
+    with told:
+        by = found["settled"].drop_nulls().value_counts().sort("settled").rows()
+        st.text(" · ".join([f"{count(found['settled'].null_count())} open", *(f"{count(n)} settled {how}" for how, n in by)]))
+        if not now.on:
+            st.caption("The threshold is off: no row goes yet.")
+        st.page_link("pages/explore/duplicates.py", label="Limit, rule and keeper", icon=":material/content_copy:")
+    return found
+
+
+def _ways(now: Shown) -> None:
+    """Choose what settles conflicts."""
     held, _, column = now.threshold.conflicts.partition(":")
-    rated = Role.RATING in state.scores().dataset.roles or held == "rating"
-    ways = [w for w in WAYS if w != "rating" or rated]
+    able = {"rating": Role.RATING in state.scores().dataset.roles, "latest": bool(_columns())}
+    ways = [w for w in WAYS if able.get(w, True) or w == held]
     key = key_of(f"conflicts-{now.name}", held)
 
     def moved() -> None:
         chosen = st.session_state[key]
-        duplicates.put(now.name, "conflicts", f"latest:{_times()[0]}" if chosen == "latest" else chosen)
+        duplicates.put(now.name, "conflicts", f"latest:{_columns()[0]}" if chosen == "latest" else chosen)
 
     about = "A row that says it then stays, and the others give way to it. A tie is left to you, and what you decide goes before all."
     st.selectbox("What holds is decided by", ways, ways.index(held), key=key, format_func=WAYS.__getitem__, on_change=moved, help=about)
     if held == "latest":
         _column(now, column)
-    by = found["settled"].value_counts().sort("settled", nulls_last=True).drop_nulls().rows()
-    st.text("\n".join([*(f"{count(n)} settled {how}" for how, n in by), f"{count(open_groups)} open"]))
-    if not now.on:
-        st.caption("The threshold is off: no row goes yet. The page Duplicates turns it on.")
-    return found
 
 
 def _column(now: Shown, column: str) -> None:
-    names = list(dict.fromkeys([*_times(), column]))
+    names = list(dict.fromkeys([*_columns(), column]))
     key = key_of(f"latest-{now.name}", column)
 
     def moved() -> None:
@@ -96,9 +111,9 @@ def queue(now: Shown, said: Claims, found: pl.DataFrame) -> None:
         )
         return
     label = [state.scores().dataset.roles[Role.LABEL][0]] if "label" in said.what else []
-    beside = {"rows of the group": shown["rows"].to_numpy().astype(np.float64), "different": shown["said"].to_numpy().astype(np.float64)}
+    numbers = {"alike": shown["rows"].to_numpy().astype(np.float64), "different": shown["said"].to_numpy().astype(np.float64)}
     key = f"conflicts-{now.name}-{view}-{len(shown)}"
-    with in_hand(shown["kept"].to_numpy().astype(np.int32), key, label, beside, (2, 3)) as kept:
+    with in_hand(shown["kept"].to_numpy().astype(np.int32), key, label, numbers, (1, 1)) as kept:
         _group(now, said, kept)
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.compare import AT, Comparison, Side, compare, side_of, side_of_version
+from curate.compare import AT, Comparison, Shift, Side, compare, side_of, side_of_version
 from curate.errors import InputError
 from curate.recipe import Recipe, load_recipe
 from curate.reviews import fold, read_log
@@ -118,18 +118,21 @@ def shifts(found: Comparison) -> None:
         customdata=[f"median {s.a[2]:,.4g} in A, {s.b[2]:,.4g} in B" for s in moved],
         hovertemplate="%{y}: %{x:.3f}, %{customdata}<extra></extra>",
     )
-    figure = layout(go.Figure(bars), f"{escape(moved[0].column.replace('_', ' '))} differs most between A and B", 110 + 24 * max(3, len(moved)))
-    figure.update_xaxes(title="largest difference of the two distributions (Kolmogorov-Smirnov)", range=[0, 1.02 * max(s.ks for s in moved)])
+    figure = layout(go.Figure(bars), f"{escape(moved[0].column.replace('_', ' '))} differs most between A and B", 110 + 24 * max(3, len(moved)), bargap=0.25)
+    figure.update_xaxes(title="Kolmogorov-Smirnov distance", range=[0, 1.02 * max(s.ks for s in moved)])
     figure.update_yaxes(autorange="reversed", type="category")
     show(figure, "compare-shifts")
-    table = [{"score": s.column.replace("_", " "), "distance": s.ks, **_quantiles("A", s.a), **_quantiles("B", s.b)} for s in found.shifts]
+    table = [{"score": s.column.replace("_", " "), "distance": s.ks, **_quantiles(s)} for s in found.shifts]
     number = st.column_config.NumberColumn
     columns = {name: number(format="%.4g") for name in table[0] if name != "score"} | {"distance": number(format="%.3f")}
     st.dataframe(table, hide_index=True, column_config=columns, height=280)
 
 
-def _quantiles(side: str, values: tuple[float, ...]) -> dict[str, float]:
-    return {f"{side} {at:.0%}": value for at, value in zip(AT, values, strict=True)}
+def _quantiles(one: Shift) -> dict[str, float]:
+    """Quantiles of both sides beside each other, the medians first."""
+    order = sorted(range(len(AT)), key=lambda i: (AT[i] != 0.5, AT[i]))
+    named = {i: "median" if AT[i] == 0.5 else f"{AT[i]:.0%}" for i in order}
+    return {f"{side} {named[i]}": values[i] for i in order for side, values in (("A", one.a), ("B", one.b))}
 
 
 def groups(found: Comparison) -> None:
@@ -138,7 +141,7 @@ def groups(found: Comparison) -> None:
     shares = {"a_share": number("share of A", format="percent"), "b_share": number("share of B", format="percent")}
     for name, frame in found.groups.items():
         st.subheader(f"By {name}")
-        columns = {"value": st.column_config.TextColumn(name), "a": number("A", format="localized"), "b": number("B", format="localized"), **shares}
+        columns = {"value": st.column_config.TextColumn(name, width=150), "a": number("A", format="localized"), "b": number("B", format="localized"), **shares}
         st.dataframe(frame, hide_index=True, column_config=columns, height=min(280, 40 + 36 * len(frame)))
 
 
