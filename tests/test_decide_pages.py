@@ -74,7 +74,7 @@ def test_conflicts_are_settled_by_the_recipe_and_by_key(app: AppTest, tmp_path: 
     app.query_params["kind"] = "Exact"
     app.switch_page("pages/decide/conflicts.py").run()
     assert not app.exception
-    assert next(m.value for m in app.main.metric if m.label == "Groups with different labels") == "6"
+    assert next(m.value for m in app.main.metric if m.label == "Groups in conflict") == "6"
     assert "6 open" in _said(app)
     way = next(s for s in app.main.selectbox if s.label == "What holds is decided by")
     assert way.options == ["nobody but you", "what most rows of the group say", "what the latest row says"]

@@ -60,7 +60,8 @@ def controls(now: Shown, said: Claims) -> pl.DataFrame:
     every = len(np.unique(now.found.gives_way[now.found.gives_way != np.arange(now.links.rows)]))
     counts, ways, told = beside("conflict-controls", 1, 2, 2)
     about = f"{share(len(found), every)} of {count(every)} groups"
-    counts.metric(f"Groups with different {said.what.replace(' and ', 's and ')}s", count(len(found)), about, "off", delta_arrow="off")
+    differ = f"Groups of alike rows with different {said.what.replace(' and ', 's and ')}s"
+    counts.metric("Groups in conflict", count(len(found)), about, "off", delta_arrow="off", help=differ)
     with ways:
         _ways(now)
     with told:
@@ -111,7 +112,7 @@ def queue(now: Shown, said: Claims, found: pl.DataFrame) -> None:
         )
         return
     label = [state.scores().dataset.roles[Role.LABEL][0]] if "label" in said.what else []
-    numbers = {"alike": shown["rows"].to_numpy().astype(np.float64), "different": shown["said"].to_numpy().astype(np.float64)}
+    numbers = {"alike": shown["rows"].to_numpy().astype(np.float64)}
     key = f"conflicts-{now.name}-{view}-{len(shown)}"
     with in_hand(shown["kept"].to_numpy().astype(np.int32), key, label, numbers, (1, 1)) as kept:
         _group(now, said, kept)
