@@ -6,12 +6,13 @@ Exit codes: 0 done, 1 the answer is no, 2 the input is bad (one message, no trac
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -56,12 +57,25 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--personal", action="store_true", help="leave personal data in the report as it is")
     audit.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
+    _add_choices(add)
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
+    return parser
+
+
+def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands that help to choose a recipe."""
+    preset = add("preset", "print a recipe to start from, made for a dataset")
+    preset.add_argument("name", metavar="NAME", help="quality-first, coverage-first, deduplicate-only, budgeted or review-the-doubtful")
+    preset.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
+    compare = add("compare", "which rows only one of two selections keeps, and how the kept ones differ")
+    compare.add_argument("a", type=Path, metavar="A", help="a recipe (.yaml) or the folder of a Version")
+    compare.add_argument("b", type=Path, metavar="B", help="another")
+    compare.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
-    return parser
 
 
 class _Stderr:
@@ -180,6 +194,11 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
+def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
+    """A command that stands in the module of its name."""
+    return int(importlib.import_module(f"curate.{args.command}").command(args, tell))
+
+
 def _signals(args: argparse.Namespace, tell: Any) -> int:
     del tell
     from dataclasses import asdict
@@ -233,6 +252,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"audit": _audit, "run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+_COMMANDS |= {"compare": _elsewhere, "preset": _elsewhere}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

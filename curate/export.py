@@ -1,6 +1,6 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, manifest.json last.
+Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
 from curate.engine import Engine
 from curate.errors import InputError
+from curate.formats.writing import check_formats, write_formats
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
@@ -65,6 +66,7 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     if out is not None:
         check_out(out)
     dataset = dataset_of(recipe, workspace, key, tell)
+    check_formats(recipe.export.formats, dataset)
     scores = read_scores(dataset, recipe, workspace)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
@@ -86,6 +88,7 @@ def check_out(out: Path) -> None:
 
 def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows."""
+    check_formats(recipe.export.formats, scores.dataset)
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
     selection = select(scores, recipe, marked)
@@ -102,12 +105,14 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         told = _write_selected(scores, recipe, arranged, beside, temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
+        formats = write_formats(temporary, scores.dataset, recipe.export.formats)
         if log:
             (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": told.as_json(recipe.personal)}
-        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **arranged.about, **personal})
+        more = {**arranged.about, **personal, **({"formats": formats} if formats else {})}
+        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
     return result
 
 
@@ -220,9 +225,9 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "signals": {task.signal.name: signal(task) for task in scores.tasks},
         "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters},
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "files": {file.name: file_sha256(file) for file in _sorted(folder.iterdir())},
+        "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in _sorted(folder.rglob("*"))},
     }
 
 
 def _sorted(files: Any) -> Sequence[Path]:
-    return sorted(f for f in files if f.name != "manifest.json" and not f.name.startswith("."))
+    return sorted(f for f in files if f.is_file() and f.name != "manifest.json" and not f.name.startswith("."))

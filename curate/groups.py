@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.contradiction import Settling, compared, settled
 from curate.links import Links, Rule
 from curate.part import LinkThreshold
 from curate.reviews import Review
@@ -59,11 +60,13 @@ class Hand:
     """The rows that come to a Links threshold.
 
     order: int32 [rows in hand], positions, the keeper's favourite first. inside: bool [rows], the same rows. pinned: bool [rows], rows that stay anyway.
+    how: the way in which contradictions are settled (`curate.contradiction`), None where the keeper stays whatever it says.
     """
 
     order: Ints
     inside: Bools
     pinned: Bools
+    how: Settling | None = None
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,6 @@ class Curve:
 def floor(task: Task) -> float:
     """The lowest limit at which a task's Links know all pairs; 1 where it only knows equal rows."""
     return float(task.parameters.get("floor", 1.0))
-
-
-def compared(task: Task) -> str:
-    """The text view whose likeness a task measures."""
-    return next((str(t.parameters["of"]) for t in (task, *task.needs) if "of" in t.parameters), "text")
 
 
 def proposal(task: Task) -> tuple[float, str]:
@@ -132,7 +130,7 @@ def hand(scores: Scores, keeper: str, inside: Bools, pinned: Bools) -> Hand:
 
 def outcome(links: Links, rows: Hand, threshold: LinkThreshold) -> Outcome:
     """Apply a threshold to the rows in hand; the same as `curate.selection.select` does."""
-    gives_way = links.gives_way(threshold.limit, threshold.rule, rows.order, int((rows.pinned & rows.inside).sum()))
+    gives_way = settled(links, threshold, rows.order, int((rows.pinned & rows.inside).sum()), rows.how)
     return Outcome(rows, threshold, gives_way, (gives_way != np.arange(links.rows)) & ~rows.pinned)
 
 
@@ -151,7 +149,7 @@ def what_if(scores: Scores, links: Links, threshold: LinkThreshold, now: Hand, p
     stays = now.inside & ~outcome(links, now, threshold).drops
     found = []
     for policy in policies:
-        rows = hand(scores, policy, now.inside, now.pinned)
+        rows = replace(hand(scores, policy, now.inside, now.pinned), how=now.how)
         kept = now.inside & ~outcome(links, rows, threshold).drops
         found.append((policy, int(kept.sum()), None if tokens is None else int(tokens[kept].sum()), int((kept & ~stays).sum())))
     return pl.DataFrame(found, schema={"keeper": pl.String, "kept": pl.Int64, "tokens": pl.Int64, "others": pl.Int64}, orient="row")

@@ -14,6 +14,7 @@ __all__ = [
     "Budget",
     "DatasetPart",
     "Export",
+    "FormatName",
     "LicensePolicy",
     "LinkThreshold",
     "Part",
@@ -71,12 +72,15 @@ class LinkThreshold(Part):
     """A limit on Links: rows at least this alike do not stay together.
 
     limit: similarity in [0, 1]. keeper: who stays: "first" in the file, the "longest" text, or "best:<score>": the highest, or the lowest where
-    the score is one to keep below (`curate signals` says so). rule: see `curate.links`.
+    the score is one to keep below (`curate signals` says so). rule: see `curate.links`. conflicts: who stays where alike rows have different labels or answers
+    (`curate.contradiction`): the "keeper" whatever it says, or one that says what most do ("vote"), what the best rated does ("rating"), or the latest by a
+    column ("latest:<column>").
     """
 
     limit: float = Field(ge=0, le=1)
     keeper: str = Field(default="longest", pattern=r"^(first|longest|best:[^:]+)$")
     rule: Literal["cover", "group"] = "cover"
+    conflicts: str = Field(default="keeper", pattern=r"^(keeper|vote|rating|latest:.+)$")
 
 
 class ScoreThreshold(Part):
@@ -210,12 +214,28 @@ class ReviewLog(Part):
     lines: int = Field(ge=0)
 
 
+FormatName = Literal[
+    "parquet",
+    "jsonl",
+    "datasets",
+    "trl_sft",
+    "trl_prompt_completion",
+    "trl_dpo",
+    "axolotl",
+    "axolotl_alpaca",
+    "llama_factory",
+    "llama_factory_alpaca",
+    "openai",
+]
+
+
 class Export(Part):
-    """formats: files of the selected rows; Parquet is always among them. order: of the rows in the file: as they came, best rank first, or by the curriculum.
+    """formats: files of the selected rows (`curate.formats`); Parquet is always among them. order: of the
+    rows in the file: as they came, best rank first, or by the curriculum.
 
     weight: none, the rank score scaled to mean 1, or what the part weights says.
     """
 
-    formats: list[Literal["parquet", "jsonl"]] = Field(default=["parquet"], min_length=1)
+    formats: list[FormatName] = Field(default=["parquet"], min_length=1)
     order: Literal["file", "rank", "curriculum"] = "file"
     weight: Literal["none", "score", "weights"] = "none"

@@ -78,8 +78,9 @@ class Recipe(Part):
         """Scores, Links and columns that each part rests on: by threshold, and by the part that is no threshold."""
         found: dict[str, tuple[str, ...]] = {}
         for name, threshold in self.thresholds.items():
-            keeper = threshold.keeper if isinstance(threshold, LinkThreshold) else ""
-            found[name] = (name, *([keeper.removeprefix("best:")] if keeper.startswith("best:") else []))
+            by = (threshold.keeper, threshold.conflicts) if isinstance(threshold, LinkThreshold) else ()
+            named = [b.partition(":")[2] for b in by if b.startswith(("best:", "latest:"))]
+            found[name] = (name, *named, *(["rating"] if "rating" in by else []))
         if self.licenses is not None:
             found["license"] = ("license_spdx",)
         if self.rank is not None:

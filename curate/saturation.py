@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from curate.contradiction import settled, settling
 from curate.groups import floor
 from curate.links import Links
 from curate.part import LinkThreshold
@@ -124,7 +125,8 @@ def gives_way(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> 
         itself, told = np.arange(len(left), dtype=np.int32), dict[str, Ints]()
         for name, threshold in held.items():
             order = keeper_order(scores, threshold.keeper, left, none)
-            told[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order)
+            how = settling(scores, name, threshold, marked)
+            told[name] = settled(links_of(scores, name, marked), threshold, order, 0, how)
             left &= told[name] == itself
         for name in scores.links:
             if name not in held:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.contradiction import settled, settling
 from curate.errors import InputError
 from curate.links import Links
 from curate.part import Budget, LinkThreshold, Personal, Rank, ScoreThreshold
@@ -181,7 +182,7 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget" and "personal"."""
-    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns), *scores.dataset.roles}
+    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns), *map(str, scores.dataset.roles)}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
     found = {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
     if recipe.rank is not None and "rank" not in found:
@@ -221,7 +222,8 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             if name not in scores.links:
                 raise InputError(f"thresholds.{name}", _why_absent(scores, name), "Measure it first, or take the threshold out")
             order = keeper_order(scores, threshold.keeper, left, pinned)
-            gives_way[name] = links_of(scores, name, marked).gives_way(threshold.limit, threshold.rule, order, int((pinned & left).sum()))
+            how = settling(scores, name, threshold, marked)
+            gives_way[name] = settled(links_of(scores, name, marked), threshold, order, int((pinned & left).sum()), how)
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank)

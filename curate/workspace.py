@@ -7,6 +7,7 @@ workspace/
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
   versions/<name>/     exports
+  downloads/           formats of an export that are folders, as one file each
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ PAGES = {
     "thresholds": "Thresholds",
     "order": "Order",
     "weights": "Weights",
+    "conflicts": "Conflicts",
+    "compare": "Compare recipes",
     "export": "Export",
 }
 

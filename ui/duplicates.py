@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, get_args
@@ -12,6 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate import groups
+from curate.contradiction import settling
 from curate.groups import Curve, Hand, Outcome
 from curate.links import Links, Rule
 from curate.part import LinkThreshold
@@ -24,7 +26,7 @@ from ui.shown import Shown
 from ui.slide import Stops, slide
 from ui.widgets import count, empty, key_of, likeness_text, share
 
-__all__ = ["controls", "kind", "picture", "shown", "why_nothing"]
+__all__ = ["controls", "kind", "picture", "put", "shown", "why_nothing"]
 
 KINDS = {"Exact": "exact_duplicate", "Near": "near_duplicate", "Semantic": "semantic_duplicate"}
 RULES = {
@@ -68,22 +70,23 @@ def shown(name: str) -> Shown:
     tasks = " ".join(t.key for t in measured.measured.values())
     key = blake2b(tasks.encode() + np.packbits(inside).tobytes() + np.packbits(pinned).tobytes(), digest_size=12).hexdigest()
     key = f"{key} {name} {threshold.keeper}"
-    hand, links = _hand(key, threshold.keeper, measured, inside, pinned), links_of(measured, name, said)
-    key += " ".join(r.id for r in said if r.action == "cut")
+    hand = replace(_hand(key, threshold.keeper, measured, inside, pinned), how=settling(measured, name, threshold, said))
+    links = links_of(measured, name, said)
+    key += " ".join([threshold.conflicts, *(r.id for r in said if r.action in ("cut", "label"))])
     found = Outcome(hand, threshold, selection.gives_way[name], selection.drops[name]) if on else groups.outcome(links, hand, threshold)
     return Shown(measured.measured[name], links, threshold, on, found, key)
 
 
 def _set(name: str, field: Literal["rule", "keeper"], key: str) -> None:
     """A control moved."""
-    _put(name, field, st.session_state[key])
+    put(name, field, st.session_state[key])
 
 
 def _moved(name: str, limits: tuple[float, ...]) -> None:
-    _put(name, "limit", limits[0])
+    put(name, "limit", limits[0])
 
 
-def _put(name: str, field: str, value: object) -> None:
+def put(name: str, field: str, value: object) -> None:
     """A limit that is moved turns the threshold on; rule and keeper hold once it is on."""
     new = LinkThreshold.model_validate({**_threshold(name).model_dump(), field: value})
     if field == "limit" or name in state.recipe().thresholds:
@@ -127,7 +130,7 @@ def controls(now: Shown) -> None:
             help=about,
             width="stretch",
         )
-    keeper_control(now, _put)
+    keeper_control(now, put)
 
 
 def _limit(now: Shown) -> None:
@@ -141,9 +144,7 @@ def _limit(now: Shown) -> None:
     slide(f"slide-{name}", "Drop rows at least this alike", stops, [limit], partial(_moved, name))
     proposed, why = groups.proposal(now.task)
     used = limit == proposed and now.on
-    st.button(
-        f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=_put, args=(name, "limit", proposed), width="stretch", help=why, disabled=used
-    )
+    st.button(f"Use the proposed {proposed:.2f}", key=f"propose-{name}", on_click=put, args=(name, "limit", proposed), width="stretch", help=why, disabled=used)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -74,7 +74,7 @@ def versions() -> list[dict[str, object]]:
                 "input": Path(note["input"][0]["path"]).name if note["input"] else "",
                 "rows": note["dataset"]["rows"],
                 "kept": note["kept"],
-                "bytes": sum(f.stat().st_size for f in folder.iterdir()),
+                "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
                 "folder": str(folder),
             }
         )

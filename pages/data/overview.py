@@ -1,11 +1,15 @@
 import streamlit as st
 
 from ui.overview import columns, counts_chart, facts, newness, next_steps, problems, signals_table
+from ui.presets import start_from
 from ui.widgets import beside, empty, head, need_dataset
 
 head("Overview", "What is in this dataset, and what is already known about it?")
 need_dataset()
 facts()
+with st.popover("Start from a preset", icon=":material/rocket_launch:", key="presets", on_change="rerun") as presets:
+    if presets.open:
+        start_from()
 
 found = problems()
 if found:

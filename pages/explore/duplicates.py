@@ -1,3 +1,5 @@
+import streamlit as st
+
 from ui import duplicates, twins
 from ui.reference import compare
 from ui.widgets import beside, head, need, need_dataset
@@ -11,6 +13,7 @@ now = duplicates.shown(name)
 controls, picture = beside("picture", 1, 3)
 with controls:
     duplicates.controls(now)
+    st.page_link("pages/decide/conflicts.py", label="Where alike rows disagree", icon=":material/call_split:")
 with picture:
     duplicates.picture(now)
 

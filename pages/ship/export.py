@@ -2,7 +2,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import shipping, state
+from ui import formats, shipping, state
 from ui.escape import plain
 from ui.widgets import beside, count, empty, head, need_dataset, share
 
@@ -29,26 +29,10 @@ files, again = beside("export", 1, 2)
 with files:
     st.subheader(f"{count(selection.kept)} rows")
     st.caption(f"{share(selection.kept, selection.rows)} of {count(selection.rows)}. Every original column with its type, then row_id and the scores.")
-    formats = st.segmented_control(
-        "Files", ["parquet", "jsonl"], default=recipe.export.formats, selection_mode="multi", key="formats", help="Parquet is always written"
-    )
-    wanted = [f for f in ("parquet", "jsonl") if f == "parquet" or f in formats]
-    if wanted != list(recipe.export.formats):
-        shipping.set_export(formats=wanted)
-        st.rerun()
+    formats.choose()
     at_once = selection.rows <= shipping.AT_ONCE
-    for kind in wanted if at_once and not pending else []:
-        st.download_button(
-            f"Download {kind.capitalize() if kind == 'parquet' else 'JSONL'}",
-            shipping.download(measured, recipe, f"selected.{kind}"),
-            f"{name}-kept.{kind}",
-            "application/octet-stream",
-            icon=":material/download:",
-            type="primary" if kind == "parquet" else "secondary",
-            width="stretch",
-            key=f"download-{kind}",
-            on_click="ignore",  # a rerun takes the promised file back before the browser asks for it
-        )
+    if at_once and not pending:
+        formats.downloads(measured, recipe, name)
     if not at_once:
         st.caption(f"Above {count(shipping.AT_ONCE, 'rows')} the files are written to disk, not through the browser: write a Version.")
     st.button(
@@ -74,5 +58,7 @@ if written:
             "bytes": st.column_config.NumberColumn("size", format="bytes"),
         },
     )
+    for line in formats.said(str(written[0]["folder"])):
+        st.text(f"The newest, {line}")
 else:
     empty("None yet", "A Version is a folder with the rows, every decision, the recipe and a manifest of hashes.")

@@ -1,0 +1,79 @@
+"""Two selections compared: rows, shifts of every score, sources and labels; recipes and Versions give the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from scipy.stats import ks_2samp
+
+from curate.compare import AT, Side, compare, distance, read_side
+from curate.errors import InputError
+from curate.export import run
+from curate.recipe import load_recipe
+from curate.workspace import Workspace
+from tests.small import QUICK, write
+
+
+def _recipes(folder: Path) -> tuple[Path, Path]:
+    write(folder)
+    part: dict[str, Any] = {"dataset": {"path": "small.jsonl"}, "signals": QUICK, "rank": {"score": "confidence"}}
+    parts: dict[str, dict[str, Any]] = {"a": {"thresholds": {"near_duplicate": {"limit": 0.8, "keeper": "first"}}}, "b": {"budget": {"rows": 20}}}
+    for name, more in parts.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**part, **more}), encoding="utf-8")
+    return folder / "a.yaml", folder / "b.yaml"
+
+
+def test_the_distance_is_that_of_scipy() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        a, b = random.integers(0, 9, random.integers(1, 40)).astype(float), random.normal(4, 3, random.integers(1, 40)).round()
+        assert distance(a, b) == pytest.approx(ks_2samp(a, b).statistic)
+    assert distance(np.empty(0), np.ones(3)) == 0
+
+
+def test_rows_and_shifts_of_known_sides() -> None:
+    one = pl.DataFrame({"row_id": ["p", "q", "r"], "s": [1.0, 2.0, None], "flag": [True, None, False], "text": ["x"] * 3, "\0source": ["web", None, "web"]})
+    two = pl.DataFrame({"row_id": ["r", "t"], "s": [9.0, float("nan")], "other": [1, 2], "\0source": ["web", "book"]})
+    found = compare(Side("A", one), Side("B", two))
+    assert (found.only_a.to_list(), found.only_b.to_list(), found.both) == (["p", "q"], ["t"], 1)
+    assert [(s.column, s.ks, s.rows) for s in found.shifts] == [("s", 1.0, (2, 1))]
+    assert found.shifts[0].b == (9.0,) * len(AT)
+    assert found.groups["source"].select("value", "a", "b").rows() == [("book", 0, 1), ("", 1, 0), ("web", 2, 1)]
+    same = compare(Side("A", one), Side("A", one))
+    assert (len(same.only_a), same.both, {s.ks for s in same.shifts}) == (0, 3, {0.0})
+
+
+def test_a_version_is_the_side_that_its_recipe_is(tmp_path: Path, workspace: Workspace) -> None:
+    a, b = _recipes(tmp_path)
+    out = run(load_recipe(b), workspace, tmp_path / "kept", "inline").out
+    whole = compare(read_side(a, workspace, "inline"), read_side(b, workspace, "inline")).as_json()
+    again = compare(read_side(a, workspace, "inline"), read_side(out, workspace, "inline")).as_json()
+    assert again["b"].pop("name") == "kept"
+    assert whole["b"].pop("name") == "b.yaml"
+    shared = {s["column"] for s in whole["signals"]}
+    again["signals"] = [s for s in again["signals"] if s["column"] in shared]
+    assert again == whole
+    assert whole["both"] + len(whole["only_a"]) == 30
+    assert whole["both"] + len(whole["only_b"]) == 20
+    assert sum(g["b"] for g in whole["groups"]["source"]) == 20
+    with pytest.raises(InputError, match="is no Version"):
+        read_side(tmp_path, workspace)
+
+
+def test_the_command_prints_one_object(tmp_path: Path) -> None:
+    _recipes(tmp_path)
+    command = [sys.executable, "-m", "curate", "compare", "a.yaml", "b.yaml", "--engine", "inline"]
+    found = subprocess.run([*command, "--json"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert {*told} == {"a", "b", "both", "only_a", "only_b", "signals", "groups"}
+    said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False).stdout
+    assert f"{told['both']:,} rows kept by both" in said
