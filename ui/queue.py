@@ -86,9 +86,9 @@ def _texts(scores: Scores, at: Sequence[int]) -> list[list[Mapping[str, Any]]]:
     for role in roles if Role.MESSAGES not in data.roles else []:
         parts |= {c: c if c in can else None for c in data.roles.get(Role(role), ()) if c in can} or {role: None}
     parts = parts or ({"text": None} if data.has("text") else {})
-    views = data.rows_at(at, [name for name, column in parts.items() if column is None])
-    columns = data.rows_at(at).select(column for column in parts.values() if column is not None)
-    read = {name: as_text(columns[name] if column else views[name]).to_list() for name, column in parts.items()}
+    views, whole = [name for name, column in parts.items() if column is None], data.rows_at(at)
+    joined = data.rows_at(at, views) if views else whole
+    read = {name: as_text((whole if column else joined)[name]).to_list() for name, column in parts.items()}
     return [
         [{"name": n, "column": c if len(read[n][i] or "") <= SHOWN else None, "text": (read[n][i] or "")[:SHOWN]} for n, c in parts.items()]
         for i in range(len(at))
@@ -183,8 +183,11 @@ def _next(key: str, asked: Asked, who: str) -> Held | None:
         held = mine = None
     marked = state.decided().marked
     if mine is not None and mine.done():
-        held, mine = mine.result(), None
-        held = held if held.key == key else None
+        found, mine = mine.result(), None
+        if found.key == key:
+            first = _left(held, who)[:HELD] if held is not None else []  # the browser has these: the row in hand stays in hand
+            ids = {row["id"] for row in first}
+            held = replace(found, rows=(*first, *(row for row in found.rows if row["id"] not in ids)))
     if mine is None and (held is None or len(marked) - held.said >= BATCH):
         mine = _behind().submit(_ranked, key, state.scores(), marked, asked, who)
         if held is not None:

@@ -33,9 +33,9 @@ def reader() -> str:
 def _good_scores() -> list[str]:
     """Score columns that say what a good row is: those with a direction, and how likely the given label is."""
     frame = state.scores().frame
-    known = [c.name for s in discover().values() for c in s.columns if c.keep is not None or c.name == "label_issue_self_confidence"]
-    found = [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
-    return sorted(found, key=lambda n: n != "label_issue_self_confidence")
+    given = "label_issue_self_confidence"  # the margin ranks rows as it does
+    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith("label_issue"))]
+    return [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
 
 
 def controls() -> tuple[Asked, str]:
