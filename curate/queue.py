@@ -41,7 +41,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "least confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", ("label_issue_self_confidence",)),
+    "self_confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", ("label_issue_self_confidence",)),
     "margin": Kind("Another label is likelier by most.", "1 − margin of the given label: {:.3f}", ("label_issue_normalized_margin",)),
     "disagreement": Kind("Good by one score and bad by another.", "ranks apart: {:.3f}"),
     "random": Kind("Drawn at random: the control, and what an honest rate rests on.", "drawn at random"),

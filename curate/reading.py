@@ -15,7 +15,7 @@ import numpy as np
 from curate.agreement import Ratings
 from curate.reviews import Review
 
-__all__ = ["READINGS", "Conflict", "conflicts", "corrected", "kind_of", "ratings", "second_readings", "word_of", "words"]
+__all__ = ["READINGS", "Conflict", "conflicts", "corrected", "kind_of", "ratings", "readers", "second_readings", "word_of", "words"]
 
 READINGS = ("keep", "drop", "label", "edit")
 """Actions that say of a row whether it is right; all others leave that open."""
@@ -55,6 +55,12 @@ def _read(marked: Sequence[Review]) -> dict[str, dict[str, Review]]:
             for row in review.rows:
                 found.setdefault(row, {})[review.by] = review
     return found
+
+
+def readers(marked: Sequence[Review], by: str) -> tuple[set[str], set[str]]:
+    """Row ids that `by` read in the queue, and those that anybody read."""
+    read = [r for r in marked if r.action == "second" or (r.action in READINGS and (r.why or "").startswith(FROM_QUEUE))]
+    return {row for r in read if r.by == by for row in r.rows}, {row for r in read for row in r.rows}
 
 
 def words(marked: Sequence[Review]) -> dict[str, dict[str, str]]:

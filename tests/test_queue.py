@@ -60,7 +60,7 @@ def test_kinds_are_those_that_are_measured(scores: Scores) -> None:
     assert available(scores) == ["disagreement", "random"]
     with pytest.raises(InputError, match="no two scores"):
         priority("disagreement", scores, (), Asked({}))
-    with pytest.raises(InputError, match="least confidence"):
+    with pytest.raises(InputError, match="self_confidence"):
         priority("luck", scores, (), Asked({}))
     apart = priority("disagreement", scores, (), Asked({}, pair=("near_duplicate_similarity", "confidence")))
     rank = np.argsort(np.argsort(scores.dataset.scan().select("confidence").collect()["confidence"].to_numpy()))

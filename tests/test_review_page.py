@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,6 +180,14 @@ def test_a_killed_server_loses_no_acknowledged_decision(tmp_path: Path) -> None:
     with browser() as chrome:
         page = opened(chrome, f"http://127.0.0.1:{port}", "Review")
         expect(page.locator("section .head")).to_be_visible()
+        size = workspace.reviews(data.fingerprint).stat().st_size
+        resource.prlimit(first.pid, resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))  # as if the disk were full
+        page.keyboard.press("d")
+        expect(page.locator("section .lost")).to_contain_text("the decision could not be kept")
+        expect(page.locator("section .status")).to_contain_text("1 not kept")
+        resource.prlimit(first.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        page.locator("section .lost button", has_text="Try again").click()
+        expect(page.locator("section .status")).not_to_contain_text("not kept")
         for i in range(8):
             text = _text(page)
             page.keyboard.press("d")
@@ -191,7 +200,7 @@ def test_a_killed_server_loses_no_acknowledged_decision(tmp_path: Path) -> None:
         assert waiting, "what was said to a dead server is on its way"
         expect(page.locator("section .status")).to_contain_text("on the way, not kept yet")
         kept = [r.id for r in read_log(workspace.reviews(data.fingerprint)) if r.action == "drop"]
-        assert len({*kept} | waiting) == 8, "each decision is on disk or is told to be on its way"
+        assert len({*kept} | waiting) == 9, "each decision is on disk or is told to be on its way"
         second = started(*asked, port)
         try:
             _kept(page)
@@ -199,4 +208,4 @@ def test_a_killed_server_loses_no_acknowledged_decision(tmp_path: Path) -> None:
             second.terminate()
             second.wait(60)
     kept = [r.id for r in read_log(workspace.reviews(data.fingerprint)) if r.action == "drop"]
-    assert len(kept) == len({*kept}) == 8, "told again, each is kept once"
+    assert len(kept) == len({*kept}) == 9, "told again, each is kept once"

@@ -19,7 +19,7 @@ import streamlit as st
 from curate.edit import editable
 from curate.errors import InputError
 from curate.queue import AGAIN, BATCH, KINDS, Asked, Turn, judged, turns
-from curate.reading import READINGS, word_of
+from curate.reading import READINGS, readers, word_of
 from curate.reviews import Review, tags
 from curate.roles import Role
 from curate.scores import Scores
@@ -75,7 +75,7 @@ def _labels(scores: Scores) -> tuple[list[str], Mapping[str, list[str]], pl.Seri
 def _why(turn: Turn) -> str:
     if turn.kind == AGAIN:
         return "a second reading: the first reader's word is not shown"
-    return f"{turn.kind}: {'brought back' if turn.number is None else KINDS[turn.kind].told.format(turn.number)}"
+    return f"{turn.kind.replace('_', ' ')}: {'brought back' if turn.number is None else KINDS[turn.kind].told.format(turn.number)}"
 
 
 def _texts(scores: Scores, at: Sequence[int]) -> list[list[Mapping[str, Any]]]:
@@ -137,6 +137,8 @@ def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
             raise InputError("review", f"the column {said.get('column')!r} cannot be edited", "Edit a column of text")
         given |= {"column": said["column"], "given": said.get("given")}
     elif action == "label":
+        if len(state.scores().dataset.roles.get(Role.LABEL, ())) != 1:
+            raise InputError("review", "no column, or more than one, has the role label", "Give the role to one column")
         given["given"] = said.get("given")
     if kind == AGAIN and action in READINGS:
         word = word_of(Review(action, "", **{**given, "why": "queue"}))
@@ -199,15 +201,17 @@ def _next(key: str, asked: Asked, who: str) -> Held | None:
 def _left(held: Held, who: str) -> list[Row]:
     """Rows of the queue that are not decided; a second reading is of a row that another decided."""
     marked = state.decided().marked
-    done, mine = judged(marked, who), {row for r in marked if r.by == who and (r.action == "skip" or word_of(r) is not None) for row in r.rows}
+    done, mine = judged(marked, who), readers(marked, who)[0] | {row for r in marked if r.action == "skip" and r.by == who for row in r.rows}
     return [row for row in held.rows if row["id"] not in (mine if row["kind"] == AGAIN else done)]
 
 
 def queue(asked: Asked, who: str, name: str, progress: Callable[[], str]) -> None:
     """Draw the row in hand. name: of what is asked, anew where that changes. progress: what the line above the row says, after each decision."""
-    key = f"{state.scores().dataset.key} {who} {name}"
-    _next(key, asked, who)
-    ready = st.session_state.get("queue") is not None
+    measured = state.scores()
+    key = f"{measured.dataset.key} {who} {name} {[t.key for t in measured.measured.values()]}"
+    held = _next(key, asked, who)
+    ready = held is not None
+    st.session_state["queue-seen"] = held.said if held is not None else None
     st.fragment(_draw, run_every=None if ready else 0.5)(key, asked, who, progress, ready)
 
 
@@ -239,3 +243,5 @@ def _draw(key: str, asked: Asked, who: str, progress: Callable[[], str], ready: 
         "none": "Every row of this queue is read. Widen the rows in view, or let a second person read a share.",
     }
     _component()(key=KEY, data=data, on_said_change=partial(_take, rows, who, person))
+    if held.said != st.session_state["queue-seen"]:
+        st.rerun(scope="app")  # once a batch the frame shows what was decided

@@ -9,7 +9,7 @@ import streamlit as st
 from curate.agreement import agreement
 from curate.queue import BATCH, KINDS, Asked, available, judged
 from curate.rate import wilson
-from curate.reading import Conflict, conflicts, corrected, ratings, words
+from curate.reading import Conflict, conflicts, corrected, ratings, readers
 from curate.reviews import edits
 from curate.signal import column_of, discover
 from ui import pills, state
@@ -20,7 +20,7 @@ from ui.widgets import count, empty
 
 __all__ = ["controls", "more", "read_rows", "reader"]
 
-SHARES = {"least confidence": 30, "margin": 30, "disagreement": 20, "random": 20}
+SHARES = {"self_confidence": 30, "margin": 30, "disagreement": 20, "random": 20}
 LATEST = 100
 """Answers at most that the forecast rests on: the queue gives the worst rows first, so old ones promise too much."""
 
@@ -45,9 +45,8 @@ def controls() -> tuple[Asked, str]:
     kinds = [k for k in kinds if k != "disagreement" or len(good) > 1]
     shares = {}
     for kind in kinds:
-        shares[kind] = st.slider(
-            kind.capitalize(), 0, 100, SHARES.get(kind, 0) if len(kinds) > 1 else 100, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session"
-        )
+        start, label = SHARES.get(kind, 0) if len(kinds) > 1 else 100, kind.replace("_", " ").capitalize()
+        shares[kind] = st.slider(label, 0, 100, start, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session")
     pair = None
     if shares.get("disagreement"):
         one = str(st.selectbox("Good by", good, key="queue-one", format_func=_called, persist_state="session"))
@@ -77,10 +76,9 @@ def forecast() -> str:
 
 def _progress(total: int) -> str:
     marked, who = state.decided().marked, reader()
-    said = words(marked)
-    mine = sum(who in by for by in said.values())
+    mine, every = readers(marked, who)
     left = total - len(judged(marked, who))
-    return f"{count(mine, 'rows')} read by {who or 'you'}, {count(len(said))} by all · {count(max(0, left))} left · {forecast()}"
+    return f"{count(len(mine), 'rows')} read by {who or 'you'}, {count(len(every))} by all · {count(max(0, left))} left · {forecast()}"
 
 
 def read_rows(asked: Asked, name: str) -> None:
