@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 import yaml
 from playwright.sync_api import Page, expect
@@ -62,6 +64,17 @@ def page_of(tmp_path: Path) -> Iterator[tuple[Page, Recipe, Workspace, Dataset]]
         settled(page, "Review")
         expect(page.locator("section .head")).to_be_visible()
         yield page, recipe, workspace, data
+
+
+@contextmanager
+def killed(starter: subprocess.Popen[bytes], serving: psutil.Process) -> Iterator[None]:
+    """A server that is gone at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        if serving.is_running():
+            serving.kill()
+        starter.wait(60)
 
 
 def _named(page: Page, name: str) -> None:
@@ -177,22 +190,23 @@ def test_a_killed_server_loses_no_acknowledged_decision(tmp_path: Path) -> None:
     _, workspace, data = recipe_file(tmp_path, _rows(), {"response": "text", "label": "label"}, SIGNALS)
     port, asked = free_port(), (tmp_path / "workspace", tmp_path / "r.yaml")
     first = started(*asked, port)
-    with browser() as chrome:
+    (serving,) = psutil.Process(first.pid).children()
+    with killed(first, serving), browser() as chrome:
         page = opened(chrome, f"http://127.0.0.1:{port}", "Review")
         expect(page.locator("section .head")).to_be_visible()
         size = workspace.reviews(data.fingerprint).stat().st_size
-        resource.prlimit(first.pid, resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))  # as if the disk were full
+        resource.prlimit(serving.pid, resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))  # as if the disk were full
         page.keyboard.press("d")
         expect(page.locator("section .lost")).to_contain_text("the decision could not be kept")
         expect(page.locator("section .status")).to_contain_text("1 not kept")
-        resource.prlimit(first.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(serving.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         page.locator("section .lost button", has_text="Try again").click()
         expect(page.locator("section .status")).not_to_contain_text("not kept")
         for i in range(8):
             text = _text(page)
             page.keyboard.press("d")
             if i == 5:
-                first.kill()
+                serving.kill()
                 first.wait()
             if i < 7:
                 expect(page.locator("section .text").first).not_to_have_text(text)

@@ -100,7 +100,7 @@ def _pills() -> None:
             st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
         for name in {"rank", "budget", "personal"} & {*pending}:
             st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
-        if said := [r for r in state.decided().marked if r.action not in ("sample", "judge")]:
+        if said := [r for r in state.decided().marked if r.action not in ("sample", "judge", "skip", "second")]:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in pills.every():
             label = plain(f"in view: {pill.label} · {count(int(pill.rows.sum()), 'rows')}")
