@@ -103,7 +103,7 @@ def _good(scores: Scores, name: str) -> Callable[[], Floats]:
     from curate.selection import score_values
     from curate.signal import column_of
 
-    def ranked() -> Floats:
+    def _ranked() -> Floats:
         values = score_values(scores, name)
         column, there = column_of(name), ~np.isnan(values)
         found = np.full(len(values), np.nan)
@@ -111,7 +111,7 @@ def _good(scores: Scores, name: str) -> Callable[[], Floats]:
         found[there] = (rankdata(sign * values[there]) - 1) / max(1, int(there.sum()) - 1)
         return found
 
-    return ranked
+    return _ranked
 
 
 def order_of(priorities: Floats, among: Bools, most: int) -> Ints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from curate.reviews import Review, labels, tags
+from curate.reviews import Action, Review, labels, tags
 from curate.roles import Role
 from curate.selection import select
 from curate.view import as_text
@@ -15,7 +15,7 @@ from ui.widgets import count, empty
 
 __all__ = ["bulk"]
 
-WAYS = {
+WAYS: dict[Action, str] = {
     "drop": "Drop them",
     "keep": "Keep them, whatever a threshold says",
     "clear": "Take marks off",
@@ -24,7 +24,7 @@ WAYS = {
 }
 
 
-def _value(action: str) -> str | None:
+def _value(action: Action) -> str | None:
     """The tag or the label; None where the decision has none."""
     if action == "tag":
         known = [*tags(state.decided().marked)]
@@ -36,8 +36,8 @@ def _value(action: str) -> str | None:
     return None
 
 
-def _apply(action: str, ids: tuple[str, ...], value: str | None, who: str) -> None:
-    state.record(action, rows=ids, value=value, by=who, why="bulk")  # type: ignore[arg-type]
+def _apply(action: Action, ids: tuple[str, ...], value: str | None, who: str) -> None:
+    state.record(action, rows=ids, value=value, by=who, why="bulk")
 
 
 def bulk(who: str) -> None:
@@ -47,7 +47,7 @@ def bulk(who: str) -> None:
         empty("No rows are in view by a filter", "Draw on the map, search the rows or filter by a score first: what is in view travels here as a pill.")
         return
     ways = [w for w in WAYS if w != "label" or len(measured.dataset.roles.get(Role.LABEL, ())) == 1]
-    action = str(st.selectbox("What", ways, key="bulk-what", format_func=WAYS.__getitem__))
+    action = st.selectbox("What", ways, key="bulk-what", format_func=WAYS.__getitem__)
     value = _value(action)
     at = np.flatnonzero(viewed).astype(np.int32)
     ids = tuple(measured.frame["row_id"].gather(at).to_list())
@@ -61,7 +61,7 @@ def bulk(who: str) -> None:
         told = f"{count(len(at), 'rows')} in view, {count(len(changes))} of them change. Rows kept stay {count(state.selection().kept)}."
     else:
         now = state.selection()
-        then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids)))  # type: ignore[arg-type]
+        then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids)))
         changes = np.flatnonzero(now.keep != then.keep).astype(np.int32)
         told = f"{count(len(at), 'rows')} in view; {count(len(changes))} rows change. Rows kept: {count(now.kept)} before, {count(then.kept)} after."
     st.text(told)
