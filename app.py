@@ -38,6 +38,7 @@ page = st.navigation(
             st.Page("pages/decide/score.py", title="Score", icon=":material/functions:", url_path="score"),
             st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
+            st.Page("pages/decide/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
             st.Page("pages/decide/conflicts.py", title="Conflicts", icon=":material/call_split:", url_path="conflicts"),
             st.Page("pages/decide/order.py", title="Order", icon=":material/sort:", url_path="order"),
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),

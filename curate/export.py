@@ -19,6 +19,7 @@ import numpy as np
 from curate import __version__
 from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
+from curate.edit import edited_columns, finished, noted
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.formats.writing import check_formats, write_formats
@@ -26,10 +27,10 @@ from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.part import ReviewLog
-from curate.personal import Told, treated
+from curate.personal import Told
 from curate.recipe import Recipe, dump_recipe
 from curate.relabel import relabelled
-from curate.reviews import Review, fold, labels, read_log, spared
+from curate.reviews import Review, edits, fold, labels, read_log, spared
 from curate.scores import Scores, read_scores
 from curate.selection import Selection, select, selection_frame
 from curate.task import Task
@@ -100,9 +101,10 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     if out is None and (folder / "manifest.json").exists():
         return result
     with whole_folder(folder) as temporary:
-        decisions.write_parquet(temporary / "decisions.parquet")
+        edited = edited_columns(marked, decisions["row_id"])
+        (decisions if edited is None else decisions.with_columns(edited)).write_parquet(temporary / "decisions.parquet")
         beside = selected_columns(scores, selection, decisions, arranged)
-        told = _write_selected(scores, recipe, arranged, beside, temporary / "selected.parquet", marked)
+        treated = _write_selected(scores, recipe, arranged, beside, temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
         formats = write_formats(temporary, scores.dataset, recipe.export.formats)
@@ -110,8 +112,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
             (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
-        personal = {} if recipe.personal is None else {"personal": told.as_json(recipe.personal)}
-        more = {**arranged.about, **personal, **({"formats": formats} if formats else {})}
+        personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
+        more = {**arranged.about, **noted(marked), **personal, **({"formats": formats} if formats else {})}
         write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
     return result
 
@@ -150,26 +152,25 @@ def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFra
 def _write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, beside: pl.DataFrame, path: Path, marked: Sequence[Review]) -> Told:
     """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
 
-    Labels that people corrected and the treatment of personal data are applied to each group. Returns what was done about personal data.
+    Labels that people corrected, texts that they edited and the treatment of personal data are applied to each group. Returns what was done about the last.
     """
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     extra = beside.to_arrow(compat_level=pl.CompatLevel.oldest())
-    right, let, dataset = labels(marked), spared(marked), scores.dataset
+    right, let, texts, dataset = labels(marked), spared(marked), edits(marked), scores.dataset
 
-    def finished(rows: pa.Table, beside: pa.Table) -> tuple[pa.Table, Told]:
-        table = relabelled(_beside(rows, beside), dataset, right)
-        return (table, Told()) if recipe.personal is None else treated(table, dataset, recipe.personal, let)
+    def made(rows: pa.Table, beside: pa.Table) -> tuple[pa.Table, Told]:
+        return finished(relabelled(_beside(rows, beside), dataset, right), dataset, texts, recipe.personal, let)
 
     source = pq.ParquetFile(dataset.folder / "rows.parquet")
     with source:
         if not arranged.in_file_order:
-            table, told = finished(source.read().take(pa.array(arranged.rows)), extra)
+            table, told = made(source.read().take(pa.array(arranged.rows)), extra)
             pq.write_table(table, path, compression="zstd")
             return told
-        empty, told = finished(source.schema_arrow.empty_table(), extra.slice(0, 0))
+        empty, told = made(source.schema_arrow.empty_table(), extra.slice(0, 0))
         with pq.ParquetWriter(path, empty.schema, compression="zstd") as writer:
             held: list[pa.Table] = []
             kept = np.zeros(dataset.rows, np.bool_)
@@ -180,7 +181,7 @@ def _write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, besid
                 keep = kept[position : position + table.num_rows]
                 position += table.num_rows
                 rows = table.filter(pa.array(keep))
-                table, one = finished(rows, extra.slice(done, rows.num_rows))
+                table, one = made(rows, extra.slice(done, rows.num_rows))
                 held.append(table)
                 told += one
                 done += rows.num_rows

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,18 +25,39 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ASKED", "BROUGHT", "MARKS", "Action", "Decided", "Review", "append", "cuts", "fold", "labels", "marks", "read_log", "spared", "tags"]
+__all__ = [
+    "ASKED",
+    "BROUGHT",
+    "MARKS",
+    "Action",
+    "Decided",
+    "Review",
+    "append",
+    "cuts",
+    "edits",
+    "fold",
+    "labels",
+    "marks",
+    "parse",
+    "read_log",
+    "spared",
+    "tags",
+]
+
+LAST = 256
+"""Bytes at the end of what was read of a log by which it is known again: the id of its last entry is among them, or a part of its text."""
 
 BROUGHT = "opened"
 """The session of what an opened file brought with it: no undo takes that back."""
 
-MARKS = ("drop", "keep", "only", "clear")
+MARKS = ("drop", "keep", "only", "clear", "settle")
 """Actions that say of rows whether they stay."""
 
-ASKED = ("sample", "judge", "panel", "rate")
+ASKED = ("sample", "judge", "panel", "rate", "skip", "second")
 """Actions that say what people saw, not what is to be done: a reset leaves them."""
 
-Action = Literal["drop", "keep", "only", "clear", "tag", "cut", "label", "spare", "sample", "judge", "panel", "rate", "recipe", "reset", "undo", "redo"]
+Mark = Literal["drop", "keep", "only", "clear", "settle"]
+Action = Literal[Mark, "tag", "cut", "label", "edit", "spare", "sample", "judge", "panel", "rate", "skip", "second", "recipe", "reset", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +65,14 @@ class Review:
     """One decision.
 
     action: drop, keep or clear `rows` (keep pins them: no threshold drops them); only: drop every other row; tag `rows` with `value`; cut: the two `rows` are
-    parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; spare: what was found of the type `value`, or of
-    any, in `rows` is no personal data; sample: `rows` were drawn at random within the strata of the column `value`; judge: `by` finds `rows` good, bad or what
-    else `value` says (`curate.noise`); panel: the question and slice `value` are asked of `rows`, drawn at random; rate: `by` says `value`, "question: answer"
-    (`curate.calibration`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark is off; undo, redo:
-    of the entry `of`. rows: row ids. at: UTC, ISO 8601.
+    parted at the weakest of the links named `value` between them; label: `value` is the right label of `rows`; edit: in the column `column` of `rows` stands
+    `value` in place of `given`; settle: of `rows` the word `value` ("keep", "drop", "label: …", "edit: …") holds and no earlier one; spare: what was found of
+    the type `value`, or of any, in `rows` is no personal data; sample: `rows` were drawn at random within the strata of the column `value`; judge: `by` finds
+    `rows` good, bad or what else `value` says (`curate.noise`); panel: the question and slice `value` are asked of `rows`, drawn at random; rate: `by` says
+    `value`, "question: answer" (`curate.calibration`); skip: `by` saw `rows` and said nothing; second: `by` says the word `value` of `rows` without having seen
+    another's, and nothing follows from it (`curate.reading`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark
+    is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601. why: what brought the rows before the person, "queue: margin" or "bulk"; None where
+    it is not known.
     """
 
     action: Action
@@ -57,6 +82,9 @@ class Review:
     value: str | None = None
     recipe: Mapping[str, Any] | None = None
     of: str | None = None
+    column: str | None = None
+    given: str | None = None
+    why: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
@@ -92,10 +120,34 @@ def append(path: Path, review: Review) -> int:
             except OSError:
                 file.truncate(size)
                 raise
-            file.seek(0)
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+            return _lines(path, file)
     except OSError as error:
         raise InputError(str(path), f"the decision could not be kept ({error.strerror})", "Make room on the disk or check that it can be written") from error
+
+
+_COUNTED: dict[Path, tuple[int, int, bytes]] = {}
+"""By log: bytes counted so far, lines in them, and the last of those bytes, by which the same log is known again."""
+
+
+def _lines(path: Path, file: FileIO) -> int:
+    """Lines of a log that is locked and ends with one. Those that this process has counted before are not read again."""
+    at, lines, last = _COUNTED.get(path, (0, 0, b""))
+    if os.pread(file.fileno(), len(last), at - len(last)) != last:
+        at = lines = 0
+    file.seek(at)
+    for chunk in iter(lambda: file.read(1 << 20), b""):
+        at, lines = at + len(chunk), lines + chunk.count(b"\n")
+    _COUNTED[path] = at, lines, os.pread(file.fileno(), min(at, LAST), max(0, at - LAST))
+    return lines
+
+
+def parse(line: bytes) -> Review | None:
+    """One line of a log; None for one that a kill tore, and was never acknowledged."""
+    try:
+        entry = json.loads(line)
+        return Review(**{**entry, "rows": tuple(entry.get("rows", ()))})
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def read_log(path: Path, lines: int | None = None) -> tuple[Review, ...]:
@@ -107,14 +159,7 @@ def read_log(path: Path, lines: int | None = None) -> tuple[Review, ...]:
     whole = path.read_bytes().split(b"\n")[:-1]
     if lines is not None and len(whole) < lines:
         raise InputError(str(path), f"holds {len(whole)} lines, the recipe rests on {lines}", "Put the whole log back")
-    found = []
-    for line in whole[:lines]:
-        try:
-            entry = json.loads(line)
-            found.append(Review(**{**entry, "rows": tuple(entry.get("rows", ()))}))
-        except (ValueError, TypeError, AttributeError):
-            continue  # torn by a kill
-    return tuple(found)
+    return tuple(review for line in whole[:lines] if (review := parse(line)) is not None)
 
 
 def fold(log: Sequence[Review]) -> Decided:
@@ -122,8 +167,9 @@ def fold(log: Sequence[Review]) -> Decided:
     undone: set[str] = set()
     back: list[Review] = []
     ahead: list[Review] = []
-    by_id = {r.id: r for r in log}
+    by_id: dict[str, Review] = {}
     for entry in log:
+        by_id[entry.id] = entry
         if entry.action in ("undo", "redo") and entry.of in by_id:
             gone = entry.action == "undo"
             (undone.add if gone else undone.discard)(entry.of)
@@ -149,7 +195,7 @@ def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
             chosen, out = out[rows], np.full(len(out), -1, np.int8)
             out[rows] = chosen
         else:
-            out[rows] = {"keep": 1, "drop": -1, "clear": 0}[review.action]
+            out[rows] = {"keep": 1, "drop": -1}.get(review.value or "" if review.action == "settle" else review.action, 0)
     return out
 
 
@@ -164,7 +210,29 @@ def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:
 
 def labels(marked: Sequence[Review]) -> Mapping[str, str]:
     """The right label by row id, as people last said; the given one may be among them."""
-    return {row: review.value or "" for review in marked if review.action == "label" for row in review.rows}
+    found: dict[str, str] = {}
+    for review in marked:
+        if review.action in ("label", "settle"):
+            word, _, value = ("label", "", review.value or "") if review.action == "label" else (review.value or "").partition(": ")
+            for row in review.rows:
+                found.pop(row, None)
+                if word == "label":
+                    found[row] = value
+    return found
+
+
+def edits(marked: Sequence[Review]) -> Mapping[str, Mapping[str, str]]:
+    """By row id, the text that people last put into a column, by column."""
+    found: dict[str, dict[str, str]] = {}
+    for review in marked:
+        if review.action in ("edit", "settle"):
+            word, _, value = ("edit", "", review.value or "") if review.action == "edit" else (review.value or "").partition(": ")
+            for row in review.rows:
+                if review.action == "settle":
+                    found.pop(row, None)
+                if word == "edit" and review.column:
+                    found.setdefault(row, {})[review.column] = value
+    return found
 
 
 def spared(marked: Sequence[Review]) -> Mapping[str, frozenset[str] | None]:

@@ -49,6 +49,7 @@ PAGES = {
     "weights": "Weights",
     "conflicts": "Conflicts",
     "compare": "Compare recipes",
+    "review": "Review",
     "export": "Export",
 }
 
@@ -76,25 +77,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def started(workspace: Path, file: Path | None, port: int) -> subprocess.Popen[bytes]:
+    """`curate app` on a port, once it answers."""
+    command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
+    with (workspace.parent / f"server-{port}.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
+    deadline = time.time() + 120
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).read()
+            return process
+        except OSError:
+            assert process.poll() is None, "the server ended"
+            if time.time() > deadline:
+                process.kill()
+                raise AssertionError("the server did not answer within two minutes") from None
+            time.sleep(0.1)
+
+
 @contextmanager
 def server(workspace: Path, file: Path | None = None, port: int | None = None) -> Iterator[str]:
     """`curate app` on a port, a free one unless given; gives its address."""
     port = port or free_port()
-    command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
-    with (workspace.parent / f"server-{port}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
-    address = f"http://127.0.0.1:{port}"
+    process = started(workspace, file, port)
     try:
-        deadline = time.time() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
-                break
-            except OSError:
-                assert process.poll() is None, "the server ended"
-                assert time.time() < deadline, "the server did not answer within two minutes"
-                time.sleep(0.1)
-        yield address
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(60)

@@ -15,6 +15,7 @@ import streamlit as st
 
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.journal import Known
 from curate.load import list_datasets, open_dataset
 from curate.noise import Noise, noise
 from curate.part import DatasetPart, ReviewLog, Threshold
@@ -26,6 +27,7 @@ from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
 from ui.annotated import annotated
+from ui.followed import followed
 from ui.run import anew, once
 
 __all__ = [
@@ -33,10 +35,12 @@ __all__ = [
     "change",
     "dataset",
     "decided",
+    "log",
     "mark",
     "noise_kept",
     "open_key",
     "recipe",
+    "record",
     "redo",
     "reset",
     "scores",
@@ -122,18 +126,16 @@ def dataset() -> Dataset | None:
     return annotated(_open(str(workspace().root), key, repr(roles), roles), recipe().annotations, workspace())[0]
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _fold(path: str, size: int) -> Decided:
-    del size  # the log only grows: its size names its content
-    return fold(read_log(Path(path)))
-
-
 @once
+def log() -> Known:
+    """The log of decisions."""
+    data = _loaded()
+    return followed(workspace().reviews(data.fingerprint if data else "none"))
+
+
 def decided() -> Decided:
     """Where the log of decisions leads."""
-    data = _loaded()
-    path = workspace().reviews(data.fingerprint if data else "none")
-    return _fold(str(path), path.stat().st_size if path.exists() else 0)
+    return log().decided
 
 
 EVERYTHING: Mapping[str, Any] = {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}
@@ -159,7 +161,8 @@ def recipe() -> Recipe:
     return found
 
 
-def _log(action: Action, **given: Any) -> None:
+def record(action: Action, **given: Any) -> None:
+    """Add a decision to the log, with these fields (`curate.reviews.Review`); on disk when this returns."""
     data = _loaded()
     if data is not None:
         append(workspace().reviews(data.fingerprint), Review(action, _session(), **given))
@@ -169,7 +172,7 @@ def _log(action: Action, **given: Any) -> None:
 def change(new: Recipe) -> None:
     """Let a recipe hold from now on; kept before this returns, and undone by `undo`."""
     if new != recipe():
-        _log("recipe", recipe=new.model_dump(mode="json", exclude_none=True))
+        record("recipe", recipe=new.model_dump(mode="json", exclude_none=True))
 
 
 def set_threshold(name: str, threshold: Threshold | None) -> None:
@@ -179,21 +182,21 @@ def set_threshold(name: str, threshold: Threshold | None) -> None:
 
 def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: str = "") -> None:
     """Say something of rows (`curate.reviews.Review`). by: who says it."""
-    _log(action, rows=tuple(row_ids), value=value, by=by)
+    record(action, rows=tuple(row_ids), value=value, by=by)
 
 
 def undo() -> None:
     """Take back the last decision."""
     last = decided().undo
     if last is not None:
-        _log("undo", of=last.id)
+        record("undo", of=last.id)
 
 
 def redo() -> None:
     """Do again what was last taken back."""
     last = decided().redo
     if last is not None:
-        _log("redo", of=last.id)
+        record("redo", of=last.id)
 
 
 def reset() -> None:
@@ -201,7 +204,7 @@ def reset() -> None:
     none = dict.fromkeys(("licenses", "rank", "budget", "curriculum", "weights"))
     plain = recipe().export.model_copy(update={"order": "file", "weight": "none"})
     bare = recipe().model_copy(update={"thresholds": {}, **none, "export": plain})
-    _log("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
+    record("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
 
 
 @once
@@ -289,8 +292,7 @@ def full_recipe() -> Recipe:
     now = now.model_copy(update={"signals": {name: given for name, given in now.signals.items() if name not in left}})
     if data is None or not decided().marked:
         return now
-    path = workspace().reviews(data.fingerprint)
-    return now.model_copy(update={"reviews": ReviewLog(path=str(path), lines=path.read_bytes().count(b"\n"))})
+    return now.model_copy(update={"reviews": ReviewLog(path=str(workspace().reviews(data.fingerprint)), lines=log().lines)})
 
 
 def set_roles(roles: Mapping[str, Any]) -> None:

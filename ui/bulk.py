@@ -1,0 +1,70 @@
+"""One decision on all rows in view: what it changes is shown before, and one undo takes it back."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from curate.reviews import Action, Review, labels, tags
+from curate.roles import Role
+from curate.selection import select
+from curate.view import as_text
+from ui import pills, state
+from ui.rows import row_list
+from ui.widgets import count, empty
+
+__all__ = ["bulk"]
+
+WAYS: dict[Action, str] = {
+    "drop": "Drop them",
+    "keep": "Keep them, whatever a threshold says",
+    "clear": "Take marks off",
+    "tag": "Tag them",
+    "label": "Give them a label",
+}
+
+
+def _value(action: Action) -> str | None:
+    """The tag or the label; None where the decision has none."""
+    if action == "tag":
+        known = [*tags(state.decided().marked)]
+        return str(st.text_input("Tag", key="bulk-tag", placeholder=known[0] if known else "a word") or "").strip()
+    if action == "label":
+        every = as_text(state.scores().dataset.views([Role.LABEL]).collect().to_series()).drop_nulls().unique().sort().to_list()
+        chosen = st.selectbox("Label", every, index=None, key="bulk-label", placeholder="choose")
+        return None if chosen is None else str(chosen)
+    return None
+
+
+def _apply(action: Action, ids: tuple[str, ...], value: str | None, who: str) -> None:
+    state.record(action, rows=ids, value=value, by=who, why="bulk")
+
+
+def bulk(who: str) -> None:
+    """Choose a decision on the rows in view, see what it changes, and take it. who: by whom."""
+    viewed, measured = pills.in_view(), state.scores()
+    if viewed is None or not viewed.any():
+        empty("No rows are in view by a filter", "Draw on the map, search the rows or filter by a score first: what is in view travels here as a pill.")
+        return
+    ways = [w for w in WAYS if w != "label" or len(measured.dataset.roles.get(Role.LABEL, ())) == 1]
+    action = st.selectbox("What", ways, key="bulk-what", format_func=WAYS.__getitem__)
+    value = _value(action)
+    at = np.flatnonzero(viewed).astype(np.int32)
+    ids = tuple(measured.frame["row_id"].gather(at).to_list())
+    marked = state.decided().marked
+    if action in ("tag", "label"):
+        if not value:
+            st.caption("Give the word first.")
+            return
+        held = {row for row, name in labels(marked).items() if name == value} if action == "label" else {*tags(marked).get(value, ())}
+        changes = np.array([i for i, row in zip(at.tolist(), ids, strict=True) if row not in held], np.int32)
+        told = f"{count(len(at), 'rows')} in view, {count(len(changes))} of them change. Rows kept stay {count(state.selection().kept)}."
+    else:
+        now = state.selection()
+        then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids)))
+        changes = np.flatnonzero(now.keep != then.keep).astype(np.int32)
+        told = f"{count(len(at), 'rows')} in view; {count(len(changes))} rows change. Rows kept: {count(now.kept)} before, {count(then.kept)} after."
+    st.text(told)
+    verb = WAYS[action].split(",")[0].replace("them", count(len(at), "rows"))
+    st.button(f"{verb}", key="bulk-apply", type="primary", on_click=_apply, args=(action, ids, value, who), help="One undo takes it back")
+    row_list(changes if len(changes) else at, "bulk", page=5, height=340)

@@ -1,0 +1,232 @@
+// The row in hand, and the next ones behind it. A key shows the next row at once; the decision is on its way until the server says that it is on disk, and is
+// listed as such. All that is on its way is told again with each decision and after a while, by an id that the server takes once.
+export default ({ parentElement, data, setStateValue }) => {
+  const root = parentElement.querySelector("section");
+  const anew = !root.held || root.held.key !== data.key;
+  if (anew) root.held = { key: data.key, moves: 0, pending: recall(data.key), past: [], back: [], panel: "", shown: null };
+  const held = root.held;
+  held.data = data;
+  held.tell = () => {
+    sessionStorage.setItem(`curate-queue-${held.key}`, JSON.stringify(held.pending));
+    setStateValue("said", { key: held.key, pending: held.pending.map(({ at, failed, ...rest }) => rest), moves: `${held.key}-${Date.now()}-${++held.moves}` });
+  };
+  if (anew) build(root);
+  const gone = new Set(data.taken);
+  held.pending = held.pending.filter((one) => !gone.has(one.id));
+  held.pending.forEach((one) => (one.failed = data.failed[one.id] ?? ""));
+  sessionStorage.setItem(`curate-queue-${held.key}`, JSON.stringify(held.pending));
+  draw(root);
+  listen(root);
+  return () => root.leave?.();
+};
+
+const LATE = 4000; // ms after which a decision is told again
+const ENDS = new Set(["keep", "drop", "label", "edit", "skip"]);
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const seen = (text) => text.replace(UNSEEN, (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+const make = (parent, name, attributes = {}) => parent.appendChild(Object.assign(document.createElement(name), attributes));
+const id = () => [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function recall(key) {
+  const text = sessionStorage.getItem(`curate-queue-${key}`);
+  return text ? JSON.parse(text).map((one) => ({ ...one, at: 0 })) : [];
+}
+
+function build(root) {
+  root.replaceChildren();
+  for (const name of ["status", "lost", "row", "panel", "keys"]) root.held[name + "Box"] = make(root, "div", { className: name });
+  root.held.rowBox.setAttribute("aria-live", "polite");
+}
+
+// Rows not decided yet: those that an undo brought back first. One decision may wait to be kept, and one that takes it back behind it.
+function rows(held) {
+  const undone = new Set(held.pending.filter((one) => one.action === "undo").map((one) => one.of));
+  const hidden = new Set(held.pending.filter((one) => ENDS.has(one.action) && !undone.has(one.id)).map((one) => one.row));
+  const found = new Map();
+  for (const row of [...held.back, ...held.data.rows]) if (!hidden.has(row.id) && !found.has(row.id)) found.set(row.id, row);
+  return [...found.values()];
+}
+
+function say(root, said) {
+  const held = root.held, row = rows(held)[0];
+  if (!row) return;
+  for (const one of said) held.pending.push({ id: id(), row: row.id, why: row.kind, ...one, at: Date.now() });
+  if (ENDS.has(said.at(-1).action)) {
+    held.past.push({ row, ids: held.pending.slice(-said.length).map((one) => one.id) });
+    held.back = held.back.filter((other) => other.id !== row.id);
+  } else row.said = [...(row.said ?? []), ...said.map((one) => `${one.action} ${one.value}`)];
+  held.panel = "";
+  draw(root, true);
+  held.tell();
+}
+
+function undo(root) {
+  const held = root.held, last = held.past.pop();
+  const ids = last ? [...last.ids].reverse() : [null];
+  for (const of of ids) held.pending.push({ id: id(), action: "undo", of, row: last?.row.id ?? "", at: Date.now() });
+  if (last) held.back = [last.row, ...held.back];
+  held.panel = "";
+  draw(root, true);
+  held.tell();
+}
+
+function draw(root, force = false) {
+  const held = root.held, { data } = held, row = rows(held)[0];
+  status(root);
+  const now = `${row?.id} ${held.panel}`;
+  if (!force && held.shown === now && row) return;
+  held.shown = now;
+  show(root, row);
+  panel(root, row);
+  keys(root, row);
+  root.dataset.row = row ? row.id : "";
+}
+
+function status(root) {
+  const held = root.held, { data, statusBox, lostBox } = held;
+  const failed = held.pending.filter((one) => one.failed), waiting = held.pending.length - failed.length;
+  statusBox.textContent = [data.progress, waiting ? `${waiting} on the way, not kept yet` : "", failed.length ? `${failed.length} not kept` : ""].filter(Boolean).join(" · ");
+  statusBox.classList.toggle("late", held.pending.some((one) => Date.now() - one.at > LATE));
+  lostBox.replaceChildren();
+  for (const one of failed) make(lostBox, "div", { textContent: `Not kept: ${one.action} of row ${one.row}. ${seen(one.failed)}` });
+  if (!failed.length) return;
+  make(lostBox, "button", { textContent: "Try again", onclick: held.tell });
+  make(lostBox, "button", { textContent: "Leave it", onclick: () => {
+    held.pending = held.pending.filter((one) => !one.failed);
+    draw(root, true);
+    held.tell();
+  } });
+}
+
+function show(root, row) {
+  const box = root.held.rowBox;
+  box.replaceChildren();
+  if (!row) return void make(box, "div", { className: "none", textContent: root.held.pending.length ? "Fetching more rows" : root.held.data.none });
+  const head = make(box, "div", { className: "head" });
+  make(head, "strong", { textContent: `Row ${row.position.toLocaleString("en")}` });
+  make(head, "span", { className: "why", textContent: row.why });
+  if (row.label !== null) {
+    const line = make(box, "div", { className: "labels" });
+    make(line, "span", { className: "given", textContent: `Given: ${seen(row.label)}` });
+    row.options.forEach((name, i) => {
+      const way = make(line, "button", { onclick: () => say(root, [{ action: "label", value: name, given: row.label }]) });
+      make(way, "kbd", { textContent: i + 1 });
+      way.append(seen(name));
+    });
+  }
+  for (const part of row.texts) {
+    make(box, "div", { className: "name", textContent: part.name });
+    make(box, "div", { className: "text", textContent: seen(part.text) || "(empty)", dir: "auto" });
+  }
+  if (row.said) make(box, "div", { className: "why", textContent: `Said of this row: ${row.said.map(seen).join(", ")}` });
+}
+
+const ACTIONS = [
+  ["k", "Keep", (root) => say(root, [{ action: "keep" }])],
+  ["d", "Drop", (root) => say(root, [{ action: "drop" }])],
+  ["l", "Label", (root) => open(root, "label"), (row) => row.label !== null],
+  ["e", "Edit", (root) => open(root, "edit"), (row) => row.texts.some((part) => part.column)],
+  ["r", "Rate", (root) => open(root, "rate")],
+  ["t", "Tag", (root) => open(root, "tag")],
+  ["s", "Skip", (root) => say(root, [{ action: "skip" }])],
+  ["u", "Undo", undo],
+];
+
+function keys(root, row) {
+  const box = root.held.keysBox;
+  box.replaceChildren();
+  for (const [key, name, act, can] of ACTIONS) {
+    const off = name !== "Undo" && (!row || (can && !can(row)));
+    const button = make(box, "button", { onclick: () => act(root), disabled: off });
+    make(button, "kbd", { textContent: key.toUpperCase() });
+    button.append(name);
+  }
+}
+
+function open(root, name) {
+  root.held.panel = name;
+  draw(root, true);
+}
+
+function panel(root, row) {
+  const box = root.held.panelBox, { panel: name, data } = root.held;
+  box.replaceChildren();
+  if (!row || !name) return;
+  const close = () => open(root, "");
+  box.onkeydown = (event) => event.key === "Escape" && close();
+  if (name === "label") choose(box, "Type a part of the label, Enter takes the first", data.labels, (value) => say(root, [{ action: "label", value, given: row.label }]));
+  if (name === "tag") choose(box, "Tag, Enter adds it", data.tags, (value) => say(root, [{ action: "tag", value }]), true);
+  if (name === "rate") {
+    make(box, "span", { className: "why", textContent: "How good is it, 1 to 5" });
+    for (const n of [1, 2, 3, 4, 5]) make(box, "button", { textContent: n, onclick: () => say(root, [{ action: "rate", value: `rating: ${n}` }]) });
+  }
+  if (name === "edit") edit(root, box, row);
+}
+
+// A text to type, and the names that hold it; a new one only where `free`.
+function choose(box, label, names, take, free = false) {
+  const typed = make(box, "input", { type: "text", ariaLabel: label, placeholder: label });
+  const list = make(box, "div", { className: "found" });
+  const matching = () => {
+    const part = typed.value.trim().toLowerCase();
+    return names.filter((name) => name.toLowerCase().includes(part)).sort((a, b) => a.toLowerCase().indexOf(part) - b.toLowerCase().indexOf(part)).slice(0, 12);
+  };
+  const refresh = () => list.replaceChildren(...matching().map((name) => Object.assign(document.createElement("button"), { textContent: seen(name), onclick: () => take(name) })));
+  typed.oninput = refresh;
+  typed.onkeydown = (event) => {
+    const value = free ? typed.value.trim() : matching()[0];
+    if (event.key === "Enter" && value) take(value);
+  };
+  refresh();
+  typed.focus();
+}
+
+function edit(root, box, row) {
+  const fields = row.texts.filter((part) => part.column).map((part) => {
+    make(box, "div", { className: "name", textContent: part.name });
+    return [part, make(box, "textarea", { value: part.text, ariaLabel: `Edit ${part.name}`, rows: Math.min(14, 2 + part.text.length / 90) })];
+  });
+  const keep = () => {
+    const changed = fields.filter(([part, field]) => field.value !== part.text.replaceAll("\r\n", "\n").replaceAll("\r", "\n"));
+    if (changed.length) say(root, changed.map(([part, field]) => ({ action: "edit", column: part.column, value: field.value, given: part.text })));
+    else open(root, "");
+  };
+  for (const [, field] of fields) field.onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && keep();
+  make(box, "button", { textContent: "Keep the edit (Ctrl+Enter)", onclick: keep });
+  make(box, "button", { textContent: "Leave it (Esc)", onclick: () => open(root, "") });
+  fields[0]?.[1].focus();
+}
+
+function listen(root) {
+  if (root.leave) return;
+  const key = (event) => {
+    const at = event.composedPath()[0];
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || /^(INPUT|TEXTAREA|SELECT)$/.test(at?.tagName) || at?.isContentEditable) return;
+    const row = rows(root.held)[0], digit = Number(event.key);
+    const way = ACTIONS.find(([letter]) => letter === event.key.toLowerCase());
+    if (root.held.panel && event.key === "Escape") open(root, "");
+    else if (root.held.panel === "rate" && digit >= 1 && digit <= 5) say(root, [{ action: "rate", value: `rating: ${digit}` }]);
+    else if (row && row.label !== null && digit >= 1 && row.options[digit - 1] !== undefined) say(root, [{ action: "label", value: row.options[digit - 1], given: row.label }]);
+    else if (way && (way[1] === "Undo" || (row && (!way[3] || way[3](row))))) way[2](root);
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  const again = () => {
+    status(root);
+    if (root.held.pending.some((one) => !one.failed && Date.now() - one.at > LATE)) {
+      root.held.pending.forEach((one) => (one.at = Date.now() - LATE / 2));
+      root.held.tell();
+    }
+  };
+  const stay = (event) => root.held.pending.length && event.preventDefault();
+  const timer = setInterval(again, 1000);
+  window.addEventListener("keydown", key, true);
+  window.addEventListener("beforeunload", stay);
+  root.leave = () => {
+    clearInterval(timer);
+    window.removeEventListener("keydown", key, true);
+    window.removeEventListener("beforeunload", stay);
+    root.leave = null;
+  };
+}

@@ -1,0 +1,150 @@
+"""The review page: rows read one after another by key, how they are chosen, what several readers said, and what more answers would buy."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from curate.agreement import agreement
+from curate.queue import BATCH, KINDS, Asked, available, judged
+from curate.rate import wilson
+from curate.reading import Conflict, conflicts, corrected, ratings, readers
+from curate.reviews import edits
+from curate.signal import column_of, discover
+from ui import pills, state
+from ui.bulk import bulk
+from ui.queue import queue
+from ui.rows import read, row_link, row_text, text_diff
+from ui.widgets import count, empty
+
+__all__ = ["controls", "more", "read_rows", "reader"]
+
+SHARES = {"self_confidence": 30, "margin": 30, "disagreement": 20, "random": 20}
+LATEST = 100
+"""Answers at most that the forecast rests on: the queue gives the worst rows first, so old ones promise too much."""
+
+
+def reader() -> str:
+    """Who reads; "" while nobody gave a name."""
+    return str(st.session_state.get("reviewer") or "").strip()
+
+
+def _good_scores() -> list[str]:
+    """Score columns that say what a good row is: those with a direction, and how likely the given label is."""
+    frame = state.scores().frame
+    given = "label_issue_self_confidence"  # the margin ranks rows as it does
+    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith("label_issue"))]
+    return [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
+
+
+def controls() -> tuple[Asked, str]:
+    """Who reads, shares of the ways to choose rows, and the share that a second person reads. Returns what is asked, and its name."""
+    st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Decisions are kept under it; second readings need one")
+    kinds, good = available(state.scores()), _good_scores()
+    kinds = [k for k in kinds if k != "disagreement" or len(good) > 1]
+    shares = {}
+    for kind in kinds:
+        start, label = SHARES.get(kind, 0) if len(kinds) > 1 else 100, kind.replace("_", " ").capitalize()
+        shares[kind] = st.slider(label, 0, 100, start, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session")
+    pair = None
+    if shares.get("disagreement"):
+        one = str(st.selectbox("Good by", good, key="queue-one", format_func=_called, persist_state="session"))
+        others = [n for n in good if n != one]
+        pair = one, str(st.selectbox("and bad by, or the other way round", others, key="queue-other", format_func=_called, persist_state="session"))
+    told = "This share of the rows that one person read is given to the next, who does not see the first word"
+    again = st.slider("Read twice, %", 0, 100, 10, 5, key="queue-again", help=told, persist_state="session") / 100
+    viewed = pills.in_view()
+    st.caption(f"Shares count against each other. Ranked again after {BATCH} answers, in the background.")
+    name = f"{shares} {pair} {again} {None if viewed is None else hash(viewed.tobytes())}"
+    return Asked(shares, pair, again, 0, viewed), name
+
+
+def _called(name: str) -> str:
+    column = column_of(name)
+    return f"{name.replace('_', ' ')}{', low is good' if column is not None and column.keep == 'below' else ''}"
+
+
+def forecast() -> str:
+    """What another 100 answers would buy: corrections to be expected, with the 95 % interval of their rate, from the latest answers of this queue."""
+    latest = corrected(state.decided().marked)[-LATEST:]
+    if len(latest) < 5:
+        return "after 5 answers: what another 100 would buy"
+    rate = wilson(sum(latest), len(latest))
+    return f"another 100 answers would correct about {100 * (rate.value or 0):.0f} ({100 * rate.low:.0f}–{100 * rate.high:.0f}) rows"
+
+
+def _progress(total: int) -> str:
+    marked, who = state.decided().marked, reader()
+    mine, every = readers(marked, who)
+    left = total - len(judged(marked, who))
+    return f"{count(len(mine), 'rows')} read by {who or 'you'}, {count(len(every))} by all · {count(max(0, left))} left · {forecast()}"
+
+
+def read_rows(asked: Asked, name: str) -> None:
+    """The row in hand."""
+    if not any(asked.shares.values()):
+        empty("No way to choose rows is on", "Give at least one of them a share.")
+        return
+    total = state.scores().dataset.rows if asked.viewed is None else int(asked.viewed.sum())
+    queue(asked, reader(), name, partial(_progress, total))
+
+
+def more() -> None:
+    """What stands beside the row in hand: second readings, edits, and many rows at once."""
+    marked = state.decided().marked
+    open_ones, edited = conflicts(marked), edits(marked)
+    names = {"second": f"Second readings ({count(len(open_ones), 'conflicts')})", "edits": f"Edits ({count(len(edited))})", "bulk": "Many rows at once"}
+    chosen = st.segmented_control("More", list(names), format_func=names.__getitem__, key="review-more", label_visibility="collapsed")
+    if chosen == "second":
+        _second(open_ones)
+    elif chosen == "edits":
+        _edits()
+    elif chosen == "bulk":
+        bulk(reader())
+
+
+def _second(found: list[Conflict]) -> None:
+    given = ratings(state.decided().marked)
+    if not len(given.code):
+        empty("No row was read twice yet", "A second person opens this page, gives another name, and gets a share of the rows without the first word.")
+        return
+    told = {a.measure: a for a in agreement(given)}
+    for name, label in (("percent", "agreed"), ("alpha_nominal", "Krippendorff's α")):
+        one = told[name]
+        span = "" if one.low is None or one.high is None else f" ({one.low:.2f}–{one.high:.2f})"
+        st.text(f"{label}: {'not defined' if one.value is None else format(one.value, '.2f')}{span}, {count(len(given.code), 'rows')} read twice")
+    if not found:
+        st.caption("No conflict is open.")
+        return
+    st.caption("Until a conflict is settled the first word holds.")
+    at = state.scores().frame["row_id"].index_of(found[0].row)
+    if at is None:
+        st.text(f"Row {found[0].row} is not in the dataset.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Row {count(at)}")
+        row_link(at, "All about this row")
+    for by, word in found[0].said.items():
+        st.text(f"{by or 'no name'}: {word[:300]}")
+    with st.container(horizontal=True, gap="small"):
+        for i, (by, word) in enumerate(found[0].said.items()):
+            st.button(f"Word {i + 1} holds", key=f"settle-{i}", on_click=_settle, args=(found[0], by, word))
+    row_text(at, 240)
+
+
+def _settle(conflict: Conflict, by: str, word: str) -> None:
+    state.record("settle", rows=(conflict.row,), value=word, column=conflict.column.get(by), by=reader(), why="settled")
+
+
+def _edits() -> None:
+    found = edits(state.decided().marked)
+    ids = state.scores().frame["row_id"]
+    there = {i: texts for row, texts in found.items() if (i := ids.index_of(row)) is not None}
+    if not there:
+        empty("No text was edited", "Press E on the row in hand. The given text stays beside the new one in the export.")
+        return
+    st.caption("Exports hold the edited text, and the given one in a column beside it. Scores are of the given text.")
+    at = int(st.selectbox("Row", [*there][::-1], key="edit-row", format_func=lambda i: f"Row {count(i)}") or 0)
+    given = read([at])
+    text_diff(["given", "edited"], {column: (given[column][0], text) for column, text in there.get(at, {}).items()})
