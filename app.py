@@ -34,7 +34,10 @@ page = st.navigation(
             st.Page("pages/audit/contamination.py", title="Contamination", icon=":material/science:", url_path="contamination"),
             st.Page("pages/audit/personal.py", title="Personal data", icon=":material/fingerprint:", url_path="personal"),
         ],
-        "Decide": [st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds")],
+        "Decide": [
+            st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
+            st.Page("pages/decide/budget.py", title="Budget", icon=":material/data_usage:", url_path="budget"),
+        ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }
 )

@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    decide = add("decide", "choose the rows of a recipe from what is measured, and keep what takes long")
+    decide.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    decide.add_argument("--key", help=argparse.SUPPRESS)
     audit = add("audit", "measure what a recipe says, and tell how noisy the data is and where")
     audit.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     audit.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
@@ -124,6 +127,16 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
                 continue
         print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured' if task.done(workspace) else 'not measured'}")
     return 2 if failed else 0
+
+
+def _decide(args: argparse.Namespace, tell: Any) -> int:
+    from curate.export import decide
+    from curate.recipe import load_recipe
+    from curate.workspace import Workspace
+
+    found = decide(load_recipe(args.recipe), Workspace.at(args.workspace), args.key, tell)
+    print(f"{found.kept:,} kept of {found.rows:,} rows")
+    return 0
 
 
 def _audit(args: argparse.Namespace, tell: Any) -> int:
@@ -232,7 +245,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
     return serve(Workspace.at(args.workspace), file, args.port)
 
 
-_COMMANDS = {"audit": _audit, "run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+_COMMANDS = {"audit": _audit, "run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

@@ -17,6 +17,7 @@ from curate.part import (
     Annotations,
     Budget,
     DatasetPart,
+    Diversity,
     Export,
     LicensePolicy,
     LinkThreshold,
@@ -76,7 +77,9 @@ class Recipe(Part):
         if self.budget is not None:
             group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
             per = [group] if group and group not in [*Role] else []
-            found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []))
+            near = self.budget.diversity
+            told = [] if near is None or not near.share else ["neighbour_rows" if near.by == "facility" else "embedding_vector"]
+            found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []), *told)
         if self.personal is not None:
             found["personal"] = ("pii_count", "pii_spans")
         return found
@@ -163,6 +166,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "rank": Rank,
         "uncertain": Uncertain,
         "budget": Budget,
+        "diversity": Diversity,
         "personal": Personal,
         "export": Export,
     }

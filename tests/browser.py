@@ -43,6 +43,7 @@ PAGES = {
     "contamination": "Contamination",
     "personal": "Personal data",
     "thresholds": "Thresholds",
+    "budget": "Budget",
     "export": "Export",
 }
 

@@ -21,7 +21,7 @@ from curate.part import DatasetPart, ReviewLog, Threshold
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import BROUGHT, Action, Decided, Review, append, fold, read_log
 from curate.scores import Scores
-from curate.selection import Selection, select, unmeasured
+from curate.selection import Selection, applicable, seconds_to_choose, select, unmeasured
 from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
@@ -31,6 +31,7 @@ from ui.run import anew, once
 __all__ = [
     "applied",
     "change",
+    "choosing",
     "dataset",
     "decided",
     "mark",
@@ -229,20 +230,20 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 @once
 def waiting() -> dict[str, str]:
     """Thresholds of the recipe, rank, budget and personal, that rest on what is not measured yet, with the reason; they drop no row so far."""
-    return unmeasured(scores(), recipe())
+    found = unmeasured(scores(), recipe())
+    return found if "budget" in found or not choosing() else {**found, "budget": "its rows are being chosen in the background"}
 
 
-UNDER = {"license": "licenses", "personal": "personal", "rank": "rank", "budget": "budget"}
-"""Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
+@once
+def choosing() -> float:
+    """Rough seconds until the rows of a diverse budget are chosen, which is done in the background; 0 where they are, or where it is quick."""
+    return seconds_to_choose(scores(), recipe(), decided().marked)
 
 
 @once
 def applied() -> Recipe:
     """The recipe in force without what waits for a measurement."""
-    now = recipe()
-    pending = unmeasured(scores(), now)
-    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in pending}
-    return now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
+    return applicable(recipe(), waiting())
 
 
 @once
