@@ -122,53 +122,75 @@ def _approach(vectors: Singles, rows: Ints, new: Ints, far: Singles) -> None:
         pass
 
 
+class _Centres:
+    """Centres as they are taken, and how far each row lies from them.
+
+    places: of the rows that have a vector, int32; unit: the vectors, float32 [m, d]; value: float64 [n]. order, apart: the centres and their distances, [n].
+    """
+
+    def __init__(self, vectors: tuple[Ints, Singles], value: Floats, share: float) -> None:
+        n = len(value)
+        self.places, self.unit = vectors
+        self.value, self.share, self.count = value, float(share), 0
+        self.far, self.index, self.free = np.zeros(n, np.float32), np.full(n, -1, np.int32), np.ones(n, np.bool_)
+        self.far[self.places], self.index[self.places] = 1, np.arange(len(self.places), dtype=np.int32)
+        self.order, self.apart = np.empty(n, np.int32), np.zeros(n, np.float32)
+
+    def worth(self, rows: Ints) -> Floats:
+        """What rows would be worth next. float64."""
+        return np.asarray((1 - self.share) * self.value[rows] + self.share * self.far[rows].astype(np.float64), np.float64)
+
+    def put(self, new: Ints, distance: Singles) -> None:
+        """Take rows, at these distances from those before them."""
+        here = slice(self.count, self.count + len(new))
+        self.order[here], self.apart[here], self.free[new] = new, distance, False
+        self.count += len(new)
+
+    def take(self, new: Ints, distance: Singles) -> None:
+        """Take rows, and let every row know how far it lies from them."""
+        self.put(new, distance)
+        known = self.index[new][self.index[new] >= 0]
+        if len(known):
+            _approach(self.unit, self.places, known, self.far)
+
+    def step(self, most: int) -> None:
+        """Take the next centres, up to `most`: among those worth most, as long as none of the others can be worth more."""
+        from curate.kernels.budget import pick_far
+
+        some = np.flatnonzero(self.free).astype(np.int32)
+        worth = self.worth(some)
+        whole = len(some) <= AHEAD + 1
+        top = np.arange(len(some)) if whole else np.argpartition(-worth, AHEAD)[: AHEAD + 1]
+        ahead = np.sort(some[top])
+        known = self.index[ahead] >= 0
+        held, gram = self.unit[self.index[ahead][known]], np.eye(len(ahead), dtype=np.float32)
+        gram[np.ix_(known, known)] = held @ held.T
+        found, distance = pick_far(self.far[ahead], self.value[ahead], self.share, -1.0 if whole else float(worth[top].min()), _distance(gram), most)
+        one = some[[int(np.argmax(worth))]]
+        self.take(*((ahead[found], distance) if len(found) else (one, self.far[one])))
+
+
 def kcentre_order(vectors: tuple[Ints, Singles], value: Floats, diversity: Diversity, pinned: Ints, reach: int) -> tuple[Ints, Singles]:
     """All rows: the first `reach` by greedy k-centre, then the others by what they would be worth next; and each one's distance to those before it.
 
     vectors: places of the rows that have one, int32, and the unit vectors, float32 [m, d]. value: float64 [n]. Many centres are chosen between two looks at all
     rows, as long as none of the others can lie farther: the same centres as one by one. Returns int32, float32 [n].
     """
-    from curate.kernels.budget import pick_far
-
-    places, unit = vectors
-    share, n = diversity.share, len(value)
-    far, index, free = np.zeros(n, np.float32), np.full(n, -1, np.int32), np.ones(n, np.bool_)
-    far[places], index[places] = 1, np.arange(len(places), dtype=np.int32)
-    order, apart = np.empty(n, np.int32), np.zeros(n, np.float32)
-    at = 0
-
-    def take(new: Ints, distance: Singles) -> None:
-        nonlocal at
-        order[at : at + len(new)], apart[at : at + len(new)], free[new] = new, distance, False
-        at += len(new)
-        known = index[new][index[new] >= 0]
-        if len(known):
-            _approach(unit, places, known, far)
-
+    found, n = _Centres(vectors, value, diversity.share), len(value)
+    every = np.arange(n, dtype=np.int32)
     if len(pinned):
-        take(pinned, far[pinned])
+        found.take(pinned, found.far[pinned])
     elif n:
-        worth = (1 - share) * value + share * far.astype(np.float64)
-        one = np.random.default_rng(diversity.seed).permutation(np.flatnonzero(worth == worth.max()).astype(np.int32))[:1]
-        take(one, far[one])
-    while at < min(reach, n) and far[free].any():
-        some = np.flatnonzero(free).astype(np.int32)
-        worth = (1 - share) * value[some] + share * far[some].astype(np.float64)
-        top = np.argpartition(-worth, AHEAD)[: AHEAD + 1] if len(some) > AHEAD + 1 else np.arange(len(some))
-        bound = float(worth[top].min()) if len(some) > AHEAD + 1 else -1.0
-        ahead = np.sort(some[top])
-        gram = np.eye(len(ahead), dtype=np.float32)
-        known = index[ahead] >= 0
-        held = unit[index[ahead][known]]
-        gram[np.ix_(known, known)] = held @ held.T
-        found, distance = pick_far(far[ahead], value[ahead], float(share), bound, _distance(gram), min(reach, n) - at)
-        one = some[[int(np.argmax(worth))]]
-        take(*((ahead[found], distance) if len(found) else (one, far[one])))
-        report(at / min(reach, n))
-    some = np.flatnonzero(free).astype(np.int32)
-    rest = some[np.lexsort((some, -((1 - share) * value[some] + share * far[some].astype(np.float64))))]
-    order[at:], apart[at:] = rest, far[rest]
-    return order, apart
+        worth = found.worth(every)
+        one = np.random.default_rng(diversity.seed).permutation(every[worth == worth.max()])[:1]
+        found.take(one, found.far[one])
+    while found.count < min(reach, n) and found.far[found.free].any():
+        found.step(min(reach, n) - found.count)
+        report(found.count / min(reach, n))
+    some = every[found.free]
+    rest = some[np.lexsort((some, -found.worth(some)))]
+    found.put(rest, found.far[rest])
+    return found.order, found.apart
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,14 @@ class Curve:
     coverage: Floats
 
     @property
+    def _noise(self) -> Floats:
+        """The noise; 0 of no row where that of some rows is known."""
+        return np.where((self.rows == 0) & ~np.isnan(self.noise).all(), 0.0, self.noise)
+
+    @property
     def information(self) -> Floats:
         """Effective information. NaN where the noise is unknown."""
-        return self.signal * (1 - self.noise)
+        return self.signal * (1 - self._noise)
 
     @property
     def information_low(self) -> Floats:

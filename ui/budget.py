@@ -28,6 +28,7 @@ __all__ = ["candidates", "controls", "read_amount", "said_amount", "say_order", 
 KINDS = {"off": "Off", "rows": "Rows", "tokens": "Tokens", "share": "Share"}
 BY = {"off": "Off", "facility": "Facility location", "kcentre": "k-centre"}
 NEEDS = {"facility": "neighbour", "kcentre": "embedding"}
+WORDS = {"neighbour": "nearest neighbours are", "embedding": "embedding is"}
 ALL = "all rows together"
 VALUES = 200  # of a column, to be the groups of a budget
 FIRST = 0.2  # of the rows: a budget to begin with
@@ -81,7 +82,7 @@ def controls(found: Candidates) -> None:
     now, every = state.recipe().budget, int(found.left.sum())
     kind = "off" if now is None else next(k for k in ("rows", "tokens", "share") if getattr(now, k) is not None)
     key = key_of("budget-kind", kind)
-    st.segmented_control("Budget in", list(KINDS), default=kind, format_func=KINDS.__getitem__, required=True, key=key, on_change=_kind, args=(key, found))
+    st.selectbox("Budget in", list(KINDS), list(KINDS).index(kind), format_func=KINDS.__getitem__, key=key, on_change=_kind, args=(key, found))
     if found.tokens is None:
         st.caption("Tokens are not counted yet, so a budget in tokens cannot be applied.")
         _measure("tokens", "Count tokens")
@@ -162,7 +163,7 @@ def _per(now: Budget) -> None:
         options = {"each": "as much of each value", "parts": "quotas and floors"}
         how = "parts" if now.parted else "each"
         key = key_of("budget-how", how)
-        st.segmented_control("How", list(options), default=how, format_func=options.__getitem__, required=True, key=key, on_change=_how, args=(key,))
+        st.selectbox("How", list(options), list(options).index(how), format_func=options.__getitem__, key=key, on_change=_how, args=(key,))
         if now.parted:
             _parts(now)
 
@@ -233,7 +234,7 @@ def _diversity(now: Budget, found: Candidates) -> None:
     by = "off" if now.diversity is None else now.diversity.by
     key = key_of("budget-diversity", by)
     told = "Facility location: every row has a kept row close to it. k-centre: no row lies far from the kept ones; it seeks out odd rows."
-    st.segmented_control("Diversity", list(BY), default=by, format_func=BY.__getitem__, required=True, key=key, on_change=_by, args=(key,), help=told)
+    st.selectbox("Diversity", list(BY), list(BY).index(by), format_func=BY.__getitem__, key=key, on_change=_by, args=(key,), help=told)
     if now.diversity is None:
         return
     stops = Stops([i / 20 for i in range(21)], lambda v: f"{v:.0%}", least=0.0, most=1.0, step=0.05)
@@ -241,7 +242,7 @@ def _diversity(now: Budget, found: Candidates) -> None:
     st.caption("0: the order of the score alone. 1: diversity alone.")
     signal = NEEDS[now.diversity.by]
     if signal not in state.scores().measured:
-        st.caption(f"The rows' {'nearest neighbours' if signal == 'neighbour' else 'embedding'} are not measured yet; the budget waits for them.")
+        st.caption(f"The {WORDS[signal]} not measured yet; the budget waits for {'them' if signal == 'neighbour' else 'it'}.")
         _measure(signal, f"Measure {signal}")
     elif seconds := state.choosing():
         st.caption(f"Rows are being chosen in the background, about {measuring.duration(seconds)}; until then the budget drops none.")

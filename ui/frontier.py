@@ -153,8 +153,12 @@ def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], meas
         "clickmode": "event+select",
         "dragmode": False,
     }
+    axes["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"}
+    axes["margin"] = {"l": 0, "r": 8, "t": 74, "b": 0}
     title = _title(basis, name, values, middle, selection, measure)
-    figure = go.Figure({"data": [*lines, beneath, bars], "layout": style(title, 470, **axes)})
+    look = style(title, 500, **axes)
+    look["title"] |= {"y": 0.99, "yanchor": "top"}
+    figure = go.Figure({"data": [*lines, beneath, bars], "layout": look})
     show(figure, "frontier", on_select=partial(_clicked, basis, drawn[OWN]), selection_mode="points")
 
 
