@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import streamlit as st
 
 from curate.budget import Spent, values_of
@@ -32,15 +31,10 @@ def outcome(selection: Selection) -> None:
     if spent is None:
         return
     st.metric("Rows kept", count(selection.kept), f"{share(selection.kept, len(spent.order))} of {count(len(spent.order))}", "off", delta_arrow="off")
-    if spent.unit == "tokens" or spent.short:
+    if spent.unit == "tokens":
         st.caption(f"{count(spent.kept, spent.unit)} kept; the budget is {count(spent.total, spent.unit)}.")
     for told in spent.short:
         st.text(f"Not met: {told}")
-    if spent.groups:
-        table = pl.DataFrame([{"value": g.name, "there": g.there, "kept": g.kept, "at least": g.floor or None, "at most": g.quota} for g in spent.groups])
-        names = [n for n in table.columns if n != "value"]
-        config = {n: st.column_config.NumberColumn(format="localized", width="small") for n in names}
-        st.dataframe(table, hide_index=True, column_config=config, height=min(260, 38 + 35 * len(table)), key="budget-groups")
 
 
 def boundary(selection: Selection) -> None:
@@ -49,7 +43,7 @@ def boundary(selection: Selection) -> None:
     if spent is None:
         return
     st.subheader("The boundary")
-    order = _of_value(spent)
+    order = _of_value(selection, spent)
     kept = selection.keep[order]
     last, first = order[kept][::-1][:SHOWN], order[~kept][:SHOWN]
     if not len(last) or not len(first):
@@ -66,16 +60,17 @@ def boundary(selection: Selection) -> None:
         _side(first, "boundary-dropped", selection, place)
 
 
-def _of_value(spent: Spent) -> Ints:
-    """The order of all rows, or of those with one value of the column that the budget is parted by."""
+def _of_value(selection: Selection, spent: Spent) -> Ints:
+    """The order of all rows, or of those with one value of the column that the budget is parted by; values with a boundary come first."""
     budget = state.applied().budget
     if budget is None or budget.per is None:
         return spent.order
     names, code = values_of(state.scores(), budget.per)
-    there = np.unique(code[spent.order]).tolist()
-    options = ([-1] if budget.parted else []) + there
-    chosen = st.selectbox("Of the value", options, format_func=lambda i: "all" if i < 0 else names[i], key=f"boundary-of-{budget.per}-{budget.parted}")
-    return spent.order if chosen is None or chosen < 0 else spent.order[code[spent.order] == chosen]
+    kept = selection.keep[spent.order]
+    sizes = [np.bincount(code[spent.order[some]], minlength=len(names)) for some in (kept, ~kept)]
+    there = sorted(np.unique(code[spent.order]).tolist(), key=lambda i: -min(sizes[0][i], sizes[1][i]))
+    chosen = st.selectbox("Of the value", there, format_func=names.__getitem__, key=f"boundary-of-{budget.per}")
+    return spent.order if chosen is None else spent.order[code[spent.order] == chosen]
 
 
 def _beside(selection: Selection, positions: Ints, place: Ints) -> Mapping[str, Floats]:

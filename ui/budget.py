@@ -15,7 +15,7 @@ from curate.diversity import Candidates
 from curate.part import Budget, Diversity
 from curate.roles import Role
 from curate.scores import Scores
-from curate.selection import applicable, before_budget
+from curate.selection import Selection, applicable, before_budget
 from curate.view import as_text
 from ui import measuring, state
 from ui.browsing import version
@@ -23,7 +23,7 @@ from ui.escape import plain
 from ui.slide import Stops, slide
 from ui.widgets import count, key_of
 
-__all__ = ["candidates", "controls", "read_amount", "said_amount", "say_order", "set_amount"]
+__all__ = ["candidates", "controls", "parts", "read_amount", "said_amount", "say_order", "set_amount"]
 
 KINDS = {"off": "Off", "rows": "Rows", "tokens": "Tokens", "share": "Share"}
 BY = {"off": "Off", "facility": "Facility location", "kcentre": "k-centre"}
@@ -164,8 +164,6 @@ def _per(now: Budget) -> None:
         how = "parts" if now.parted else "each"
         key = key_of("budget-how", how)
         st.selectbox("How", list(options), list(options).index(how), format_func=options.__getitem__, key=key, on_change=_how, args=(key,))
-        if now.parted:
-            _parts(now)
 
 
 def _per_chosen(key: str) -> None:
@@ -191,24 +189,26 @@ def read_amount(text: str) -> int | float | None:
     return float(text.removesuffix("%")) / 100 if text.endswith("%") else int(text)
 
 
-def _parts(now: Budget) -> None:
-    """A table of the values, with what each may have at most and should have at least."""
-    measured, per = state.scores(), str(now.per)
-    sizes = _sizes(f"{version(measured)} {hash(candidates().left.tobytes())}", per, measured, candidates())
+def parts(selection: Selection) -> None:
+    """A table of the values that have quotas: what each may have at most and should have at least, to be typed, and what is kept."""
+    now, measured = state.recipe().budget, state.scores()
+    if now is None or not now.parted or now.per is None:
+        return
+    sizes = _sizes(f"{version(measured)} {hash(candidates().left.tobytes())}", now.per, measured, candidates())
     named = [n for n in dict.fromkeys([*(now.quota or {}), *(now.floor or {})]) if n != OTHERS]
     values = [OTHERS, *dict.fromkeys([*named, *sizes["value"].head(VALUES).to_list()])]
-    rows = dict(sizes.iter_rows())
-    table = pl.DataFrame(
-        {
-            "value": values,
-            "rows": [rows.get(v, 0) if v != OTHERS else None for v in values],
-            **{word: [said_amount((getattr(now, part) or {}).get(v)) for v in values] for part, word in PARTS.items()},
-        },
-        schema={"value": pl.String, "rows": pl.Int64, **dict.fromkeys(PARTS.values(), pl.String)},
-    )
-    key = f"budget-parts-{hash((per, str(now.quota), str(now.floor)))}"
-    config = {"value": st.column_config.TextColumn(disabled=True), "rows": st.column_config.NumberColumn(disabled=True, format="localized")}
-    st.data_editor(table, key=key, hide_index=True, column_config=config, on_change=_parts_typed, args=(key, values), height=260)
+    rows, kept = dict(sizes.iter_rows()), {} if selection.spent is None else {g.name: g.kept for g in selection.spent.groups}
+    columns: dict[str, list[Any]] = {"value": values, "rows": [rows.get(v) for v in values]}
+    columns |= {word: [said_amount((getattr(now, part) or {}).get(v)) for v in values] for part, word in PARTS.items()}
+    table = pl.DataFrame({**columns, f"{'tokens' if now.tokens is not None else 'rows'} kept": [kept.get(v) for v in values]}, infer_schema_length=None)
+    st.subheader("Quotas and floors")
+    key = f"budget-parts-{hash((now.per, str(now.quota), str(now.floor)))}"
+    config: dict[str, Any] = {
+        name: st.column_config.NumberColumn(disabled=True, format="localized") for name in table.columns if "rows" in name or "kept" in name
+    }
+    config["value"] = st.column_config.TextColumn(disabled=True)
+    look: dict[str, Any] = {"hide_index": True, "placeholder": "", "height": min(320, 38 + 35 * len(table))}
+    st.data_editor(table, key=key, column_config=config, on_change=_parts_typed, args=(key, values), **look)
     st.caption(f"A whole number of {'tokens' if now.tokens is not None else 'rows'}, or a percentage of the budget such as 40 %. The line * is for all others.")
 
 

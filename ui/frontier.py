@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,12 +24,12 @@ from ui import state
 from ui.browsing import version
 from ui.budget import candidates, set_amount
 from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, escape, show, style
-from ui.widgets import count, share
+from ui.widgets import count
 
 __all__ = ["frontier"]
 
 Floats = npt.NDArray[np.float64]
-OWN, RANDOM = "this score", "random"
+OWN, RANDOM = "order ", "random"
 COMPARED = 2  # signals that are drawn unasked
 MEASURES = {"information": "Effective information", "coverage": "Coverage", "noise": "Noise", "tokens": "Tokens"}
 UNITS = {"information": "rows' worth", "coverage": "share", "noise": "share", "tokens": "tokens"}
@@ -65,6 +66,14 @@ def _curve(key: str, name: str, _scores: Scores, _basis: Basis, _found: Candidat
     return trace(_basis, order_of(_scores, budget.diversity, _found, wanted(budget, _found)))
 
 
+@st.cache_resource(max_entries=60, show_spinner=False)
+def _in_fact(key: str, kept: bytes, _basis: Basis, _selection: Selection) -> Curve:
+    """What the budget in force keeps: with quotas these are not the first rows of the order."""
+    del key, kept
+    rows = np.flatnonzero(_selection.keep).astype(np.int32)
+    return trace(replace(_basis, grid=np.array([0, len(rows)], np.int64)), rows)
+
+
 def frontier(selection: Selection) -> None:
     """Draw it, with the marginal gain beneath; a click on it sets the budget."""
     measured, found = state.scores(), candidates()
@@ -77,8 +86,11 @@ def frontier(selection: Selection) -> None:
     budget = state.applied().budget or Budget(rows=len(basis.rows))
     own = OWN + budget.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
     curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
-    drawn = {OWN: curves[own], **{name: curves[name] for name in chosen}}
-    _picture(basis, drawn, [curves[f"{RANDOM} {i}"] for i in range(SEEDS)], measure, selection)
+    mine = "file order" if found.score is None else "this score"
+    mine += " with diversity" if budget.diversity and budget.diversity.share else ""
+    drawn = {mine: curves[own], **{name: curves[name] for name in chosen}}
+    fact = _in_fact(key, np.packbits(selection.keep).tobytes(), basis, selection) if selection.spent is not None and selection.kept else None
+    _picture(basis, drawn, [curves[f"{RANDOM} {i}"] for i in range(SEEDS)], measure, fact)
     _about(basis, measure)
 
 
@@ -111,7 +123,9 @@ def _about(basis: Basis, measure: str) -> None:
     cover = {"rows": "Covered: rows that are kept or have a kept row among their nearest.", "clusters": "Covered: clusters with a kept row.", "unknown": ""}
     signal = "Signal is the score." if basis.signal is not None else "Every row's signal is 1, as no score lies within 0 and 1."
     told = {"information": f"{signal} {noise}", "noise": noise, "coverage": cover[basis.coverage], "tokens": ""}[measure]
-    st.caption(f"{told} Random: mean of {SEEDS} seeds, the band from the lowest to the highest. With quotas the mark is what the budget keeps in fact.")
+    st.caption(
+        f"{told} Random: mean of {SEEDS} seeds, the band from the lowest to the highest. The diamond is what the budget keeps; quotas may move it off the line."
+    )
 
 
 def _clicked(basis: Basis, own: Curve) -> None:
@@ -121,8 +135,8 @@ def _clicked(basis: Basis, own: Curve) -> None:
         set_amount(int(basis.grid[at]), float(own.tokens[at]), len(basis.rows))
 
 
-def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], measure: str, selection: Selection) -> None:
-    known = basis.noise != "unknown"
+def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], measure: str, fact: Curve | None) -> None:
+    known, mine = basis.noise != "unknown", next(iter(drawn))
     values = {name: _values(curve, measure, known) for name, curve in drawn.items()}
     middle, low, high = band([_values(c, measure, known) for c in random])
     x = basis.grid.astype(np.float64)
@@ -132,13 +146,13 @@ def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], meas
         _line(x, middle, RANDOM, DROPPED, line={"color": DROPPED, "width": 2, "dash": "dot"}),
     ]
     colours = (c for c in CATEGORIES if c not in (KEPT, HAND))
-    lines += [_line(x, v, name.replace("_", " "), next(colours), line_width=1.5) for name, v in values.items() if name != OWN]
-    lines += [_line(x, values[OWN], OWN, KEPT, line_width=3)]
-    lines += _interval(x, drawn[OWN], measure)
+    lines += [_line(x, v, name.replace("_", " "), next(colours), line_width=1.5) for name, v in values.items() if name != mine]
+    lines += [_line(x, values[mine], mine, KEPT, line_width=3)]
+    lines += [*_interval(x, drawn[mine], measure), *_mark(fact, measure, known)]
     every = np.concatenate([*values.values(), high])
     top = float(np.nanmax(every)) if not np.isnan(every).all() else 1.0
-    bars = _bars(x, top * 1.06 or 1.0, [_said(basis, drawn[OWN], measure, values, middle, i) for i in range(len(x))])
-    at, gain = marginal(x, values[OWN])
+    bars = _bars(x, top * 1.06 or 1.0, [_said(basis, drawn[mine], measure, values, middle, i) for i in range(len(x))])
+    at, gain = marginal(x, values[mine])
     beneath = {"type": "bar", "x": at, "y": gain, "xaxis": "x", "yaxis": "y2", "marker": {"color": KEPT}, "opacity": 0.6, "showlegend": False}
     tick = {"tickformat": ".1%"} if measure in ("coverage", "noise") else {"tickformat": "~s"}
     name = MEASURES[measure] if measure != "information" or known else "Rows × mean signal, noise unknown"
@@ -147,7 +161,7 @@ def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], meas
         "xaxis": {"title": "rows kept", "tickformat": "~s", "range": [0, float(x[-1])], "anchor": "y2"},
         "yaxis": {"title": UNITS[measure], "domain": [0.36, 1], "range": [0, top * 1.06 or 1.0], **tick},
         "yaxis2": {"title": "per 1,000 more", "domain": [0, 0.24], **tick},
-        "shapes": _marks(selection),
+        "shapes": _marks(fact),
         "barmode": "overlay",
         "hovermode": "closest",
         "clickmode": "event+select",
@@ -155,11 +169,11 @@ def _picture(basis: Basis, drawn: Mapping[str, Curve], random: list[Curve], meas
     }
     axes["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"}
     axes["margin"] = {"l": 0, "r": 8, "t": 74, "b": 0}
-    title = _title(basis, name, values, middle, selection, measure)
+    title = _title(basis, name, middle, fact, measure)
     look = style(title, 500, **axes)
     look["title"] |= {"y": 0.99, "yanchor": "top"}
     figure = go.Figure({"data": [*lines, beneath, bars], "layout": look})
-    show(figure, "frontier", on_select=partial(_clicked, basis, drawn[OWN]), selection_mode="points")
+    show(figure, "frontier", on_select=partial(_clicked, basis, drawn[mine]), selection_mode="points")
 
 
 def _line(x: Floats, y: Floats, name: str, colour: str, line_width: float = 1, **more: Any) -> dict[str, Any]:
@@ -197,17 +211,27 @@ def _said(basis: Basis, own: Curve, measure: str, values: Mapping[str, Floats], 
     return "<br>".join([*told, "click to set the budget here"])
 
 
-def _marks(selection: Selection) -> list[dict[str, Any]]:
+def _marks(fact: Curve | None) -> list[dict[str, Any]]:
     """A line where the budget in force ends."""
-    if selection.spent is None:
+    if fact is None:
         return []
-    line = {"color": HAND, "width": 2}
-    return [{"type": "line", "x0": selection.kept, "x1": selection.kept, "y0": 0, "y1": 1, "yref": "paper", "line": line}]
+    return [{"type": "line", "x0": fact.rows[-1], "x1": fact.rows[-1], "y0": 0, "y1": 1, "yref": "paper", "line": {"color": HAND, "width": 2}}]
 
 
-def _title(basis: Basis, name: str, values: Mapping[str, Floats], middle: Floats, selection: Selection, measure: str) -> str:
-    rows = selection.kept if selection.spent is not None else len(basis.rows)
-    if selection.spent is None:
-        return f"{name} of each budget: no budget is set, all {count(rows, 'rows')} are kept"
-    mine, other = (float(np.interp(rows, basis.grid, v)) for v in (values[OWN], middle))
-    return f"{name} of {count(rows, 'rows')} ({share(rows, len(basis.rows))}): {_number(mine, measure)} by this score, {_number(other, measure)} at random"
+def _mark(fact: Curve | None, measure: str, known: bool) -> list[dict[str, Any]]:
+    """A mark at what the budget in force keeps."""
+    if fact is None:
+        return []
+    dot = {"color": HAND, "size": 11, "symbol": "diamond"}
+    return [
+        {"type": "scatter", "mode": "markers", "x": fact.rows[-1:], "y": _values(fact, measure, known)[-1:], "name": "kept", "marker": dot, "hoverinfo": "skip"}
+    ]
+
+
+def _title(basis: Basis, name: str, middle: Floats, fact: Curve | None, measure: str) -> str:
+    every = len(basis.rows)
+    if fact is None:
+        return f"{name}: no budget is set, all {count(every, 'rows')} are kept"
+    rows, known = float(fact.rows[-1]), basis.noise != "unknown"
+    other = float(np.interp(rows, basis.grid, middle))
+    return f"{name} of {count(rows, 'rows')}: {_number(float(_values(fact, measure, known)[-1]), measure)}, at random {_number(other, measure)}"

@@ -13,4 +13,5 @@ with left:
     outcome(selection)
 with right:
     frontier(selection)
+    budget.parts(selection)
 boundary(selection)
