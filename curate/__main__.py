@@ -49,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
-    decide = add("decide", "choose the rows of a recipe from what is measured, and keep what takes long")
-    decide.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
-    decide.add_argument("--key", help=argparse.SUPPRESS)
+    _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
     audit = add("audit", "measure what a recipe says, and tell how noisy the data is and where")
     audit.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     audit.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
@@ -65,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
     return parser
+
+
+def _add_decide(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    command.add_argument("--key", help=argparse.SUPPRESS)
 
 
 class _Stderr:

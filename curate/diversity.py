@@ -71,6 +71,7 @@ def neighbour_lists(scores: Scores) -> tuple[Ints, Singles]:
     """Positions of each row's nearest rows, -1 where there is none or the row has no vector, and their cosines. int32, float32 [rows, k]."""
 
     def read() -> tuple[Ints, Singles]:
+        """Both from the workspace, with what stands for none filled in."""
         found = []
         for name, kind, none in (("neighbour_rows", np.int32, -1), ("neighbour_similarity", np.float32, 0)):
             column: Any = scores.vectors("neighbour", name).to_arrow()
