@@ -36,6 +36,7 @@ page = st.navigation(
         ],
         "Decide": [
             st.Page("pages/decide/score.py", title="Score", icon=":material/functions:", url_path="score"),
+            st.Page("pages/decide/budget.py", title="Budget", icon=":material/data_usage:", url_path="budget"),
             st.Page("pages/decide/thresholds.py", title="Thresholds", icon=":material/tune:", url_path="thresholds"),
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
             st.Page("pages/decide/review.py", title="Review", icon=":material/rate_review:", url_path="review"),

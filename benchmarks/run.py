@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
+from benchmarks.choosing import CHOOSING
 from benchmarks.contamination import CONTAMINATION
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.grounding import case_closed_book, case_grounding
@@ -38,6 +39,7 @@ ALL: Mapping[str, Case] = {
     **CASES,
     **NEIGHBOURS,
     **PEERS,
+    **CHOOSING,
     **CONTAMINATION,
     "browser": case_browser,
     "closed_book": case_closed_book,

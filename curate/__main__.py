@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
     audit = add("audit", "measure what a recipe says, and tell how noisy the data is and where")
     audit.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     audit.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
@@ -76,6 +77,11 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
+
+
+def _add_decide(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    command.add_argument("--key", help=argparse.SUPPRESS)
 
 
 class _Stderr:
@@ -140,40 +146,13 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
     return 2 if failed else 0
 
 
-def _audit(args: argparse.Namespace, tell: Any) -> int:
-    from curate.audit import audit
-    from curate.example import examples
-    from curate.export import dataset_of
-    from curate.measure import measure
+def _decide(args: argparse.Namespace, tell: Any) -> int:
+    from curate.export import decide
     from curate.recipe import load_recipe
-    from curate.report import report_page
-    from curate.reviews import ASKED, fold, read_log
-    from curate.scores import Scores, read_scores
-    from curate.workspace import Workspace, write_file
+    from curate.workspace import Workspace
 
-    if args.rows < 0:
-        raise InputError("--rows", f"{args.rows} is not a number of rows", "Give 0 or more")
-    if (args.rows or args.personal) and not args.out:
-        raise InputError("--rows" if args.rows else "--personal", "rows are quoted in the report only", "Name it with --out REPORT.html")
-    recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
-    dataset = dataset_of(recipe, workspace, None, tell)
-    tasks = read_scores(dataset, recipe, workspace).tasks
-    measure(dataset, tasks, workspace, args.engine, tell)
-    log = recipe.reviews
-    marked = fold(read_log(Path(log.path), log.lines) if log else read_log(workspace.reviews(dataset.fingerprint))).marked
-    marked = marked if log else tuple(r for r in marked if r.action in ASKED)
-    scores = Scores(dataset, workspace, tasks)
-    found = audit(scores, recipe, marked)
-    if args.out:
-        page = report_page(dataset.name, found, examples(scores, recipe, args.rows, args.personal, marked), args.personal).encode()
-        args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        write_file(args.out.absolute(), lambda path: Path(path).write_bytes(page))
-    if args.json:
-        print(json.dumps(found, ensure_ascii=False))
-    elif args.out:
-        print(args.out.absolute())
-    else:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+    found = decide(load_recipe(args.recipe), Workspace.at(args.workspace), args.key, tell)
+    print(f"{found.kept:,} kept of {found.rows:,} rows")
     return 0
 
 
@@ -195,8 +174,8 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 
 def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
-    """A command that stands in the module of its name."""
-    return int(importlib.import_module(f"curate.{args.command}").command(args, tell))
+    """A command that stands in the module of its name; the audit's in that of its report."""
+    return int(importlib.import_module(f"curate.{'report' if args.command == 'audit' else args.command}").command(args, tell))
 
 
 def _signals(args: argparse.Namespace, tell: Any) -> int:
@@ -251,8 +230,8 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
     return serve(Workspace.at(args.workspace), file, args.port)
 
 
-_COMMANDS = {"audit": _audit, "run": _run, "score": _score, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"compare": _elsewhere, "preset": _elsewhere}
+_COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

@@ -33,13 +33,14 @@ from curate.relabel import relabelled
 from curate.reviews import Review, edits, fold, labels, read_log, spared
 from curate.scores import Scores, read_scores
 from curate.selection import Selection, select, selection_frame
+from curate.signal import reporting
 from curate.task import Task
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Export", "dataset_of", "export", "run", "selected_columns"]
+__all__ = ["Export", "dataset_of", "decide", "export", "run", "selected_columns"]
 
 _GROUP_BYTES = 64 << 20
 PACKAGES = (
@@ -71,6 +72,14 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     scores = read_scores(dataset, recipe, workspace)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
+
+
+def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Selection:
+    """Select from what is measured; what takes long of it is kept in the workspace. key: of a dataset loaded before. Raises InputError as `select` does."""
+    scores = read_scores(dataset_of(recipe, workspace, key, tell), recipe, workspace)
+    marked = fold(read_log(Path(recipe.reviews.path), recipe.reviews.lines)).marked if recipe.reviews else ()
+    with reporting(lambda share: tell("choosing rows", round(100 * share), 100, "%") if tell else None):
+        return select(scores, recipe, marked)
 
 
 def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
@@ -222,6 +231,7 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         **({} if dataset.ratings is None else {"ratings": {"path": str((recipe.annotations and recipe.annotations.path) or ""), "key": dataset.ratings.name}}),
         "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},
         "funnel": [{"threshold": name, "dropped": dropped, "left": left} for name, dropped, left in selection.funnel],
+        **({} if selection.spent is None else {"budget": selection.spent.as_json()}),
         "kept": selection.kept,
         "signals": {task.signal.name: signal(task) for task in scores.tasks},
         "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters},

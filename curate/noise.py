@@ -23,7 +23,21 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "Noise", "coded", "draw", "drawn", "effective_size", "judgements", "noise", "rank_signal", "strata", "worth"]
+__all__ = [
+    "KINDS",
+    "Judged",
+    "Noise",
+    "coded",
+    "draw",
+    "drawn",
+    "effective_size",
+    "judged_rows",
+    "judgements",
+    "noise",
+    "rank_signal",
+    "strata",
+    "worth",
+]
 
 Bools = npt.NDArray[np.bool_]
 KINDS = ("wrong label", "wrong answer", "not grounded", "duplicate", "off topic", "badly written", "other")
@@ -162,6 +176,28 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, 
     unsure = sum(word == "unsure" for word in settled.values())
     by = {} if lost else {name: wilson(bad, n) for name, (bad, n) in counts.items()}
     return Noise(rate, by, {} if lost else sizes, kinds, unsure, len(sample.rows), len(settled), tuple(words), _agree(words), lost)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows of the sample that people could tell. at: int64 [judged], positions; bad: bool [judged]. names, code: strata and each row's, int32 [rows]."""
+
+    at: npt.NDArray[np.int64]
+    bad: Bools
+    names: tuple[str, ...]
+    code: npt.NDArray[np.int32]
+
+
+def judged_rows(scores: Scores, marked: Sequence[Review]) -> Judged | None:
+    """The rows of the sample that holds which were judged good or bad; None where none was drawn or judged."""
+    sample = drawn(marked)
+    if sample is None:
+        return None
+    names, code = coded(scores, sample.value or "")
+    place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
+    told = {place[r]: w.startswith("bad") for r, w in _settled(_words(marked, frozenset(sample.rows))).items() if r in place and w != "unsure"}
+    at = np.array(sorted(told), np.int64)
+    return Judged(at, np.array([told[i] for i in at.tolist()], np.bool_), tuple(names), code) if len(at) else None
 
 
 def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:

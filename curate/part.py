@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from curate.roles import Role
 
@@ -13,6 +13,7 @@ __all__ = [
     "Annotations",
     "Budget",
     "DatasetPart",
+    "Diversity",
     "Export",
     "FormatName",
     "LicensePolicy",
@@ -125,21 +126,60 @@ class Rank(Part):
         return (self.uncertain.column, self.uncertain.above, self.uncertain.factor) if self.uncertain else None
 
 
+class Diversity(Part):
+    """How much the kept rows should differ from one another (`curate.diversity`).
+
+    by: "facility": every row should have a kept row close to it; "kcentre": no row should lie far from the kept ones. share: of the choice, in [0, 1]: 0 is the
+    order of the score alone, 1 looks at no score. seed: of the row that kcentre begins with.
+    """
+
+    by: Literal["facility", "kcentre"] = "facility"
+    share: float = Field(default=0.3, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
+
+
+Amounts = dict[str, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]]
+
+
 class Budget(Part):
     """The most that is kept, the best by rank first; one of rows, tokens and share.
 
-    per: the budget holds within each value of this column, not over all rows.
+    per: the budget holds within each value of this column, not over all rows. With quota or floor the budget is that of all rows together, and `per` is the
+    column whose values they name: the most and the least of each, a whole number in the budget's unit (rows, or tokens) or a fraction of the whole budget; the
+    name * stands for every value that has none of its own. diversity: kept rows differ from one another.
     """
 
     rows: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     share: float | None = Field(default=None, ge=0, le=1)
     per: str | None = None
+    quota: Amounts | None = None
+    floor: Amounts | None = None
+    diversity: Diversity | None = None
+
+    @property
+    def parted(self) -> bool:
+        """Whether values of a column have a quota or a floor."""
+        return bool(self.quota or self.floor)
+
+    @field_validator("quota", "floor", mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """YAML reads some names of values as numbers, or as true and false."""
+        if not isinstance(given, dict):
+            return given
+        return {{True: "yes", False: "no"}[name] if isinstance(name, bool) else str(name): amount for name, amount in given.items()}
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(value is not None for value in (self.rows, self.tokens, self.share)) != 1:
             raise ValueError("give exactly one of rows, tokens and share")
+        if self.parted and self.per is None:
+            raise ValueError("quota and floor are of the values of a column: name it with per")
+        for name, least in (self.floor or {}).items():
+            most = (self.quota or {}).get(name)
+            if most is not None and type(most) is type(least) and least > most:
+                raise ValueError(f"the floor of {name}, {least}, lies above its quota, {most}")
         return self
 
 

@@ -17,6 +17,7 @@ from curate.part import (
     Annotations,
     Budget,
     DatasetPart,
+    Diversity,
     Export,
     LicensePolicy,
     LinkThreshold,
@@ -88,7 +89,9 @@ class Recipe(Part):
         if self.budget is not None:
             group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
             per = [group] if group and group not in [*Role] else []
-            found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []))
+            near = self.budget.diversity
+            told = [] if near is None or not near.share else ["neighbour_rows" if near.by == "facility" else "embedding_vector"]
+            found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []), *told)
         found |= _reads_of_order(self) | _reads_of_weights(self)
         if self.personal is not None:
             found["personal"] = ("pii_count", "pii_spans")
@@ -199,6 +202,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "weights": Weights,
         "group": Group,
         "smoothing": Smoothing,
+        "diversity": Diversity,
         "personal": Personal,
         "export": Export,
     }

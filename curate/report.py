@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from curate.example import Example, hidden
+from curate.errors import InputError
+from curate.example import Example, examples, hidden
 from curate.signal import column_of, discover
 
-__all__ = ["report_page"]
+__all__ = ["command", "report_page"]
 
 STYLE = Path(__file__).with_suffix(".css")
 ALONE = "default-src 'none'; style-src 'unsafe-inline'"
@@ -242,3 +245,39 @@ def report_page(name: str, audit: Mapping[str, Any], rows: Mapping[str, Sequence
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{ALONE}"><meta name="viewport" content="width=device-width">'
     style = STYLE.read_text(encoding="utf-8")
     return f'<!doctype html><html lang="en"><head>{head}<title>{title}</title><style>{style}</style></head><body>{"".join(parts)}</body></html>'
+
+
+def command(args: argparse.Namespace, tell: Any) -> int:
+    """`curate audit`: measure what is not yet measured, print the audit, write the report where `--out` names one."""
+    from curate.audit import audit
+    from curate.export import dataset_of
+    from curate.measure import measure
+    from curate.recipe import load_recipe
+    from curate.reviews import ASKED, fold, read_log
+    from curate.scores import Scores, read_scores
+    from curate.workspace import Workspace, write_file
+
+    if args.rows < 0:
+        raise InputError("--rows", f"{args.rows} is not a number of rows", "Give 0 or more")
+    if (args.rows or args.personal) and not args.out:
+        raise InputError("--rows" if args.rows else "--personal", "rows are quoted in the report only", "Name it with --out REPORT.html")
+    recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
+    dataset = dataset_of(recipe, workspace, None, tell)
+    tasks = read_scores(dataset, recipe, workspace).tasks
+    measure(dataset, tasks, workspace, args.engine, tell)
+    log = recipe.reviews
+    marked = fold(read_log(Path(log.path), log.lines) if log else read_log(workspace.reviews(dataset.fingerprint))).marked
+    marked = marked if log else tuple(r for r in marked if r.action in ASKED)
+    scores = Scores(dataset, workspace, tasks)
+    found = audit(scores, recipe, marked)
+    if args.out:
+        page = report_page(dataset.name, found, examples(scores, recipe, args.rows, args.personal, marked), args.personal).encode()
+        args.out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        write_file(args.out.absolute(), lambda path: Path(path).write_bytes(page))
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False))
+    elif args.out:
+        print(args.out.absolute())
+    else:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    return 0

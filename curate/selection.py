@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.budget import Spent, spend
 from curate.contradiction import settled, settling
+from curate.diversity import Candidates
 from curate.errors import InputError
 from curate.links import Links
-from curate.part import Budget, LinkThreshold, Personal, Rank, ScoreThreshold
+from curate.part import LinkThreshold, Personal, Rank, ScoreThreshold
 from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
 from curate.rank import Given, score_of
@@ -28,7 +30,6 @@ from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
 from curate.scores import Scores
 from curate.signal import column_of, discover
-from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,12 +59,14 @@ class Selection:
 
     drops: by threshold (and "review", "license", "personal", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links
     threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
+    spent: what the budget made of the rows that came to it; None without a budget.
     """
 
     drops: Mapping[str, Bools]
     gives_way: Mapping[str, Ints]
     score: Floats | None
     rows: int
+    spent: Spent | None = None
 
     @cached_property
     def keep(self) -> Bools:
@@ -182,7 +185,8 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget" and "personal"."""
-    have = {*scores.links, *scores.frame.columns, *(name for name, _ in scores.dataset.columns), *map(str, scores.dataset.roles)}
+    vectors = {c.name for task in scores.measured.values() for c in task.signal.columns}
+    have = {*scores.links, *scores.frame.columns, *vectors, *(name for name, _ in scores.dataset.columns), *map(str, scores.dataset.roles)}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
     found = {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}
     if recipe.rank is not None and "rank" not in found:
@@ -227,9 +231,10 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank)
-    if recipe.budget is not None:
-        drops["budget"] = left & ~_within(scores, recipe.budget, score, left, pinned)
-    return Selection(drops, gives_way, score, rows)
+    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)))
+    if spent is not None:
+        drops["budget"] = left & ~spent.keep
+    return Selection(drops, gives_way, score, rows, spent)
 
 
 def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:
@@ -247,40 +252,6 @@ def given_scores(scores: Scores) -> Given:
 def rank_values(scores: Scores, rank: Rank) -> Floats:
     """The score of every row, worked out once. float64 [rows]. Raises InputError where the expression cannot be worked out on these scores."""
     return scores.once(("rank", rank), lambda: score_of(rank.score, given_scores(scores), rank.doubt))
-
-
-def _within(scores: Scores, budget: Budget, score: Floats | None, left: Bools, pinned: Bools) -> Bools:
-    """True for the rows that the budget has room for: pinned ones first, then by score, then in file order. bool [rows]."""
-    rows = np.flatnonzero(left)
-    worse = np.zeros(len(rows)) if score is None else -score[rows]
-    rows = rows[np.lexsort((rows, worse, ~pinned[rows]))]
-    group = _groups(scores, budget.per)[rows]
-    cost = np.ones(len(rows), np.int64)
-    if budget.tokens is not None:
-        tokens = row_tokens(scores)
-        if tokens is None:
-            raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
-        cost = tokens[rows]
-    by_group = np.argsort(group, kind="stable")
-    spent = np.cumsum(cost[by_group])
-    first = np.flatnonzero(np.diff(group[by_group], prepend=-1))
-    size = np.diff(first, append=len(rows))
-    spent -= np.repeat(spent[first] - cost[by_group][first], size) if len(rows) else 0
-    given = budget.rows if budget.rows is not None else budget.tokens
-    most = np.repeat(np.floor(size * (budget.share or 0.0) + 1e-9), size) if given is None else np.full(len(rows), given)
-    out = np.zeros(scores.dataset.rows, np.bool_)
-    out[rows[by_group][spent <= most]] = True
-    return out
-
-
-def _groups(scores: Scores, per: str | None) -> npt.NDArray[np.int64]:
-    """Number of each row's value in a column; 0 for all where `per` is None. `cluster` means cluster_number; a role means its column. int64 [rows]."""
-    import polars as pl
-
-    if per is None:
-        return np.zeros(scores.dataset.rows, np.int64)
-    column = scores.column({"cluster": "cluster_number"}.get(per, per), "budget.per")
-    return as_text(column).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:

@@ -50,6 +50,7 @@ PAGES = {
     "conflicts": "Conflicts",
     "compare": "Compare recipes",
     "review": "Review",
+    "budget": "Budget",
     "export": "Export",
 }
 

@@ -25,6 +25,8 @@ def frame() -> None:
     """Draw the frame. It polls only while something runs."""
     st.html(BESIDE / "frame.css")
     data = state.dataset()
+    if data is not None:
+        measuring.choose()
     with st.container(key="frame", horizontal=True, gap="medium", border=True, vertical_alignment="center"):
         if data is None:
             st.metric("Dataset", "none open", width="content")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
+from curate.applying import applicable
 from curate.jobs import Job, cancel, dismiss, jobs, start
-from curate.recipe import dump_recipe
+from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
 from curate.signal import discover
 from curate.task import Task, plan, seconds
 from curate.workspace import digest, write_file
 from ui import state
 
-__all__ = ["duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
+__all__ = ["choose", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
 
 STATIC = "wordllama"
 UNASKED = 600.0  # seconds; what is estimated to be done within this is measured without being asked for
@@ -125,11 +127,8 @@ def measure(signals: Sequence[str]) -> None:
         now = now.model_copy(update={"signals": {**now.signals, **missing}})
         state.change(now)
     bare = now.model_copy(update={"thresholds": {}, "licenses": None, "rank": None, "budget": None, "reviews": None})
-    text, key = dump_recipe(bare), str(st.session_state["dataset"])
-    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
-    if not path.exists():
-        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    start(state.workspace(), ["score", str(path), "--key", key, "--only", *signals], "Measuring", key)
+    key = str(st.session_state["dataset"])
+    start(state.workspace(), ["score", str(_kept(bare)), "--key", key, "--only", *signals], "Measuring", key)
 
 
 def ensure() -> None:
@@ -149,6 +148,29 @@ def ensure() -> None:
             chosen.append(task)
     if chosen:
         measure([t.signal.name for t in chosen])
+
+
+def choose() -> None:
+    """Choose the rows of a diverse budget in the background where that takes long; a choice that is out of date ends. What failed is not tried again."""
+    if not state.choosing():
+        return
+    now = applicable(state.full_recipe(), {name: why for name, why in state.waiting().items() if name != "budget"})
+    args, key = ["decide", str(_kept(now)), "--key", str(st.session_state["dataset"])], str(st.session_state["dataset"])
+    before = [j for j in jobs(state.workspace(), every=True) if j.args[0] == "decide" and j.key == key]
+    for job in before:
+        if job.state == "running" and job.args != tuple(args):
+            cancel(state.workspace(), job)
+    if not any(j.args == tuple(args) and j.state != "done" for j in before):
+        start(state.workspace(), args, "Choosing rows", key)
+
+
+def _kept(recipe: Recipe) -> Path:
+    """The file of a recipe for a job."""
+    text = dump_recipe(recipe)
+    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
+    if not path.exists():
+        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+    return path
 
 
 def stop(job: Job) -> None:

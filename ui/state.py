@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from curate.applying import applicable, seconds_to_choose, unneeded
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.journal import Known
@@ -33,6 +34,7 @@ from ui.run import anew, once
 __all__ = [
     "applied",
     "change",
+    "choosing",
     "dataset",
     "decided",
     "log",
@@ -234,20 +236,20 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 @once
 def waiting() -> dict[str, str]:
     """Thresholds of the recipe, rank, budget and personal, that rest on what is not measured yet, with the reason; they drop no row so far."""
-    return unmeasured(scores(), recipe())
+    found = unmeasured(scores(), recipe())
+    return found if "budget" in found or not choosing() else {**found, "budget": "its rows are being chosen in the background"}
 
 
-UNDER = {"license": "licenses"} | {name: name for name in ("personal", "rank", "budget", "curriculum", "weights")}
-"""Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
+@once
+def choosing() -> float:
+    """Rough seconds until the rows of a diverse budget are chosen, which is done in the background; 0 where they are, or where it is quick."""
+    return seconds_to_choose(scores(), recipe(), decided().marked)
 
 
 @once
 def applied() -> Recipe:
     """The recipe in force without what waits for a measurement."""
-    now = recipe()
-    pending = unmeasured(scores(), now)
-    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in pending}
-    return now.model_copy(update={"thresholds": {n: t for n, t in now.thresholds.items() if n not in pending}, **bare})
+    return applicable(recipe(), waiting())
 
 
 @once
@@ -271,18 +273,7 @@ def noise_kept() -> Noise | None:
 @once
 def unused() -> list[Task]:
     """Tasks of the recipe that are not measured and that no decision needs."""
-    measured, columns = scores(), {c for read in recipe().reads.values() for c in read}
-    wanted: set[str] = set()
-
-    def want(task: Task) -> None:
-        wanted.add(task.signal.name)
-        for need in task.needs:
-            want(need)
-
-    for task in measured.tasks:
-        if task.signal.name in measured.measured or columns & {task.signal.name, *(c.name for c in task.signal.columns)}:
-            want(task)
-    return [t for t in measured.tasks if t.signal.name not in wanted]
+    return unneeded(scores(), recipe())
 
 
 @once

@@ -1,0 +1,62 @@
+"""What of a recipe can be applied now, what comes to its budget, and how long choosing by it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curate.budget import wanted
+from curate.diversity import Candidates, seconds_of
+from curate.part import Export
+from curate.recipe import Recipe
+from curate.reviews import Review
+from curate.scores import Scores
+from curate.selection import by_hand, row_tokens, select, unmeasured
+from curate.task import Task
+
+__all__ = ["applicable", "before_budget", "seconds_to_choose", "unneeded"]
+
+
+def before_budget(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Candidates:
+    """What comes to the budget of a recipe. Raises InputError as `select` does."""
+    key = recipe.model_copy(update={"budget": None, "export": Export()})
+
+    def find() -> Candidates:
+        found = select(scores, key, marked)
+        return Candidates(found.keep, by_hand(scores, marked) == 1, found.score, row_tokens(scores))
+
+    return scores.once(("before the budget", key.model_dump_json(), *(r.id for r in marked)), find)
+
+
+UNDER = {"license": "licenses"} | {name: name for name in ("personal", "rank", "budget", "curriculum", "weights")}
+"""Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
+
+
+def applicable(recipe: Recipe, lacking: Mapping[str, str]) -> Recipe:
+    """The recipe without the parts that are lacking, named as `unmeasured` does."""
+    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in lacking}
+    return recipe.model_copy(update={"thresholds": {n: t for n, t in recipe.thresholds.items() if n not in lacking}, **bare})
+
+
+def seconds_to_choose(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> float:
+    """Rough seconds until the rows of a diverse budget are chosen, of what can be applied of a recipe; 0 where they are kept, or where it is quick."""
+    lacking = unmeasured(scores, recipe)
+    if recipe.budget is None or recipe.budget.diversity is None or "budget" in lacking:
+        return 0.0
+    found = before_budget(scores, applicable(recipe, lacking), marked)
+    return seconds_of(scores, recipe.budget.diversity, found, wanted(recipe.budget, found))
+
+
+def unneeded(scores: Scores, recipe: Recipe) -> list[Task]:
+    """Tasks of the recipe that are not measured and that no decision needs."""
+    columns, wanted = {c for read in recipe.reads.values() for c in read}, set[str]()
+
+    def want(task: Task) -> None:
+        wanted.add(task.signal.name)
+        for need in task.needs:
+            want(need)
+
+    for task in scores.tasks:
+        if task.signal.name in scores.measured or columns & {task.signal.name, *(c.name for c in task.signal.columns)}:
+            want(task)
+    return [t for t in scores.tasks if t.signal.name not in wanted]

@@ -1,0 +1,177 @@
+"""The budget: how many rows or tokens are kept, of all rows or of each value of a column, with quotas and floors.
+
+Without quota and floor rows are taken in order until the next one does not fit, within each value of `per` where that is given. With either, the budget is
+that of all rows together: first pinned rows, then, in order, rows of values whose floor is not reached, then all others in order, each only where both the
+budget and the value's quota have room; a row too large is passed over for the next. So no value exceeds its quota, pinned or not, and the budget is used up
+as far as rows and quotas allow. What cannot be met is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.diversity import Candidates, order_of
+from curate.errors import InputError
+from curate.part import Budget
+from curate.scores import Scores
+from curate.view import as_text
+
+__all__ = ["OTHERS", "Group", "Spent", "spend", "total_of", "values_of", "wanted"]
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+OTHERS = "*"
+NONE = "none"
+SAID = 20  # shortfalls that are listed one by one
+
+
+@dataclass(frozen=True)
+class Group:
+    """A value of the column that quotas are of. there, kept: in the budget's unit; floor, quota: 0 and None where it has none."""
+
+    name: str
+    there: int
+    kept: int
+    floor: int
+    quota: int | None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a budget keeps. keep: bool [rows]. order: positions of all rows that came to it, as they are taken, int32.
+
+    unit: "rows" or "tokens". total: the budget in it, of all rows or of each value of `per`. kept: what is used of it. groups: values with a quota or a
+    floor. short: what could not be met, in words.
+    """
+
+    keep: Bools
+    order: Ints
+    unit: str
+    total: int
+    kept: int
+    groups: tuple[Group, ...]
+    short: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        told = [{k: v for k, v in vars(g).items() if v is not None} for g in self.groups]
+        return {"unit": self.unit, "total": self.total, "kept": self.kept, **({"groups": told} if told else {}), "not_met": list(self.short)}
+
+
+def total_of(budget: Budget, rows: int) -> int:
+    """The budget in its unit. rows: that come to it."""
+    if budget.rows is not None:
+        return budget.rows
+    return budget.tokens if budget.tokens is not None else int(np.floor(rows * (budget.share or 0.0) + 1e-9))
+
+
+def wanted(budget: Budget, candidates: Candidates) -> int:
+    """About how many rows a budget asks for, with half as many again where only tokens are known."""
+    rows = int(candidates.left.sum())
+    if budget.tokens is None:
+        return min(rows, total_of(budget, rows))
+    mean = float(candidates.tokens[candidates.left].mean()) if candidates.tokens is not None and rows else 1.0
+    return min(rows, int(1.5 * budget.tokens / max(mean, 1.0)))
+
+
+def spend(scores: Scores, budget: Budget, candidates: Candidates) -> Spent:
+    """Which rows a budget keeps of those that come to it. Raises InputError where tokens, the column or what diversity rests on are not there."""
+    if budget.tokens is not None and candidates.tokens is None:
+        raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
+    order = order_of(scores, budget.diversity, candidates, wanted(budget, candidates))
+    cost = np.ones(len(order), np.int64)
+    if budget.tokens is not None and candidates.tokens is not None:
+        cost = candidates.tokens[order]
+    return _parted(scores, budget, candidates, order, cost) if budget.parted else _within(scores, budget, order, cost)
+
+
+def _kept(scores: Scores, order: Ints, taken: Bools) -> Bools:
+    out = np.zeros(scores.dataset.rows, np.bool_)
+    out[order[taken]] = True
+    return out
+
+
+def _within(scores: Scores, budget: Budget, order: Ints, cost: Longs) -> Spent:
+    """The budget of all rows, or of each value of a column: rows in order until one does not fit."""
+    group = values_of(scores, budget.per)[1][order]
+    by_group = np.argsort(group, kind="stable")
+    spent = np.cumsum(cost[by_group])
+    first = np.flatnonzero(np.diff(group[by_group], prepend=-1))
+    size = np.diff(first, append=len(order))
+    spent -= np.repeat(spent[first] - cost[by_group][first], size) if len(order) else 0
+    given = budget.rows if budget.rows is not None else budget.tokens
+    most = np.repeat(np.floor(size * (budget.share or 0.0) + 1e-9), size) if given is None else np.full(len(order), given)
+    taken = np.zeros(len(order), np.bool_)
+    taken[by_group[spent <= most]] = True
+    unit, total, kept = "rows" if budget.tokens is None else "tokens", total_of(budget, len(order)), int(cost[taken].sum())
+    short = (f"only {kept:,} {unit} came to the budget of {total:,}",) if budget.per is None and kept < total and taken.all() else ()
+    return Spent(_kept(scores, order, taken), order, unit, total, kept, (), short)
+
+
+def values_of(scores: Scores, per: str | None) -> tuple[list[str], Longs]:
+    """The values of a column in order, and the number of each row's, int64 [rows]; `cluster` means cluster_number, a role its column, no value is "none"."""
+    import polars as pl
+
+    if per is None:
+        return ["all rows"], np.zeros(scores.dataset.rows, np.int64)
+
+    def read() -> tuple[list[str], Longs]:
+        text = as_text(scores.column({"cluster": "cluster_number"}.get(per, per), "budget.per"))
+        names, code = text.drop_nulls().unique().sort().to_list(), text.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        return ([NONE, *names], code) if text.null_count() else (names, code - 1)
+
+    return scores.once(("budget values", per), read)
+
+
+def _amounts(given: dict[str, int | float] | None, names: list[str], total: int, least: bool) -> Longs:
+    """Each value's floor or quota in the budget's unit; fractions of the budget are rounded so that no share is broken."""
+    none = 0 if least else np.iinfo(np.int64).max
+    found = np.full(len(names), none, np.int64)
+    for i, name in enumerate(names):
+        amount = (given or {}).get(name, (given or {}).get(OTHERS))
+        if amount is not None:
+            found[i] = amount if isinstance(amount, int) else int(np.ceil(amount * total - 1e-9) if least else np.floor(amount * total + 1e-9))
+    return found
+
+
+def _parted(scores: Scores, budget: Budget, candidates: Candidates, order: Ints, cost: Longs) -> Spent:
+    """The budget of all rows, with quotas and floors of the values of a column."""
+    from curate.kernels.budget import Room, fill
+
+    names, code = values_of(scores, budget.per)
+    group, total = code[order], total_of(budget, len(order))
+    floor, quota = _amounts(budget.floor, names, total, True), _amounts(budget.quota, names, total, False)
+    pinned = int(candidates.pinned[order].sum())
+    taken = fill(cost, group, pinned, Room(floor, quota, total))
+    there = np.bincount(group, cost, len(names)).astype(np.int64)
+    kept = np.bincount(group[taken], cost[taken], len(names)).astype(np.int64)
+    limited = quota < np.iinfo(np.int64).max
+    shown = np.flatnonzero(limited | (floor > 0)).tolist()
+    groups = tuple(Group(names[i], int(there[i]), int(kept[i]), int(floor[i]), int(quota[i]) if limited[i] else None) for i in shown)
+    unit = "rows" if budget.tokens is None else "tokens"
+    unknown = [n for n in dict.fromkeys([*(budget.quota or {}), *(budget.floor or {})]) if n != OTHERS and n not in set(names)]
+    short = [*(f"no row has the value {n}" for n in unknown), *_short(groups, unit)]
+    if lost := int((~taken[:pinned]).sum()):
+        short.insert(0, f"{lost:,} pinned rows found no room")
+    if (used := int(kept.sum())) < total and (unit == "rows" or taken.all()):
+        why = f"only {int(there.sum()):,} came to it" if taken.all() else "quotas have no room for the other rows"
+        short.append(f"{used:,} of the budget of {total:,} {unit} are used: {why}")
+    return Spent(_kept(scores, order, taken), order, unit, total, used, groups, tuple(short))
+
+
+def _short(groups: tuple[Group, ...], unit: str) -> list[str]:
+    """Floors that are not reached, each with the reason."""
+    found = []
+    for g in groups:
+        if g.kept < g.floor:
+            if g.kept == g.there:
+                why = "there are no more"
+            else:
+                why = "its quota is lower" if g.quota is not None and g.quota < g.floor else "the budget and the quota have no room"
+            found.append(f"{g.name}: {g.kept:,} of the floor of {g.floor:,} {unit}, {why}")
+    return found if len(found) <= SAID else [*found[:SAID], f"and {len(found) - SAID:,} more floors are not reached"]
