@@ -187,3 +187,20 @@ def test_a_signal_that_failed_while_others_went_on_is_said_to_have_failed(work: 
     assert told["text_quality"] == told["embedding"] == "failed"
     assert told["neighbour"] == "failed", "it rests on what failed"
     assert told["projection"] == "not measured", "nobody asked for it"
+
+
+def test_nobody_takes_back_another_persons_word(work: Workspace, tmp_path: Path) -> None:
+    data = load(str(write(tmp_path)), work)
+    state.open_key(data.key)
+    append(work.reviews(data.fingerprint), Review("judge", "another", "ann", ("x",), "good"))
+    state.undo()
+    assert [r.by for r in state.decided().marked] == ["ann"]
+    state.mark("judge", ["y"], "bad", "ben")
+    state.undo()
+    state.undo()
+    assert [r.by for r in state.decided().marked] == ["ann"]
+    import streamlit as st
+
+    st.session_state["reviewer"] = "ann"
+    state.undo()
+    assert not state.decided().marked

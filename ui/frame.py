@@ -121,7 +121,10 @@ def _history() -> None:
     held = state.decided()
     bare = not state.recipe().thresholds and state.recipe().licenses is None and not held.marked
     with st.container(horizontal=True, gap="xsmall", width="content", wrap=False):
-        st.button("", icon=":material/undo:", key="undo", help="Undo, Ctrl+Z", disabled=held.undo is None, on_click=state.undo, shortcut="Ctrl+Z")
+        whose = state.anothers(held.undo) if held.undo is not None else ""
+        told = f"The last decision is {plain(whose)}'s: give that name to take it back" if whose else "Undo, Ctrl+Z"
+        off = held.undo is None or bool(whose)
+        st.button("", icon=":material/undo:", key="undo", help=told, disabled=off, on_click=state.undo, shortcut="Ctrl+Z")
         st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
         st.button("", icon=":material/restart_alt:", key="reset", help="Take off every threshold and mark", disabled=bare, on_click=state.reset)
 

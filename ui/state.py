@@ -32,6 +32,7 @@ from ui.followed import followed
 from ui.run import anew, once
 
 __all__ = [
+    "anothers",
     "applied",
     "change",
     "choosing",
@@ -187,10 +188,16 @@ def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: s
     record(action, rows=tuple(row_ids), value=value, by=by)
 
 
+def anothers(entry: Review) -> str:
+    """Who said an entry, where that is another person than the one at this window; "" else."""
+    mine = entry.session == _session() or entry.by in ("", str(st.session_state.get("reviewer") or "").strip())
+    return "" if mine else entry.by
+
+
 def undo() -> None:
-    """Take back the last decision."""
+    """Take back the last decision, where it is no other person's word."""
     last = decided().undo
-    if last is not None:
+    if last is not None and not anothers(last):
         record("undo", of=last.id)
 
 
