@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from benchmarks.cases import Work
 from benchmarks.news import NEWS, SKIPPED, read_news
 
-__all__ = ["case_reviewing"]
+__all__ = ["case_reviewing", "reviewing_line"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -132,3 +132,29 @@ def _curve(pool: Any, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.flo
         c: {name: np.round(values[:, i], 4).tolist() for name, values in (("mean", mean), ("low", mean - half), ("high", mean + half))} for i, c in enumerate(C)
     }
     return {**curve, "wrong_found": np.round(found.mean(0), 1).tolist()}
+
+
+REVIEWED = {
+    "reranked expected_gain": "by expected gain",
+    "reranked self_confidence": "by self-confidence, sharpened by the answers alike",
+    "plain self_confidence": "by self-confidence of a plain regression",
+    "plain random": "by chance",
+}
+
+
+def reviewing_line(one: Mapping[str, Any]) -> str:
+    """README's line: what reviewing by several orders is worth at half of it and at the end."""
+    places = [one["reviewed"].index(rows) for rows in (750, 1500)]
+    first, last = one["as_given"]["c10"], one["all_clean"]["c10"]
+
+    def said(name: str, c: str) -> str:
+        own, gap = one["strategies"][name][c], one["all_clean"][c] - one["as_given"][c]
+        return " and ".join(f"{own['mean'][i]:.3f} ({(own['mean'][i] - one['as_given'][c]) / gap:.0%} of the gap)" for i in places)
+
+    each = "; ".join(f"{how} {said(name, 'c10')}" for name, how in REVIEWED.items())
+    plain = said("reranked expected_gain", "c1")
+    return (
+        f"- Reviewing 10,000 news with {one['wrong']:,} wrong labels, the order made anew after every 150 answers: accuracy on 7,600 clean rows is "
+        f"{first:.3f} as given, {last:.3f} with all labels right; after 750 and 1,500 reviewed rows, mean of {one['seeds']} seeds: {each}. So for logistic "
+        f"regression at C = 10; at C = 1 expected gain goes from {one['as_given']['c1']:.3f} to {plain}, all right {one['all_clean']['c1']:.3f}."
+    )

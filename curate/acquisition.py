@@ -30,7 +30,7 @@ __all__ = ["DRAWN", "KINDS", "priorities"]
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
-DRAWN = 50_000
+DRAWN = 20_000
 BATCH = 150  # rows that `badge` picks one after another
 
 KINDS: Mapping[str, str] = {

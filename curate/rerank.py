@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.acquisition import DRAWN, priorities
-from curate.label import FOLDS, folds
+from curate.acquisition import priorities
+from curate.label import FOLDS, LEARNT, folds
 from curate.regression import Ground, foreseen, ground, learn, one_hot
 from curate.threads import spread
 
@@ -105,10 +105,10 @@ def regressed(pool: Pool, target: Floats, weight: Floats, start: Wide | None = N
     """
     rows = len(target)
     fold, learnt = folds(pool.given, seed), np.arange(rows)
-    if rows > DRAWN:  # all answers and some of the rest
-        rest = np.random.default_rng(seed).permutation(np.flatnonzero(weight != SURE))[:DRAWN]
+    if rows > LEARNT:  # all answers and some of the rest
+        rest = np.random.default_rng(seed).permutation(np.flatnonzero(weight != SURE))[:LEARNT]
         learnt = np.sort(np.concatenate([np.flatnonzero(weight == SURE), rest]))
-    on = pool.ground if rows <= DRAWN else next(spread(ground, [pool.vectors[learnt]]))
+    on = pool.ground if rows <= LEARNT else next(spread(ground, [pool.vectors[learnt]]))
     counts = weight[learnt, None] * (fold[learnt, None] != np.arange(FOLDS))
     weights = next(spread(lambda _: learn(on, target[learnt], counts, start), [0]))
     return _told(pool.vectors, fold, weights), weights
