@@ -14,17 +14,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.acquisition import priorities
-from curate.label import FOLDS, LEARNT, folds
+from curate.errors import InputError
+from curate.label import FOLDS, LEARNT, classes, folds
+from curate.nearest import unit_vectors
 from curate.regression import Ground, foreseen, ground, learn, one_hot
 from curate.threads import spread
 
-__all__ = ["Belief", "Pool", "Queue", "believe", "regressed", "rerank"]
+if TYPE_CHECKING:
+    from curate.scores import Scores
+
+__all__ = ["Belief", "Pool", "Queue", "believe", "pool_of", "regressed", "rerank"]
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
@@ -65,6 +70,24 @@ class Queue:
 
     priority: Wide
     belief: Belief
+
+
+def pool_of(scores: Scores) -> tuple[Ints, Pool, list[str]]:
+    """The rows that have an embedding, with their labels and neighbours as measured: their positions, int32 [n], the pool, and the label of each code.
+
+    Raises InputError where no column has the role label, or where embedding or neighbour is not measured.
+    """
+    import pyarrow as pa
+
+    for name in ("embedding", "neighbour"):
+        if name not in scores.measured:
+            raise InputError("queue", f"{name} is not measured", f"Add signals.{name} to the recipe and measure it")
+    code, names = classes(scores.column("label", "queue"))
+    position, vectors = unit_vectors(pa.chunked_array([scores.vectors("embedding", "embedding_vector").to_arrow()]))
+    near = scores.vectors("neighbour", "neighbour_rows").gather(position).to_numpy()
+    place = np.full(scores.dataset.rows + 1, -1, np.int32)  # the last for -1
+    place[position] = np.arange(len(position))
+    return position, Pool(vectors, code[position], place[near], len(names)), names
 
 
 def rerank(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 
 from curate import acquisition
 from curate.acquisition import KINDS, priorities
 from curate.errors import InputError
+from curate.load import load
+from curate.measure import measure
 from curate.nearest import nearest
 from curate.regression import foreseen, ground, learn, newton, one_hot
-from curate.rerank import Pool, believe, rerank
+from curate.rerank import Pool, believe, pool_of, rerank
+from curate.scores import Scores
+from curate.task import plan
+from curate.threads import spread
+from curate.workspace import Workspace
 from tests.vectors import planted
 
 Floats = npt.NDArray[np.float32]
@@ -72,12 +81,13 @@ def test_the_regression_is_that_of_scikit_learn() -> None:
 
     _, label, vectors = _case(400)
     weight = np.random.default_rng(0).random((400, 2)).astype(np.float32)
-    found = learn(ground(vectors, 3.0), one_hot(label, 3), weight, tolerance=1e-4)
+    on, target = ground(vectors, 3.0), one_hot(label, 3)
+    found = next(spread(lambda _: learn(on, target, weight, tolerance=1e-3), [0]))
     for own, weights in zip(weight.T, found, strict=True):
         theirs = LogisticRegression(C=3.0, tol=1e-8, max_iter=1000).fit(vectors, label, own).predict_proba(vectors)
         np.testing.assert_allclose(foreseen(vectors, weights), theirs, atol=3e-3)
-    again = learn(ground(vectors, 3.0), one_hot(label, 3), weight, found, tolerance=1e-4)
-    np.testing.assert_allclose(again, found, atol=2e-2)
+    again = next(spread(lambda _: learn(on, target, weight, found, tolerance=1e-3), [0]))
+    np.testing.assert_allclose(again, found, atol=5e-2)
 
 
 def test_newton_solves_for_the_hessian() -> None:
@@ -96,14 +106,16 @@ def test_the_expected_gain_is_what_learning_anew_gains() -> None:
     on = ground(vectors)
 
     def errors(given: Floats) -> float:
-        return float((1 - (p * foreseen(vectors, learn(on, given, tolerance=1e-5)[0])).sum(1)).sum())
+        (weights,) = next(spread(lambda _: learn(on, given, tolerance=1e-4), [0]))
+        return float((1 - (p * foreseen(vectors, weights)).sum(1)).sum())
 
     given = one_hot(label, 3)
+    before = errors(given)
     rows, gained = range(0, 200, 20), []
     for row in rows:
         moved = given.copy()
         moved[row] = 0.9 * given[row] + 0.1 * p[row]  # a tenth of the way, where the first order holds
-        gained.append(10 * (errors(given) - errors(moved)))
+        gained.append(10 * (before - errors(moved)))
     assert np.corrcoef(found[list(rows)], gained)[0, 1] > 0.97
 
 
@@ -195,3 +207,20 @@ def test_rows_without_a_label_may_be_in_the_pool(monkeypatch: pytest.MonkeyPatch
     queue = rerank(none, np.where(np.arange(300) < 20, right, -1).astype(np.int32))
     assert np.isfinite(queue.priority[20:]).all()
     assert (queue.belief.probabilities[::5].argmax(1) == right[::5]).mean() > 0.8
+
+
+def test_the_pool_is_what_was_measured(workspace: Workspace, tmp_path: Path) -> None:
+    said = [f"the goal of match {i} in the league" if i % 2 else f"the price of share {i} on the market" for i in range(40)]
+    said[4] = ""
+    pl.DataFrame({"text": said, "label": ["sport" if i % 2 else "money" for i in range(40)]}).write_parquet(tmp_path / "rows.parquet")
+    data = load(str(tmp_path / "rows.parquet"), workspace, roles={"prompt": "text", "label": "label"})
+    tasks = plan(data, {"embedding": {"model": "wordllama"}, "neighbour": {"k": 3}})
+    with pytest.raises(InputError, match="embedding is not measured"):
+        pool_of(Scores(data, workspace, tasks))
+    measure(data, tasks, workspace)
+    rows, pool, names = pool_of(Scores(data, workspace, tasks))
+    assert rows.tolist() == [i for i in range(40) if i != 4]
+    assert names == ["money", "sport"]
+    np.testing.assert_array_equal(pool.given, rows % 2)
+    np.testing.assert_array_equal(pool.near, nearest(pool.vectors, 3)[0])
+    assert (rerank(pool, np.full(39, -1, np.int32)).belief.probabilities.argmax(1) == rows % 2).all()
