@@ -7,15 +7,16 @@ import gzip
 import os
 from pathlib import Path
 
-__all__ = ["SKIPPED", "read_news"]
+__all__ = ["NEWS", "SKIPPED", "read_news"]
+
+NEWS = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "noisyag-news"
 
 SKIPPED = {"skipped": "it is one set of 10,000 rows, beside the project"}
 
 
 def read_news(rows: int) -> list[dict[str, str]] | None:
     """`text`, `label` and `gt` of each row; None where it is absent, or another number of rows is asked for."""
-    shared = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "noisyag-news"
-    if rows != 10_000 or not shared.exists():
+    if rows != 10_000 or not NEWS.exists():
         return None
-    with gzip.open(shared / "samples10000valMed.csv.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(NEWS / "samples10000valMed.csv.gz", "rt", encoding="utf-8") as file:
         return list(csv.DictReader(file))

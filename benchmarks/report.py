@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_svg
+from benchmarks.reviewing import reviewing_line
 
 __all__ = ["report"]
 
@@ -128,6 +129,8 @@ def _beside(results: Results) -> list[str]:
             f"{model} {one[model]['regression']:.3f} by regression, {one[model]['mean']:.3f} as measured" for model in ("all-minilm-l6-v2", "wordllama")
         )
         lines.append(f"- Wrong labels of 10,000 news ({one['errors']:.1%}) ranked by how likely the given one is, AUROC: words {one['words']:.3f}; {said}.")
+    if one := results.get(("reviewing", 10_000)):
+        lines.append(reviewing_line(one))
     if one := results.get(("news_by_gold", 10_000)):
         said = "; ".join(
             f"{many} rows {own['measured']:.3f}, DSIR's settings {own['dsir_per_ngram']:.3f} per n-gram and {own['dsir']:.3f} in sum"

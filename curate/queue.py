@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.answered import LEARNS, modelled
 from curate.errors import InputError
 from curate.reading import READINGS, second_readings
 from curate.reviews import MARKS, Review
@@ -24,6 +25,7 @@ __all__ = ["AGAIN", "BATCH", "KINDS", "Asked", "Kind", "Turn", "available", "int
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
+JUDGED = ("label_issue_self_confidence",)
 BATCH = 20
 """Answers after which the queue is ranked again."""
 AHEAD = 4 * BATCH
@@ -33,16 +35,21 @@ AGAIN = "second reading"
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to choose rows. about: one sentence. told: its number of a row in words. needs: score columns."""
+    """A way to choose rows. about: one sentence. told: its number of a row in words. needs: score columns. measured: signals."""
 
     about: str
     told: str
     needs: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "self_confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", ("label_issue_self_confidence",)),
-    "margin": Kind("Another label is likelier by most.", "1 − margin of the given label: {:.3f}", ("label_issue_normalized_margin",)),
+    "expected_gain": Kind("The right label would mend most of a model's predictions.", "expected gain: {:.3g}", JUDGED, LEARNS),
+    "self_confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", JUDGED),
+    "least_confidence": Kind("No label is likely.", "1 − the likeliest label's probability: {:.3f}", JUDGED),
+    "margin": Kind("Two labels are about as likely.", "1 − lead of the likeliest label: {:.3f}", JUDGED),
+    "entropy": Kind("No label stands out.", "entropy of the labels: {:.3f}", JUDGED),
+    "badge": Kind("It would move a model far, and is unlike the rows before it.", "length of the model's step: {:.3f}", JUDGED, LEARNS),
     "disagreement": Kind("Good by one score and bad by another.", "ranks apart: {:.3f}"),
     "random": Kind("Drawn at random: the control, and what an honest rate rests on.", "drawn at random"),
 }
@@ -74,7 +81,9 @@ class Turn:
 
 def available(scores: Scores) -> list[str]:
     """Kinds that can be told here, in the order of `KINDS`."""
-    return [name for name, kind in KINDS.items() if all(c in scores.frame.columns and scores.frame[c].null_count() < len(scores.frame) for c in kind.needs)]
+    frame = scores.frame
+    there = {c for kind in KINDS.values() for c in kind.needs if c in frame.columns and frame[c].null_count() < len(frame)}
+    return [name for name, kind in KINDS.items() if there.issuperset(kind.needs) and all(s in scores.measured for s in kind.measured)]
 
 
 def priority(kind: str, scores: Scores, marked: Sequence[Review], asked: Asked) -> Floats:
@@ -82,7 +91,6 @@ def priority(kind: str, scores: Scores, marked: Sequence[Review], asked: Asked) 
 
     The one place in which kinds are looked up. Raises InputError for an unknown kind, or disagreement without two scores.
     """
-    del marked  # of use to kinds that learn from what was judged
     if kind == "random":
         return scores.once(("queue", "random", asked.seed), lambda: np.random.default_rng(asked.seed).random(scores.dataset.rows))
     if kind == "disagreement":
@@ -92,8 +100,7 @@ def priority(kind: str, scores: Scores, marked: Sequence[Review], asked: Asked) 
         return scores.once(("queue", kind, asked.pair), lambda: np.asarray(np.abs(one() - other()), np.float64))
     if kind not in KINDS:
         raise InputError("queue", f"there is no way {kind!r} to choose rows", f"Ways are {', '.join(KINDS)}")
-    (column,) = KINDS[kind].needs
-    return scores.once(("queue", kind), lambda: 1 - scores.frame[column].cast(float).fill_null(np.nan).to_numpy())
+    return modelled(kind, scores, marked, asked.seed)
 
 
 def _good(scores: Scores, name: str) -> Callable[[], Floats]:

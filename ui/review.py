@@ -20,7 +20,9 @@ from ui.widgets import count, empty
 
 __all__ = ["controls", "more", "read_rows", "reader"]
 
-SHARES = {"self_confidence": 30, "margin": 30, "disagreement": 20, "random": 20}
+SHARES = {"expected_gain": 60, "disagreement": 20, "random": 20}
+PLAIN = {"self_confidence": 60, "disagreement": 20, "random": 20}
+"""Where nothing can be learnt from answers."""
 LATEST = 100
 """Answers at most that the forecast rests on: the queue gives the worst rows first, so old ones promise too much."""
 
@@ -45,7 +47,7 @@ def controls() -> tuple[Asked, str]:
     kinds = [k for k in kinds if k != "disagreement" or len(good) > 1]
     shares = {}
     for kind in kinds:
-        start, label = SHARES.get(kind, 0) if len(kinds) > 1 else 100, kind.replace("_", " ").capitalize()
+        start, label = (SHARES if "expected_gain" in kinds else PLAIN).get(kind, 0) if len(kinds) > 1 else 100, kind.replace("_", " ").capitalize()
         shares[kind] = st.slider(label, 0, 100, start, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session")
     pair = None
     if shares.get("disagreement"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.signal import Column, Signal, note
+from curate.signal import Column, Signal, attach, note
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +25,10 @@ SCORES = ("self_confidence", "normalized_margin")
 
 
 def compute(table: pa.Table, *, seed: int = 0) -> pa.Table:
-    """How likely the given label is, flags by three rules, and the likeliest label with its probability; null without a label or without a vector."""
+    """How likely the given label is, flags by three rules, and the likeliest label with its probability; null without a label or without a vector.
+
+    The probabilities of all labels are a vector; the labels they are for, in their order, are attached as `labels`.
+    """
     import polars as pl
 
     from curate.label import LEAST, classes, expected, given_probabilities
@@ -58,8 +61,9 @@ def _told(total: int, rows: npt.NDArray[Any], found: npt.NDArray[np.float64], ow
     """The columns, null in rows that were not judged."""
     import pyarrow as pa
 
+    attach("labels", pa.table({"label": pa.array(names if len(rows) else [], pa.string())}))
     if not len(rows):
-        kinds = {"Float32": pa.float32(), "Boolean": pa.bool_(), "String": pa.string()}
+        kinds = {"Float32": pa.float32(), "Boolean": pa.bool_(), "String": pa.string(), "Array(Float32)": pa.list_(pa.float32(), 1)}
         return pa.table({c.name: pa.nulls(total, kinds[c.dtype]) for c in SIGNAL.columns})
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -81,6 +85,9 @@ def _told(total: int, rows: npt.NDArray[Any], found: npt.NDArray[np.float64], ow
         whole = np.zeros(total, judged.dtype)
         whole[rows] = judged
         columns[f"label_issue_{name}"] = pa.array(whole, pa.string() if judged.dtype == object else None, mask=none)
+    every = np.zeros((total, found.shape[1]), np.float32)
+    every[rows] = found
+    columns["label_issue_probabilities"] = pa.FixedSizeListArray.from_arrays(every.ravel(), found.shape[1], mask=pa.array(none))
     return pa.table(columns)
 
 
@@ -90,7 +97,7 @@ def _flag(name: str, rule: str) -> Column:
 
 SIGNAL = Signal(
     name="label_issue",
-    version=3,
+    version=4,
     about="Labels that are probably wrong.",
     source="Northcutt, Jiang & Chuang 2021, Confident Learning (cleanlab), on probabilities from other rows",
     inputs=("label", "probabilities", "embedding_vector"),
@@ -114,6 +121,7 @@ SIGNAL = Signal(
         Column("label_issue_lead", "Float32", "probability", "The likeliest label's probability less that of the second.", low=0, high=1),
         Column("label_issue_suggested", "String", "label", "The likeliest label; the given one where nothing speaks against it."),
         Column("label_issue_suggested_probability", "Float32", "probability", "How likely the suggested label is.", low=0, high=1),
+        Column("label_issue_probabilities", "Array(Float32)", "probability", "How likely each label is, in the order of the attached labels.", low=0, high=1),
     ),
     scope="dataset",
     compute=compute,
