@@ -136,7 +136,7 @@ def opened(chrome: Browser, address: str, title: str, height: int = 1100) -> Pag
     page = chrome.new_page(viewport={"width": 1440, "height": height})
     page.goto(address)
     settled(page, "Overview")
-    page.locator("[data-testid=stSidebarNav] a", has_text=title).click()
+    page.locator("[data-testid=stSidebarNav]").get_by_role("link", name=title, exact=True).click()
     settled(page, title)
     return page
 

@@ -24,7 +24,7 @@ def test_four_coders(tmp_path: Path) -> None:
         page = chrome.new_page(viewport={"width": 1440, "height": 1100})
         page.goto(address)
         expect(page.locator(".st-key-frame")).to_contain_text("12 of 12", timeout=60_000)
-        page.locator("[data-testid=stSidebarNav] a", has_text="Annotators").click()
+        page.locator("[data-testid=stSidebarNav]").get_by_role("link", name="Annotators", exact=True).click()
         settled(page, "Annotators")
         main = page.locator(".stMain")
         expect(main).to_contain_text("4 people gave 41 ratings of 12 rows; 11 rows have two and more")

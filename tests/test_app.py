@@ -250,7 +250,7 @@ def test_a_drag_over_a_histogram_narrows_the_rows_in_view(page: Page) -> None:
     drag(page, page.locator(".st-key-card-text_quality_words .nsewdrag").first, [(0.3, 0.5), (0.6, 0.5)])
     pill = page.locator(".st-key-frame button", has_text="in view: text quality words").first
     pill.wait_for()
-    page.locator("[data-testid=stSidebarNav] a", has_text="Rows").click()
+    page.locator("[data-testid=stSidebarNav]").get_by_role("link", name="Rows", exact=True).click()
     settled(page, "Rows")
     rows = re.search(r"· ([\d,]+) rows", pill.inner_text())
     assert rows is not None

@@ -122,5 +122,5 @@ def test_numeric_columns_by_signal_then_the_datasets_own(tmp_path: Path) -> None
     scores = small.measured(small.write(tmp_path), Workspace.at(tmp_path / "workspace"))
     found = numeric_columns(scores)
     assert [c.name for c in found["exact_duplicate"]] == ["exact_duplicate_count"]
-    assert [c.name for c in found["near_duplicate"]] == ["near_duplicate_similarity"], "flags are no numbers"
+    assert [c.name for c in found["near_duplicate"]] == ["near_duplicate_similarity", "near_duplicate_redundancy"], "flags are no numbers"
     assert [c.name for c in found[""]] == ["confidence"], "nor are texts and nested columns"

@@ -183,7 +183,7 @@ def test_a_conflict_is_settled_in_a_browser_and_a_format_comes_down(tmp_path: Pa
         page.keyboard.press("Control+z")
         expect(main).to_contain_text("5 open")
         settled(page, "Conflicts")
-        page.locator("[data-testid=stSidebarNav] a", has_text="Export").click()
+        page.locator("[data-testid=stSidebarNav]").get_by_role("link", name="Export", exact=True).click()
         settled(page, "Export")
         with page.expect_download() as coming:
             page.get_by_role("button", name="Download OpenAI chat").click()

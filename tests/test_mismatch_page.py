@@ -29,7 +29,7 @@ def test_gold_rows_are_named_and_a_limit_set(tmp_path: Path) -> None:
         page = chrome.new_page(viewport={"width": 1440, "height": 1100})
         page.goto(address)
         expect(page.locator(".st-key-frame")).to_contain_text("80 of 80", timeout=60_000)
-        page.locator("[data-testid=stSidebarNav] a", has_text="Mismatch").click()
+        page.locator("[data-testid=stSidebarNav]").get_by_role("link", name="Mismatch", exact=True).click()
         settled(page, "Mismatch")
         main = page.locator(".stMain")
         expect(main).to_contain_text("Nothing to compare with yet")
