@@ -44,11 +44,11 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "expected_gain": Kind("The right label would mend most of a model's predictions.", "expected gain: {:.3g}", JUDGED, LEARNS),
+    "expected_gain": Kind("The right label would mend most of a model's predictions.", "of what all rows could mend {:.3g}", JUDGED, LEARNS),
     "self_confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", JUDGED),
     "least_confidence": Kind("No label is likely.", "1 − the likeliest label's probability: {:.3f}", JUDGED),
     "margin": Kind("Two labels are about as likely.", "1 − lead of the likeliest label: {:.3f}", JUDGED),
-    "entropy": Kind("No label stands out.", "entropy of the labels: {:.3f}", JUDGED),
+    "entropy": Kind("No label stands out.", "of the labels {:.3f}", JUDGED),
     "badge": Kind("It would move a model far, and is unlike the rows before it.", "length of the model's step: {:.3f}", JUDGED, LEARNS),
     "disagreement": Kind("Good by one score and bad by another.", "ranks apart: {:.3f}"),
     "random": Kind("Drawn at random: the control, and what an honest rate rests on.", "drawn at random"),

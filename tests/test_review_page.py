@@ -121,8 +121,8 @@ def test_thirty_rows_by_key_two_readers_edit_and_undo(tmp_path: Path) -> None:
         assert len({*seen}) == 26, "no row comes twice"
         times = page.evaluate("times")
         print("ms from key to next row:", [round(t, 1) for t in times])
-        assert len(times) == 26
-        assert sorted(times)[24] < 100
+        assert 26 <= len(times) <= 30, "a row that is drawn again is told again"
+        assert sorted(times)[-2] < 100
         page.keyboard.press("d")
         page.keyboard.press("s")
         _kept(page)

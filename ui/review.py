@@ -36,7 +36,7 @@ def _good_scores() -> list[str]:
     """Score columns that say what a good row is: those with a direction, and how likely the given label is."""
     frame = state.scores().frame
     given = "label_issue_self_confidence"  # the margin ranks rows as it does
-    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith("label_issue"))]
+    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith(("label_issue", "confidence")))]
     return [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
 
 
@@ -45,10 +45,12 @@ def controls() -> tuple[Asked, str]:
     st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Decisions are kept under it; second readings need one")
     kinds, good = available(state.scores()), _good_scores()
     kinds = [k for k in kinds if k != "disagreement" or len(good) > 1]
-    shares = {}
-    for kind in kinds:
-        start, label = (SHARES if "expected_gain" in kinds else PLAIN).get(kind, 0) if len(kinds) > 1 else 100, kind.replace("_", " ").capitalize()
-        shares[kind] = st.slider(label, 0, 100, start, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session")
+    first = SHARES if "expected_gain" in kinds else PLAIN
+    shown = [k for k in kinds if k in first]
+    shares = {kind: _share(kind, first[kind] if len(kinds) > 1 else 100) for kind in shown}
+    if len(shown) < len(kinds):
+        with st.expander("More ways to choose"):
+            shares |= {kind: _share(kind, 0) for kind in kinds if kind not in shown}
     pair = None
     if shares.get("disagreement"):
         one = str(st.selectbox("Good by", good, key="queue-one", format_func=_called, persist_state="session"))
@@ -60,6 +62,11 @@ def controls() -> tuple[Asked, str]:
     st.caption(f"Shares count against each other. Ranked again after {BATCH} answers, in the background.")
     name = f"{shares} {pair} {again} {None if viewed is None else hash(viewed.tobytes())}"
     return Asked(shares, pair, again, 0, viewed), name
+
+
+def _share(kind: str, start: int) -> int:
+    label = kind.replace("_", " ").capitalize()
+    return int(st.slider(label, 0, 100, start, 5, key=f"share-{kind}", help=KINDS[kind].about, persist_state="session"))
 
 
 def _called(name: str) -> str:
