@@ -6,15 +6,19 @@ Before the first answer the model is what label_issue measured. From then on, wh
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.reviews import Review, labels, marks
+from curate.label import classes
+from curate.reviews import Review
+from curate.roles import Role
 
 if TYPE_CHECKING:
+    from curate.rerank import Pool
     from curate.scores import Scores
 
 __all__ = ["LEARNS", "MODELLED", "answers", "modelled"]
@@ -22,39 +26,65 @@ __all__ = ["LEARNS", "MODELLED", "answers", "modelled"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 MODELLED = ("expected_gain", "self_confidence", "least_confidence", "margin", "entropy", "badge")
-"""Kinds of `curate.acquisition` that look at probabilities of labels."""
+"""Kinds that look at probabilities of labels."""
+KEPT = -2
 LEARNS = ("embedding", "neighbour")
 """Signals without which nothing is learnt from answers."""
 
 
 def answers(scores: Scores, marked: Sequence[Review], names: Sequence[str], given: Ints) -> Ints:
-    """The right label of each row that a person answered, by its place in `names`: the one they named, or the given one where they kept the row; -1 for others.
+    """The right label of each row that a person answered, by its place in `names`: the one they named, or the given one where they kept the row in the queue;
+    -1 for others. Rows that were kept elsewhere, or many at once, are pinned, and nobody said that their label is right.
 
     given: int32 [rows]. A label that nobody gave before is not known here.
     """
-    ids, code = scores.frame["row_id"], {name: i for i, name in enumerate(names)}
-    right = np.where(marks(marked, ids) == 1, given, -1).astype(np.int32)
-    said = {row: code[label] for row, label in labels(marked).items() if label in code}
-    there = ids.is_in(list(said)).arg_true()
-    right[there.to_numpy()] = [said[row] for row in ids.gather(there)]
-    return right
+    ids, code, said = scores.frame["row_id"], {name: i for i, name in enumerate(names)}, dict[str, int]()
+    for r in marked:
+        word = (r.value or "") if r.action == "settle" else f"label: {r.value}" if r.action == "label" else r.action
+        if word.startswith("label: "):
+            said |= dict.fromkeys(r.rows, code.get(word.removeprefix("label: "), -1))
+        elif word == "keep" and ((r.why or "").startswith("queue") or r.action == "settle"):
+            said |= dict.fromkeys(r.rows, KEPT)
+        elif word in ("drop", "clear"):
+            said |= dict.fromkeys(r.rows, -1)
+    right = np.full(len(ids), -1, np.int32)
+    there = ids.is_in(list(said)).arg_true().to_numpy()
+    right[there] = [said[row] for row in ids.gather(there)]
+    return np.where(right == KEPT, given, right).astype(np.int32)
 
 
-def _measured(scores: Scores) -> tuple[Ints, npt.NDArray[np.float32]]:
-    """Given labels and the probability of each label as label_issue has them: int32 [rows], -1 for none; float32 [rows, labels], NaN where unknown."""
-    import polars as pl
+def _measured(scores: Scores) -> tuple[Ints, npt.NDArray[np.float32], list[str]]:
+    """Given labels, the probability of each label as label_issue has it, and the labels in their order: int32 [rows], -1 for none; float32 [rows, labels].
 
-    table, given = scores.attached("label_issue", "labels"), scores.column("label", "queue")
-    names = [] if table is None else table["label"].to_list()
+    NaN in rows that were not judged; 0 for a label that was too rare to be learnt.
+    """
+    table = scores.attached("label_issue", "labels")
+    learnt = [] if table is None else table["label"].to_list()
+    code, names = classes(scores.dataset.views([Role.LABEL]).collect().to_series())
     held = scores.vectors("label_issue", "label_issue_probabilities")
-    wide = max(1, len(names))
     there = held.is_not_null().to_numpy()
-    found = np.full((len(held), wide), np.nan, np.float32)
-    found[there] = held.drop_nulls().explode().to_numpy().reshape(-1, wide)
-    from curate.view import as_text
+    found = np.full((len(held), max(1, len(names))), np.nan, np.float32)
+    if there.any():
+        found[there] = 0
+        known = held.drop_nulls().explode().to_numpy().reshape(-1, len(learnt))
+        place = {name: i for i, name in enumerate(names)}
+        for at, name in enumerate(learnt):
+            if name in place:
+                found[there, place[name]] = known[:, at]
+    return code, found, names
 
-    code = as_text(given).replace_strict(names, list(range(len(names))), default=-1, return_dtype=pl.Int32).fill_null(-1)
-    return code.to_numpy(), found
+
+def _believed(scores: Scores, pool: Pool, right: Ints, seed: int) -> npt.NDArray[np.float32]:
+    """What the answers tell of every row, learnt anew only where there are others than before, from what was believed then. float32 [rows, labels]."""
+    from curate.rerank import believe
+
+    held: dict[str, Any] = scores.once(("queue", "belief"), dict)
+    key = f"{seed} {hashlib.sha256(right.tobytes()).hexdigest()}"
+    if held.get("key") != key:
+        before = held.get("belief") or believe(pool, right, None, seed)
+        held |= {"key": key, "belief": believe(pool, right, before, seed)}
+    found: npt.NDArray[np.float32] = held["belief"].probabilities
+    return found
 
 
 def modelled(kind: str, scores: Scores, marked: Sequence[Review], seed: int = 0) -> Floats:
@@ -63,21 +93,15 @@ def modelled(kind: str, scores: Scores, marked: Sequence[Review], seed: int = 0)
     Raises InputError for badge and expected_gain without the signal embedding.
     """
     from curate.acquisition import priorities
-    from curate.rerank import believe, pool_of
+    from curate.rerank import pool_of
 
-    learns = all(name in scores.measured for name in LEARNS)
-    if not learns:
-        label, known = scores.once(("queue", "measured"), lambda: _measured(scores))
+    label, known, names = scores.once(("queue", "measured"), lambda: _measured(scores))
+    if not all(name in scores.measured for name in LEARNS):
         return priorities(kind, known, label, None, (), seed)
-    position, pool, names = scores.once(("queue", "pool"), lambda: pool_of(scores))
-    given = np.full(scores.dataset.rows, -1, np.int32)
-    given[position] = pool.given
-    right = answers(scores, marked, names, given)[position]
+    position, pool, _ = scores.once(("queue", "pool"), lambda: pool_of(scores))
+    right = answers(scores, marked, names, label)[position]
     answered = right >= 0
-    if answered.any():
-        belief = scores.once(("queue", "belief", right.tobytes()), lambda: believe(pool, right, believe(pool, right, None, seed), seed)).probabilities
-    else:
-        belief = scores.once(("queue", "measured"), lambda: _measured(scores))[1][position]
+    belief = _believed(scores, pool, right, seed) if answered.any() else known[position]
     found = np.full(scores.dataset.rows, np.nan)
     found[position] = priorities(kind, belief, np.where(answered, right, pool.given), pool.vectors, (), seed)
     found[position[answered]] = np.nan

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from curate.part import ScoreThreshold
 from curate.reviews import Review
-from curate.selection import threshold_mask
 
 __all__ = ["QUESTION", "Judged", "Told", "around", "judged", "panel_value", "panels", "suggest", "tell"]
 
@@ -72,7 +71,7 @@ def around(values: Floats, limit: ScoreThreshold, rows: int, asked: Sequence[int
     wish = dict(zip((middle - 1, middle, middle + 1, middle + 2), SHARES, strict=True))
     order = np.random.default_rng([seed, len(asked)]).permutation(len(left))
     by = [order[cell[order] == c] for c in range(len(edges) + 1)]
-    take = [min(len(part), round(rows * wish.get(c, 0.0))) for c, part in enumerate(by)]
+    take = [min(len(part), int(rows * wish.get(c, 0.0))) for c, part in enumerate(by)]
     for c in sorted(range(len(by)), key=lambda c: abs(c - middle - 0.5)):  # what is missing comes from the parts nearest to the limit
         take[c] += max(0, min(len(by[c]) - take[c], rows - sum(take)))
     chosen = np.concatenate([part[:n] for part, n in zip(by, take, strict=True)]) if by else order[:0]
@@ -98,11 +97,12 @@ def judged(values: Floats, at: Ints, good: Bools, edges: Floats) -> Judged:
     return Judged(values[at][there], good[there], edges)
 
 
-def _strata(values: Floats, found: Judged, limit: ScoreThreshold) -> tuple[Bools, Floats, Floats, Floats]:
+def _strata(ordered: Floats, found: Judged, limit: ScoreThreshold) -> tuple[Bools, Floats, Floats, Floats]:
     """Of each part: whether the limit drops it, its rows, its judged rows, and the bad ones of them. A part without judged rows joins the next on its side."""
     assert not isinstance(limit.limit, tuple)
     edges = np.unique(np.append(found.edges, limit.limit))
-    size = np.bincount(_cells(values[~np.isnan(values)], edges, limit.keep), minlength=len(edges) + 1).astype(np.float64)
+    ends = np.searchsorted(ordered, edges, side="left" if limit.keep == "above" else "right")
+    size = np.diff([0, *ends, len(ordered)]).astype(np.float64)
     cell = _cells(found.value, edges, limit.keep)
     many = np.bincount(cell, minlength=len(size)).astype(np.float64)
     bad = np.bincount(cell, weights=~found.good, minlength=len(size)).astype(np.float64)
@@ -119,12 +119,12 @@ def _strata(values: Floats, found: Judged, limit: ScoreThreshold) -> tuple[Bools
     return gone, size, many, bad
 
 
-def tell(values: Floats, found: Judged, limit: ScoreThreshold, seed: int = 0) -> tuple[Told, Told]:
+def tell(ordered: Floats, found: Judged, limit: ScoreThreshold, seed: int = 0) -> tuple[Told, Told]:
     """Precision (the share of the rows that the limit drops that are bad) and recall (the share of bad rows that it drops).
 
-    values: float64 [rows], NaN where missing; those are left out. The interval is drawn from what the judgements of each part leave open (Jeffreys' prior).
+    ordered: float64, the values of all rows that have one, ascending. The interval is drawn from what the judgements of each part leave open (Jeffreys' prior).
     """
-    gone, size, many, bad = _strata(values, found, limit)
+    gone, size, many, bad = _strata(ordered, found, limit)
     known = [bool((many[side] > 0).any()) for side in (gone, ~gone)]
     rate = np.divide(bad, many, out=np.zeros_like(bad), where=many > 0)
     rng = np.random.default_rng(seed)
@@ -141,13 +141,17 @@ def tell(values: Floats, found: Judged, limit: ScoreThreshold, seed: int = 0) ->
     return precision, recall
 
 
-def suggest(values: Floats, found: Judged, keep: str, wanted: float) -> ScoreThreshold | None:
-    """The limit among the judged values that drops most rows at a precision of `wanted` and more, as far as the judgements tell; None where none does."""
-    best, most = None, 0
+def suggest(ordered: Floats, found: Judged, keep: str, wanted: float) -> ScoreThreshold | None:
+    """The limit among the judged values that drops most rows at an estimated precision of `wanted` and more; None where none does.
+
+    ordered: float64, the values of all rows that have one, ascending. By the estimate, so the true precision is as often below it as above.
+    """
+    best, most = None, 0.0
     for value in np.unique(found.value):
         limit = ScoreThreshold(keep="above" if keep == "above" else "below", limit=float(np.nextafter(value, np.inf if keep == "above" else -np.inf)))
-        gone = int(threshold_mask(values, limit).sum())
-        told = tell(values, found, limit)[0].value if gone > most else None
-        if told is not None and told >= wanted:
-            best, most = limit, gone
+        gone, size, many, bad = _strata(ordered, found, limit)
+        rows = float(size[gone].sum())
+        share = np.divide(bad, many, out=np.zeros_like(bad), where=many > 0)
+        if rows > most and (many[gone] > 0).any() and float((share * size)[gone].sum()) >= wanted * rows:
+            best, most = limit, rows
     return best

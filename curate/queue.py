@@ -163,8 +163,13 @@ def interleave(orders: Mapping[str, Ints], shares: Mapping[str, float], most: in
 
 def judged(marked: Sequence[Review], by: str) -> set[str]:
     """Row ids that are not to be asked of `by`: those that anybody kept, dropped, labelled, edited or settled, and those that `by` skipped or read again."""
-    decided = {*READINGS, *MARKS} - {"clear", "only"}
-    return {row for r in marked if r.action in decided or (r.action in ("skip", "second") and r.by == by) for row in r.rows}
+    decided, found = {*READINGS, *MARKS} - {"clear", "only"}, set[str]()
+    for r in marked:
+        if r.action == "clear":
+            found -= {*r.rows}
+        elif r.action in decided or (r.action in ("skip", "second") and r.by == by):
+            found |= {*r.rows}
+    return found
 
 
 def turns(scores: Scores, marked: Sequence[Review], asked: Asked, by: str, most: int = AHEAD) -> list[Turn]:

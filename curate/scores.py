@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["Scores", "read_scores"]
 
 T = TypeVar("T")
-HELD = 32  # of what follows from scores
+HELD, FEW, BYTES = 500, 8, 2 << 30  # of what follows from scores: at most, at least, and their bytes
+
+
+def _bytes(value: Any, deep: int = 4) -> int:
+    """Roughly what a value holds: arrays, frames, and those in tuples, dictionaries and dataclasses."""
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
+    if hasattr(value, "estimated_size"):
+        return int(value.estimated_size())
+    if not deep or isinstance(value, str | int | float | Scores):
+        return 64
+    parts = value if isinstance(value, tuple | list) else value.values() if isinstance(value, dict) else getattr(value, "__dict__", {}).values()
+    return 64 + sum(_bytes(part, deep - 1) for part in list(parts)[:100])
+
+
+def _sized(value: T) -> tuple[T, int]:
+    return value, _bytes(value)
 
 
 @dataclass(frozen=True)
@@ -94,12 +110,15 @@ class Scores:
         return {}
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What follows from these scores and `name` alone: made when first asked for, then kept among the last 32. Not to be written to."""
-        found = self._held.pop(name) if name in self._held else make()
-        self._held[name] = found
-        while len(self._held) > HELD:
+        """What follows from these scores and `name`, which tells all else that it depends on: made when first asked for, then kept among the last, some
+        500 or two gigabytes of them. Not to be written to.
+        """
+        found, size = self._held.pop(name) if name in self._held else _sized(make())
+        self._held[name] = found, size
+        while len(self._held) > FEW and (len(self._held) > HELD or sum(size for _, size in list(self._held.values())) > BYTES):
             self._held.pop(next(iter(self._held)), None)
-        return found
+        kept: T = found
+        return kept
 
 
 def read_scores(dataset: Dataset, recipe: Recipe, workspace: Workspace) -> Scores:

@@ -41,7 +41,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scores, list[str]]:
 
 def _said(scores: Scores, truth: list[str], rows: list[int]) -> list[Review]:
     ids, given = scores.frame["row_id"], scores.column("label", "t")
-    return [Review("keep", "s", rows=(ids[i],)) if given[i] == truth[i] else Review("label", "s", rows=(ids[i],), value=truth[i]) for i in rows]
+    return [
+        Review("keep", "s", rows=(ids[i],), why="queue: margin") if given[i] == truth[i] else Review("label", "s", rows=(ids[i],), value=truth[i]) for i in rows
+    ]
 
 
 def test_before_the_first_answer_it_is_as_measured(world: tuple[Scores, list[str]]) -> None:
@@ -56,8 +58,12 @@ def test_answers_are_what_people_said(world: tuple[Scores, list[str]]) -> None:
     scores, _ = world
     ids, names = scores.frame["row_id"], ["car", "fruit", "sea"]
     given = np.array([names.index(label) for label in scores.column("label", "t")], np.int32)
-    log = [Review("keep", "s", rows=(ids[0],)), Review("label", "s", rows=(ids[1],), value="sea"), Review("label", "s", rows=(ids[2],), value="moon")]
-    log += [Review("drop", "s", rows=(ids[3],)), Review("label", "s", rows=("absent",), value="car")]
+    log = [
+        Review("keep", "s", rows=(ids[0],), why="queue: entropy"),
+        Review("label", "s", rows=(ids[1],), value="sea"),
+        Review("label", "s", rows=(ids[2],), value="moon"),
+    ]
+    log += [Review("keep", "s", rows=tuple(ids[10:60]), why="bulk"), Review("drop", "s", rows=(ids[3],)), Review("label", "s", rows=("absent",), value="car")]
     found = answers(scores, log, names, given)
     assert found[:4].tolist() == [given[0], names.index("sea"), -1, -1]
     assert (found[3:] == -1).all()
@@ -80,3 +86,16 @@ def test_what_answers_show_is_found_elsewhere(world: tuple[Scores, list[str]]) -
     found = modelled("self_confidence", scores, _said(scores, truth, [*range(150)]))
     order = 150 + np.argsort(-found[150:], kind="stable")
     assert wrong[order[: int(wrong[150:].sum())]].mean() > 0.9
+
+
+def test_a_rare_label_stops_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    rows, _ = _rows()
+    rows += [{"text": "We spoke of the apple and the moon", "label": "aaa"}, {"text": "We spoke of the tide and the moon", "label": "zzz"}]
+    folder = tmp_path_factory.mktemp("rare")
+    _, workspace, data = small.recipe_file(folder, rows, {"response": "text", "label": "label"}, SIGNALS)
+    scores = Scores(data, workspace, plan(data, SIGNALS))
+    known = scores.frame["label_issue_self_confidence"].is_not_null().to_numpy()
+    for kind in MODELLED:
+        found = modelled(kind, scores, ())
+        assert np.isfinite(found[known]).all()
+    assert modelled("self_confidence", scores, ())[known] == pytest.approx(1 - scores.frame["label_issue_self_confidence"].to_numpy()[known], abs=1e-6)

@@ -97,3 +97,8 @@ def test_a_share_is_read_by_a_second_person(scores: Scores) -> None:
     more = [*marked, Review("second", "s", "ben", (row,), "keep", why=f"queue: {AGAIN}")]
     assert row not in {ids[t.position] for t in turns(scores, more, asked, "ben")}
     assert row not in {ids[t.position] for t in turns(scores, more, asked, "cleo")}
+
+
+def test_a_row_that_was_cleared_is_asked_again() -> None:
+    log = [Review("keep", "s", rows=("a", "b")), Review("clear", "s", rows=("a",))]
+    assert judged(log, "") == {"b"}

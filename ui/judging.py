@@ -68,19 +68,20 @@ def _want(key: str) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _binned(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned]:
+def _read(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned, Floats]:
+    """Values of all rows, the same in bins, and the known ones ascending."""
     del key
     values = score_values(_scores, column.name)
-    return values, bin_values(values, column)
+    return values, bin_values(values, column), np.sort(values[~np.isnan(values)])
 
 
-def _held(column: Column) -> tuple[Floats, Binned]:
-    return _binned(_columns()[column.name][0], column, state.scores())
+def _held(column: Column) -> tuple[Floats, Binned, Floats]:
+    return _read(_columns()[column.name][0], column, state.scores())
 
 
 def controls(column: Column) -> ScoreThreshold:
     """The limit in hand."""
-    return limit_control(column, *_held(column))
+    return limit_control(column, *_held(column)[:2])
 
 
 def _draw(column: Column, limit: ScoreThreshold, rows: int) -> None:
@@ -102,28 +103,28 @@ def _span(told: Told) -> str:
 
 def told(column: Column, limit: ScoreThreshold, found: Judged) -> None:
     """Precision and recall of the limit, and the limit for a wanted precision."""
-    values = _held(column)[0]
+    values, _, ordered = _held(column)
     if isinstance(limit.limit, tuple):
         st.text("One limit at a time can be judged; this one keeps rows between two.")
         return
-    precision, recall = tell(values, found, limit)
+    precision, recall = tell(ordered, found, limit)
     left, right = st.columns(2)
     left.metric("Precision", _span(precision), help="Of the rows that the limit drops, the share that is bad; 95 % interval")
     right.metric("Recall", _span(recall), help="Of the bad rows, the share that the limit drops; 95 % interval")
     st.caption(f"From {count(len(found.value), 'judged rows')}, {count(int((~found.good).sum()))} of them bad. The limit may be moved: they still count.")
     wanted = st.number_input("Wanted precision, %", 1, 100, 90, key="judged-wanted", width=180)
-    proposed = suggest(values, found, limit.keep, wanted / 100)
+    proposed = suggest(ordered, found, limit.keep, wanted / 100)
     if proposed is None:
         st.text("No limit reaches that by what is judged so far." if len(found.value) else "Judge rows first.")
         return
-    gone, own = int(threshold_mask(values, proposed).sum()), tell(values, found, proposed)[0]
-    st.text(f"{proposed.keep.capitalize()} {proposed.limit:,.6g} drops {count(gone, 'rows')} ({share(gone, len(values))}) at {_span(own)}.")
+    gone, own = int(threshold_mask(values, proposed).sum()), tell(ordered, found, proposed)[0]
+    st.text(f"{proposed.keep.capitalize()} {proposed.limit:,.6g} drops {count(gone, 'rows')} ({share(gone, len(values))}) at an estimated {_span(own)}.")
     st.button("Use this limit", key="judged-use", on_click=state.set_threshold, args=(column.name, proposed), icon=":material/check:")
 
 
 def picture(column: Column, limit: ScoreThreshold, found: Judged) -> None:
     """All rows by the score, kept ones in front, judged ones as marks above."""
-    values, binned = _held(column)
+    values, binned, _ = _held(column)
     edges, keep, figure = binned.edges, state.selection().keep, go.Figure()
     everyone = np.bincount(binned.codes, minlength=MISSING + 1)[: len(edges) - 1]
     for name, many, colour in (("all rows", everyone, DROPPED), ("kept", np.bincount(binned.codes[keep], minlength=MISSING + 1)[: len(edges) - 1], KEPT)):

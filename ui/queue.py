@@ -17,7 +17,7 @@ import polars as pl
 import streamlit as st
 
 from curate.edit import editable
-from curate.errors import InputError
+from curate.errors import CurateError, InputError
 from curate.queue import AGAIN, BATCH, KINDS, Asked, Turn, judged, turns
 from curate.reading import READINGS, readers, word_of
 from curate.reviews import Review, tags
@@ -25,6 +25,7 @@ from curate.roles import Role
 from curate.scores import Scores
 from curate.view import as_text
 from ui import state
+from ui.escape import plain
 from ui.widgets import count
 
 __all__ = ["KEY", "queue"]
@@ -185,7 +186,13 @@ def _next(key: str, asked: Asked, who: str) -> Held | None:
         held = mine = None
     marked = state.decided().marked
     if mine is not None and mine.done():
-        found, mine = mine.result(), None
+        try:
+            found = mine.result()
+        except CurateError as error:
+            st.session_state["queue-next"] = None  # tried again at the next run
+            st.error(plain(f"The rows could not be ranked. {error}"), icon=":material/error:")
+            return held
+        mine = None
         if found.key == key:
             first = _left(held, who)[:HELD] if held is not None else []  # the browser has these: the row in hand stays in hand
             ids = {row["id"] for row in first}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CARRIED", "Conversation", "Format", "Kinds", "Unfit", "bare", "json_line"]
 
-CARRIED = ("row_id", "order", "phase", "weight", "label_smoothing", "repeat")
+CARRIED = ("row_id", "order", "phase", "weight", "label_smoothing", "soft_target", "repeat")
 """Columns of an export beside the texts that say how a row is trained on."""
 
 
