@@ -68,7 +68,7 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     if out is not None:
         check_out(out)
     dataset = dataset_of(recipe, workspace, key, tell)
-    check_formats(recipe.export.formats, dataset)
+    check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
@@ -98,7 +98,7 @@ def check_out(out: Path) -> None:
 
 def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows."""
-    check_formats(recipe.export.formats, scores.dataset)
+    check_formats(recipe.export.formats, scores.dataset, recipe.personal is not None)
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
     selection = select(scores, recipe, marked)

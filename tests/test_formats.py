@@ -161,6 +161,13 @@ def test_a_format_that_lacks_a_role_fails_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_rejected_answers_are_not_written_where_personal_data_is_treated(tmp_path: Path) -> None:
+    rows = [{"q": "q", "a": "a", "worse": "write to john@example.com"}]
+    with pytest.raises(InputError, match="pii does not look"):
+        _written(tmp_path, rows, {"prompt": "q", "response": "a", "rejected": "worse"}, ["trl_dpo"], personal={"treat": "redact"}, signals={"pii": {}})
+    assert not (tmp_path / "out").exists()
+
+
 def test_order_and_weight_go_along_and_their_loss_is_said(tmp_path: Path) -> None:
     rows = [{"q": f"q{i}", "a": f"a{i}", "s": float(i)} for i in range(4)]
     more = {"rank": {"score": "s"}, "export": {"order": "rank", "weight": "score"}}

@@ -42,9 +42,12 @@ def lacking(name: str, dataset: Dataset) -> str | None:
     return f"needs prompt and response as columns of text, and {turned[0]} holds turns" if found.flat and turned else None
 
 
-def check_formats(names: Sequence[str], dataset: Dataset) -> None:
-    """Raise InputError where one of these formats cannot be made of a dataset."""
+def check_formats(names: Sequence[str], dataset: Dataset, treated: bool = False) -> None:
+    """Raise InputError where one of these formats cannot be made of a dataset. treated: whether personal data is; pii seeks it in no rejected answer."""
     for name in names:
+        if treated and name in FORMATS and "rejected" in FORMATS[name].needs:
+            hides = "writes rejected answers, in which pii does not look, so personal data in them would stay"
+            raise InputError(f"{WHERE}, {name}", hides, "Take the format out, or take `personal` out of the recipe and treat the answers beforehand")
         if (why := lacking(name, dataset)) is not None:
             able = [n for n in ("parquet", "jsonl", "datasets", *FORMATS) if n != name and lacking(n, dataset) is None]
             raise InputError(f"{WHERE}, {name}", why, f"Correct the roles, or take the format out; these can be made: {', '.join(able)}")
