@@ -124,7 +124,8 @@ def _amount(now: Budget, kind: str, found: Candidates) -> None:
         st.number_input("Per cent of the rows", 0.0, 100.0, 100.0 * value, 1.0, format="%.2f", key=key, on_change=_typed, args=(key, kind))
     else:
         step = max(1, value // 20)
-        st.number_input(f"{KINDS[kind]} at most", 0, None, value, step, key=key, on_change=_typed, args=(key, kind))
+        each = " of each value" if now.per and not now.quota and not now.floor else ""
+        st.number_input(f"{KINDS[kind]}{each} at most", 0, None, value, step, key=key, on_change=_typed, args=(key, kind))
 
 
 def _typed(key: str, kind: str) -> None:

@@ -141,7 +141,8 @@ def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
         if len(state.scores().dataset.roles.get(Role.LABEL, ())) != 1:
             raise InputError("review", "no column, or more than one, has the role label", "Give the role to one column")
         given["given"] = said.get("given")
-    if kind == AGAIN and action in READINGS:
+    said_before = any(r.by not in ("", who) and r.action in READINGS and row in r.rows for r in marked)  # by another, since this window was given the row
+    if action in READINGS and (kind == AGAIN or (who and said_before)):
         word = word_of(Review(action, "", **{**given, "why": "queue"}))
         state.record("second", **{**given, "value": word})
     else:
