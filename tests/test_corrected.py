@@ -11,14 +11,19 @@ import polars as pl
 import pytest
 
 from curate.budget import values_of
+from curate.contradiction import _standing
 from curate.corrected import column_of, label_of
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.export import run
 from curate.load import load
+from curate.measure import measure
 from curate.recipe import Recipe, parse_recipe
+from curate.rerank import pool_of
 from curate.reviews import Review, append
 from curate.scores import Scores
+from curate.smoothing import classes_of
+from curate.task import plan
 from curate.weighting import repeats
 from curate.workspace import Workspace
 
@@ -106,3 +111,23 @@ def test_cluster_means_the_measured_cluster_in_every_part(tmp_path: Path, worksp
 def test_a_weight_too_large_for_a_count_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be repeated"):
         repeats(np.array([3e9, 1.0]), np.ones(2, np.bool_), 0)
+
+
+def test_a_role_is_no_columns_name(tmp_path: Path, workspace: Workspace) -> None:
+    """Rows as SetFit has them: the number of the label is called label, the column of the role label_text."""
+    words, signals = ("cat", "dog"), {"embedding": {"model": "wordllama"}, "neighbour": {}}
+    rows = [{"text": f"a {words[i % 2]} on day {i}", "label": i % 2, "label_text": words[i % 2], "rating": "x", "stars": i} for i in range(40)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    roles = {"response": "text", "label": "label_text", "rating": "stars"}
+    data = load(str(tmp_path / "rows.parquet"), workspace, roles=roles)
+    measure(data, plan(data, signals), workspace, "inline")
+    scores = Scores(data, workspace, plan(data, signals))
+    ids = scores.frame["row_id"]
+    assert pool_of(scores)[2] == ["cat", "dog"]
+    said = [Review("label", "s", rows=(ids[0],), value="dog")]
+    found = classes_of(scores, said)
+    assert found is not None
+    assert (found.names, int(found.right[0])) == (("cat", "dog"), 1)
+    assert _standing(scores, "rating", "t").tolist() == [float(i) for i in range(40)]
+    assert label_of(scores, "t", said).to_list()[:3] == ["dog", "dog", "cat"]
+    assert column_of(scores, "label", "t", said).to_list()[:3] == [0, 1, 0]
