@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.corrected import NONE, column_of, values_key
-from curate.diversity import Candidates, order_of
+from curate.diversity import Candidates, order_of, reach_of
 from curate.errors import InputError
 from curate.part import Budget
 from curate.reviews import Review
@@ -30,6 +30,7 @@ Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Values = tuple[list[str], Longs]
 OTHERS = "*"
+WORK = 10**10  # pairs of a centre and a row, beyond which k-centre is not carried on for values that are seldom: minutes
 SAID = 20  # shortfalls that are listed one by one
 
 
@@ -73,25 +74,41 @@ def total_of(budget: Budget, rows: int) -> int:
     return budget.tokens if budget.tokens is not None else int(np.floor(rows * (budget.share or 0.0) + 1e-9))
 
 
-def wanted(budget: Budget, candidates: Candidates) -> int:
-    """About how many rows a budget asks for, with half as many again where only tokens are known."""
+def wanted(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> int:
+    """About how many rows a budget asks for, with half as many again where only tokens are known; of each value, where it is one of each."""
     rows = int(candidates.left.sum())
+    each = budget.per is not None and not budget.parted and budget.share is None
+    parts = len(np.unique(values_of(scores, budget.per, marked)[1][candidates.left])) if each else 1
     if budget.tokens is None:
-        return min(rows, total_of(budget, rows))
+        return min(rows, parts * total_of(budget, rows))
     mean = float(candidates.tokens[candidates.left].mean()) if candidates.tokens is not None and rows else 1.0
-    return min(rows, int(1.5 * budget.tokens / max(mean, 1.0)))
+    return min(rows, int(parts * 1.5 * budget.tokens / max(mean, 1.0)))
 
 
 def spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> Spent:
-    """Which rows a budget keeps of those that come to it. Raises InputError where tokens, the column or what diversity rests on are not there."""
+    """Which rows a budget keeps of those that come to it. Raises InputError where tokens, the column or what diversity rests on are not there.
+
+    k-centre is carried on to the last row that is chosen by it, so that a seldom value, too, has unlike rows.
+    """
     if budget.tokens is not None and candidates.tokens is None:
         raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
-    order = order_of(scores, budget.diversity, candidates, wanted(budget, candidates))
-    cost = np.ones(len(order), np.int64)
-    if budget.tokens is not None and candidates.tokens is not None:
-        cost = candidates.tokens[order]
-    values = values_of(scores, budget.per, marked)
-    return _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
+    values, reach = values_of(scores, budget.per, marked), wanted(scores, budget, candidates, marked)
+    while True:
+        order = order_of(scores, budget.diversity, candidates, reach)
+        cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
+        found = _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
+        near, reach = budget.diversity, reach_of(len(order), reach)
+        greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][order]) <= reach
+        if greedy or 2 * reach * len(order) > WORK:
+            return found
+        reach = min(len(order), 2 * reach)
+
+
+def _chosen(found: Spent, group: Longs) -> int:
+    """How many rows of the order had to be looked at: to the last one taken of a value of which some are left over. group: int64, in that order."""
+    taken = found.keep[found.order]
+    open_ = np.bincount(group[~taken], minlength=int(group.max(initial=0)) + 1) > 0
+    return int(np.flatnonzero(taken & open_[group]).max(initial=-1)) + 1
 
 
 def _kept(rows: int, order: Ints, taken: Bools) -> Bools:
