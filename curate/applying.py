@@ -44,7 +44,7 @@ def seconds_to_choose(scores: Scores, recipe: Recipe, marked: Sequence[Review] =
     if recipe.budget is None or recipe.budget.diversity is None or "budget" in lacking:
         return 0.0
     found = before_budget(scores, applicable(recipe, lacking), marked)
-    return seconds_of(scores, recipe.budget.diversity, found, wanted(recipe.budget, found))
+    return seconds_of(scores, recipe.budget.diversity, found, wanted(scores, recipe.budget, found, marked))
 
 
 def unneeded(scores: Scores, recipe: Recipe) -> list[Task]:

@@ -45,7 +45,7 @@ def arrange(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
     import polars as pl
 
     by, now = recipe.export.order, recipe.curriculum
-    found = course(scores, now, selection) if by == "curriculum" and now is not None else None
+    found = course(scores, now, selection, marked) if by == "curriculum" and now is not None else None
     rows = selection.order("rank" if by == "rank" else "file") if found is None else found.order
     weights, about = _weights(scores, recipe, selection, marked)
     at, expand = np.arange(len(rows)), "written" in about

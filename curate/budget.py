@@ -8,15 +8,18 @@ as far as rows and quotas allow. What cannot be met is said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.diversity import Candidates, order_of
+from curate.corrected import NONE, column_of, values_key
+from curate.diversity import Candidates, order_of, reach_of
 from curate.errors import InputError
 from curate.part import Budget
+from curate.reviews import Review
 from curate.scores import Scores
 from curate.view import as_text
 
@@ -25,8 +28,9 @@ __all__ = ["OTHERS", "Group", "Spent", "spend", "total_of", "values_of", "wanted
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
+Values = tuple[list[str], Longs]
 OTHERS = "*"
-NONE = "none"
+WORK = 10**10  # pairs of a centre and a row, beyond which k-centre is not carried on for values that are seldom: minutes
 SAID = 20  # shortfalls that are listed one by one
 
 
@@ -70,35 +74,52 @@ def total_of(budget: Budget, rows: int) -> int:
     return budget.tokens if budget.tokens is not None else int(np.floor(rows * (budget.share or 0.0) + 1e-9))
 
 
-def wanted(budget: Budget, candidates: Candidates) -> int:
-    """About how many rows a budget asks for, with half as many again where only tokens are known."""
+def wanted(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> int:
+    """About how many rows a budget asks for, with half as many again where only tokens are known; of each value, where it is one of each."""
     rows = int(candidates.left.sum())
+    each = budget.per is not None and not budget.parted and budget.share is None
+    parts = len(np.unique(values_of(scores, budget.per, marked)[1][candidates.left])) if each else 1
     if budget.tokens is None:
-        return min(rows, total_of(budget, rows))
+        return min(rows, parts * total_of(budget, rows))
     mean = float(candidates.tokens[candidates.left].mean()) if candidates.tokens is not None and rows else 1.0
-    return min(rows, int(1.5 * budget.tokens / max(mean, 1.0)))
+    return min(rows, int(parts * 1.5 * budget.tokens / max(mean, 1.0)))
 
 
-def spend(scores: Scores, budget: Budget, candidates: Candidates) -> Spent:
-    """Which rows a budget keeps of those that come to it. Raises InputError where tokens, the column or what diversity rests on are not there."""
+def spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> Spent:
+    """Which rows a budget keeps of those that come to it. Raises InputError where tokens, the column or what diversity rests on are not there.
+
+    k-centre is carried on to the last row that is chosen by it, so that a seldom value, too, has unlike rows.
+    """
     if budget.tokens is not None and candidates.tokens is None:
         raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
-    order = order_of(scores, budget.diversity, candidates, wanted(budget, candidates))
-    cost = np.ones(len(order), np.int64)
-    if budget.tokens is not None and candidates.tokens is not None:
-        cost = candidates.tokens[order]
-    return _parted(scores, budget, candidates, order, cost) if budget.parted else _within(scores, budget, order, cost)
+    values, reach = values_of(scores, budget.per, marked), wanted(scores, budget, candidates, marked)
+    while True:
+        order = order_of(scores, budget.diversity, candidates, reach)
+        cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
+        found = _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
+        near, reach = budget.diversity, reach_of(len(order), reach)
+        greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][order]) <= reach
+        if greedy or 2 * reach * len(order) > WORK:
+            return found
+        reach = min(len(order), 2 * reach)
 
 
-def _kept(scores: Scores, order: Ints, taken: Bools) -> Bools:
-    out = np.zeros(scores.dataset.rows, np.bool_)
+def _chosen(found: Spent, group: Longs) -> int:
+    """How many rows of the order had to be looked at: to the last one taken of a value of which some are left over. group: int64, in that order."""
+    taken = found.keep[found.order]
+    open_ = np.bincount(group[~taken], minlength=int(group.max(initial=0)) + 1) > 0
+    return int(np.flatnonzero(taken & open_[group]).max(initial=-1)) + 1
+
+
+def _kept(rows: int, order: Ints, taken: Bools) -> Bools:
+    out = np.zeros(rows, np.bool_)
     out[order[taken]] = True
     return out
 
 
-def _within(scores: Scores, budget: Budget, order: Ints, cost: Longs) -> Spent:
+def _within(budget: Budget, values: Values, order: Ints, cost: Longs) -> Spent:
     """The budget of all rows, or of each value of a column: rows in order until one does not fit."""
-    group = values_of(scores, budget.per)[1][order]
+    group = values[1][order]
     by_group = np.argsort(group, kind="stable")
     spent = np.cumsum(cost[by_group])
     first = np.flatnonzero(np.diff(group[by_group], prepend=-1))
@@ -110,22 +131,21 @@ def _within(scores: Scores, budget: Budget, order: Ints, cost: Longs) -> Spent:
     taken[by_group[spent <= most]] = True
     unit, total, kept = "rows" if budget.tokens is None else "tokens", total_of(budget, len(order)), int(cost[taken].sum())
     short = (f"only {kept:,} {unit} came to the budget of {total:,}",) if budget.per is None and kept < total and taken.all() else ()
-    return Spent(_kept(scores, order, taken), order, unit, total, kept, (), short)
+    return Spent(_kept(len(values[1]), order, taken), order, unit, total, kept, (), short)
 
 
-def values_of(scores: Scores, per: str | None) -> tuple[list[str], Longs]:
-    """The values of a column in order, and the number of each row's, int64 [rows]; `cluster` means cluster_number, a role its column, no value is "none"."""
+def values_of(scores: Scores, per: str | None, marked: Sequence[Review] = ()) -> Values:
+    """The values of a column in order, as people left it, and the number of each row's, int64 [rows]; a row without one has the value "none"."""
     import polars as pl
 
     if per is None:
         return ["all rows"], np.zeros(scores.dataset.rows, np.int64)
 
-    def read() -> tuple[list[str], Longs]:
-        text = as_text(scores.column({"cluster": "cluster_number"}.get(per, per), "budget.per"))
-        names, code = text.drop_nulls().unique().sort().to_list(), text.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
-        return ([NONE, *names], code) if text.null_count() else (names, code - 1)
+    def read() -> Values:
+        text = as_text(column_of(scores, per, "budget.per", marked)).fill_null(NONE)
+        return text.unique().sort().to_list(), text.rank("dense").cast(pl.Int64).to_numpy() - 1
 
-    return scores.once(("budget values", per), read)
+    return scores.once(("budget values", *values_key(scores, per, marked)), read)
 
 
 def _amounts(given: dict[str, int | float] | None, names: list[str], total: int, least: bool) -> Longs:
@@ -139,11 +159,11 @@ def _amounts(given: dict[str, int | float] | None, names: list[str], total: int,
     return found
 
 
-def _parted(scores: Scores, budget: Budget, candidates: Candidates, order: Ints, cost: Longs) -> Spent:
+def _parted(budget: Budget, values: Values, candidates: Candidates, order: Ints, cost: Longs) -> Spent:
     """The budget of all rows, with quotas and floors of the values of a column."""
     from curate.kernels.budget import Room, fill
 
-    names, code = values_of(scores, budget.per)
+    names, code = values
     group, total = code[order], total_of(budget, len(order))
     floor, quota = _amounts(budget.floor, names, total, True), _amounts(budget.quota, names, total, False)
     pinned = int(candidates.pinned[order].sum())
@@ -161,7 +181,7 @@ def _parted(scores: Scores, budget: Budget, candidates: Candidates, order: Ints,
     if (used := int(kept.sum())) < total and (unit == "rows" or taken.all()):
         why = f"only {int(there.sum()):,} came to it" if taken.all() else "quotas have no room for the other rows"
         short.append(f"{used:,} of the budget of {total:,} {unit} are used: {why}")
-    return Spent(_kept(scores, order, taken), order, unit, total, used, groups, tuple(short))
+    return Spent(_kept(len(values[1]), order, taken), order, unit, total, used, groups, tuple(short))
 
 
 def _short(groups: tuple[Group, ...], unit: str) -> list[str]:

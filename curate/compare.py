@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.arrangement import arrange
+from curate.corrected import label_of, role_column
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.export import dataset_of
 from curate.measure import Tell, measure
-from curate.recipe import load_recipe
+from curate.recipe import Recipe, load_recipe
 from curate.reviews import Review, fold, read_log
 from curate.roles import Role
 from curate.scores import Scores, read_scores
@@ -92,18 +94,17 @@ class Comparison:
         }
 
 
-def side_of(name: str, scores: Scores, selection: Selection) -> Side:
-    """The rows that a selection keeps."""
-    import polars as pl
-
-    frame = scores.frame
+def side_of(name: str, scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence[Review] = ()) -> Side:
+    """The rows that a selection keeps, as they are written: without those that are repeated no time, and with the labels that people corrected."""
     there = [role for role in GROUPS if len(scores.dataset.roles.get(role, ())) == 1]
-    views = [as_text(c).alias(f"\0{role}") for role, c in zip(there, scores.dataset.views(there).collect().get_columns(), strict=True)] if there else []
-    return Side(name, frame.hstack(views).filter(pl.Series(selection.keep)))
+    views = [as_text(label_of(scores, "compare", marked) if r == Role.LABEL else role_column(scores, r, "compare")).alias(f"\0{r}") for r in there]
+    repeated = recipe.weights is not None and recipe.weights.repeat == "rows" and recipe.export.weight == "weights"
+    rows = np.unique(arrange(scores, recipe, selection, marked).rows) if repeated else np.flatnonzero(selection.keep)
+    return Side(name, scores.frame.hstack(views)[rows])
 
 
 def side_of_version(folder: Path) -> Side:
-    """The rows that a Version keeps, with their scores as they were measured then. Raises InputError where the folder is no Version."""
+    """The rows that a Version holds, each once, with their scores as they were measured then. Raises InputError where the folder is no Version."""
     import polars as pl
 
     needed = [folder / f for f in ("manifest.json", "recipe.yaml", "decisions.parquet", "selected.parquet")]
@@ -115,7 +116,7 @@ def side_of_version(folder: Path) -> Side:
     named = {f"\0{role}": roles[role] for role in GROUPS if isinstance(roles.get(role), str)}
     texts = pl.read_parquet(folder / "selected.parquet", columns=["row_id", *dict.fromkeys(map(str, named.values()))])
     views = texts.select("row_id", *(as_text(texts[str(column)]).alias(name) for name, column in named.items()))
-    return Side(folder.name, decided.drop(drop).join(views, on="row_id", how="left", maintain_order="left"))
+    return Side(folder.name, decided.drop(drop).join(views.unique("row_id"), on="row_id", how="inner", maintain_order="left"))
 
 
 def read_side(path: Path, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None) -> Side:
@@ -128,7 +129,7 @@ def read_side(path: Path, workspace: Workspace, engine: Engine = "pool", tell: T
     measure(dataset, tasks, workspace, engine, tell)
     scores, log = Scores(dataset, workspace, tasks), recipe.reviews
     marked: tuple[Review, ...] = fold(read_log(Path(log.path), log.lines)).marked if log else ()
-    return side_of(path.name, scores, select(scores, recipe, marked))
+    return side_of(path.name, scores, recipe, select(scores, recipe, marked), marked)
 
 
 def distance(a: Floats, b: Floats) -> float:

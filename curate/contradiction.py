@@ -7,7 +7,7 @@ settle the rest: a row that they keep stays, and labels that they correct no lon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.corrected import label_of, role_column
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.links import Links
 from curate.normalise import normalise
 from curate.part import LinkThreshold
-from curate.reviews import Review, labels
+from curate.reviews import Review
 from curate.roles import Role
 from curate.scores import Scores
 from curate.task import Task
@@ -66,24 +67,22 @@ def claims(scores: Scores, name: str, marked: Sequence[Review]) -> Claims | None
 
     Answers are equal by `curate.normalise`. None where rows have neither.
     """
-    dataset, right = scores.dataset, labels(marked)
+    dataset = scores.dataset
     labelled = len(dataset.roles.get(Role.LABEL, ())) == 1
     answered = compared(scores.measured[name]) in ("prompt", "context") and dataset.has("response")
     if not labelled and not answered:
         return None
     what = " and ".join([*(["label"] if labelled else []), *(["answer"] if answered else [])])
-    key = ("claims", what, *(r.id for r in marked if r.action == "label"))
-    return Claims(what, scores.once(key, lambda: _codes(scores, right if labelled else {}, labelled, answered)))
+    key = ("claims", what, *(r.id for r in marked if r.action in ("label", "settle")))
+    return Claims(what, scores.once(key, lambda: _codes(scores, marked, labelled, answered)))
 
 
-def _codes(scores: Scores, right: Mapping[str, str], labelled: bool, answered: bool) -> Ints:
+def _codes(scores: Scores, marked: Sequence[Review], labelled: bool, answered: bool) -> Ints:
     import polars as pl
 
     columns: list[pl.Series] = []
     if labelled:
-        given = as_text(scores.dataset.views([Role.LABEL]).collect().to_series())
-        there = scores.frame["row_id"].is_in([*right]).arg_true()
-        columns.append(given.scatter(there, [right[row] for row in scores.frame["row_id"].gather(there)]))
+        columns.append(as_text(label_of(scores, "conflicts", marked)))
     if answered:
         columns.append(normalise(scores.dataset.views(["response"]).collect()["response"]))
     frame = pl.DataFrame([c.alias(str(i)) for i, c in enumerate(columns)])
@@ -111,8 +110,9 @@ def _standing(scores: Scores, how: str, where: str) -> Floats:
 
     if how == "vote" and Role.VOTES not in scores.dataset.roles:
         return np.ones(scores.dataset.rows)
-    column = scores.column(how.removeprefix("latest:") if how.startswith("latest:") else {"vote": "votes"}.get(how, how), where)
-    if how.startswith("latest:") and not column.dtype.is_numeric():
+    late = how.startswith("latest:")
+    column = scores.column(how.removeprefix("latest:"), where) if late else role_column(scores, Role.VOTES if how == "vote" else Role.RATING, where)
+    if late and not column.dtype.is_numeric():
         found = _times(column)
     elif column.dtype.is_numeric():
         found = column.cast(pl.Float64).fill_null(np.nan).to_numpy()

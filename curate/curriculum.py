@@ -16,13 +16,16 @@ a random order by the seed. A row without a value is placed evenly among the oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.corrected import NONE, column_of, values_key
 from curate.errors import InputError
 from curate.label import classes
+from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import Selection, score_values
 from curate.training import Curriculum
@@ -59,17 +62,18 @@ def signal_of(scores: Scores, now: Curriculum, selection: Selection) -> Floats:
     return selection.score
 
 
-def code_of(scores: Scores, column: str, where: str) -> tuple[Ints, list[str]]:
-    """Number of each row's value in a column, role or score, int32 [rows], and the values as text, null last as "none" where some row has none."""
+def code_of(scores: Scores, column: str, where: str, marked: Sequence[Review] = ()) -> tuple[Ints, list[str]]:
+    """Number of each row's value in a column as people left it, role or score, int32 [rows], and the values as text; that of rows without one is "none"."""
 
     def made() -> tuple[Ints, list[str]]:
-        code, names = classes(scores.column(column, where))
-        return np.where(code < 0, len(names), code).astype(np.int32), [*names, *(["none"] if (code < 0).any() else [])]
+        code, names = classes(column_of(scores, column, where, marked))
+        every = [*names, *([NONE] if (code < 0).any() and NONE not in names else [])]
+        return np.where(code < 0, every.index(NONE) if NONE in every else 0, code).astype(np.int32), every
 
-    return scores.once(("code", column), made)
+    return scores.once(("code", *values_key(scores, column, marked)), made)
 
 
-def course(scores: Scores, now: Curriculum, selection: Selection) -> Course:
+def course(scores: Scores, now: Curriculum, selection: Selection, marked: Sequence[Review] = ()) -> Course:
     """The kept rows in the order of the recipe's curriculum. Raises InputError where its signal or its column is not there."""
     every = np.random.default_rng(now.seed).permutation(scores.dataset.rows).astype(np.int32)
     order = every[selection.keep[every]]  # so that a row's draw does not hang on which others are kept
@@ -81,7 +85,7 @@ def course(scores: Scores, now: Curriculum, selection: Selection) -> Course:
         by = np.random.default_rng([now.seed, 1]).permutation(len(order))
         order = order[by[np.argsort(phase[by], kind="stable")]]
     if now.interleave is not None:
-        code, _ = code_of(scores, now.interleave, "curriculum.interleave")
+        code, _ = code_of(scores, now.interleave, "curriculum.interleave", marked)
         order = order[_woven(code[order], phase)]
     return Course(order, phase)
 

@@ -26,7 +26,7 @@ from curate.signal import report
 from curate.threads import spread
 from curate.workspace import digest, write_file
 
-__all__ = ["MOMENT", "Candidates", "facility_order", "kcentre_order", "neighbour_lists", "order_of", "plain_order", "seconds_of", "unit_rank"]
+__all__ = ["MOMENT", "Candidates", "facility_order", "kcentre_order", "neighbour_lists", "order_of", "plain_order", "reach_of", "seconds_of", "unit_rank"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -224,13 +224,18 @@ def _needs(diversity: Diversity) -> str:
     return "neighbour" if diversity.by == "facility" else "embedding"
 
 
+def reach_of(rows: int, wanted: int) -> int:
+    """How many rows a k-centre order is greedy for: a power of two, so that a budget can be moved without another search, or all."""
+    return min(rows, 1 << (max(LEAST, wanted) - 1).bit_length())
+
+
 def _search(scores: Scores, diversity: Diversity, candidates: Candidates, wanted: int) -> _Search:
-    """k-centre reaches to a power of two, so that a budget can be moved without another search; facility location to the last row."""
+    """What is asked for: k-centre by `reach_of`, facility location to the last row."""
     if _needs(diversity) not in scores.measured:
         name = _needs(diversity)
         raise InputError("budget.diversity", f"the signal {name} is not measured", f"Add the signal {name} to the recipe, or take diversity out")
     rows = int(candidates.left.sum())
-    reach = rows if diversity.by == "facility" else min(rows, 1 << (max(LEAST, wanted) - 1).bit_length())
+    reach = rows if diversity.by == "facility" else reach_of(rows, wanted)
     return _Search(scores, diversity, candidates, rows, reach)
 
 

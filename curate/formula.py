@@ -17,11 +17,13 @@ from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import Column, discover
 
-__all__ = ["PRESETS", "Preset", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
+__all__ = ["PRESETS", "UNREPEATED", "Preset", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
 
 NUMBERS = (Role.CONFIDENCE, Role.RATING, Role.VOTES)
 DOUBT = "confidence_uncertainty"
 FACTOR = 1.5
+UNREPEATED = "(1 - near_duplicate_redundancy)"
+"""1 for a row that repeats none of those that stay, else less."""
 MOST_DOUBTFUL = 0.8  # quantile above which the proposal calls a row uncertain: the most uncertain fifth
 
 
@@ -38,7 +40,7 @@ class Preset:
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "Prioritised sampling",
-        "confidence_value * (1 - near_duplicate_redundancy)",
+        f"confidence_value * {UNREPEATED}",
         "Rows that a model is sure of and that repeat no other, with a bonus where it is uncertain.",
         True,
     ),

@@ -26,7 +26,13 @@ __all__ = [
     "Threshold",
     "Uncertain",
     "covers",
+    "meant",
 ]
+
+
+def meant(name: str) -> str:
+    """The column that a part means by a name: `cluster` is the measured number of a row's cluster."""
+    return "cluster_number" if name == "cluster" else name
 
 
 class Part(BaseModel):

@@ -10,6 +10,8 @@ from typing import Any
 
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.expression import spelt
+from curate.formula import UNREPEATED
 from curate.load import load
 from curate.measure import Tell
 from curate.recipe import Recipe, dump_recipe, parse_recipe
@@ -52,8 +54,8 @@ def _trust(dataset: Dataset) -> list[str]:
     """Numbers that are high where a row can be trusted: terms of a rank."""
     named = [c for r in (Role.CONFIDENCE, Role.RATING) for c in dataset.roles.get(r, ())]
     kinds = dict(dataset.columns)
-    numbers = [c for c in named if c.isidentifier() and kinds[c].startswith(("int", "uint", "float", "double", "halffloat"))]
-    return [*(f"rank({c})" for c in numbers), *(["label_issue_self_confidence"] if dataset.has(Role.LABEL) else [])]
+    numbers = [c for c in named if kinds[c].startswith(("int", "uint", "float", "double", "halffloat"))]
+    return [*(f"rank({spelt(c)})" for c in numbers), *(["label_issue_self_confidence"] if dataset.has(Role.LABEL) else [])]
 
 
 def _limits() -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _deduplicate(dataset: Dataset) -> Given:
 
 
 def _budgeted(dataset: Dataset) -> Given:
-    score = " * ".join([*_trust(dataset), "(1 - near_duplicate_similarity)"])
+    score = " * ".join([*_trust(dataset), UNREPEATED])
     return {"signals": {"label_issue": {}}, "thresholds": {"exact_duplicate": EXACT}, "rank": {"score": score}, "budget": {"share": 0.1}}
 
 

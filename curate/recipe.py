@@ -28,6 +28,7 @@ from curate.part import (
     ScoreThreshold,
     Threshold,
     Uncertain,
+    meant,
 )
 from curate.rank import columns_of
 from curate.readers.file import resolve
@@ -87,8 +88,7 @@ class Recipe(Part):
         if self.rank is not None:
             found["rank"] = (*columns_of(self.rank.score), *([self.rank.uncertain.column] if self.rank.uncertain else []))
         if self.budget is not None:
-            group = "cluster_number" if self.budget.per == "cluster" else self.budget.per
-            per = [group] if group and group not in [*Role] else []
+            per = [meant(c) for c in (self.budget.per,) if c and c not in [*Role]]
             near = self.budget.diversity
             told = [] if near is None or not near.share else ["neighbour_rows" if near.by == "facility" else "embedding_vector"]
             found["budget"] = (*found.get("rank", ()), *per, *(["tokens_text"] if self.budget.tokens is not None else []), *told)
@@ -109,7 +109,7 @@ def _reads_of_order(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     if now is None or recipe.export.order != "curriculum":
         return {}
     by = columns_of(recipe.rank.score) if now.by == "rank" and recipe.rank else (now.by,) if now.by and now.direction != "random" else ()
-    return {"curriculum": (*by, *(c for c in (now.interleave,) if c and c not in [*Role]))}
+    return {"curriculum": (*by, *(meant(c) for c in (now.interleave,) if c and c not in [*Role]))}
 
 
 def _reads_of_weights(recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -118,7 +118,7 @@ def _reads_of_weights(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     if now is None or recipe.export.weight != "weights":
         return {}
     score = columns_of(recipe.rank.score) if now.score and recipe.rank else ()
-    columns = [c for c in (*now.trust, now.balance) if c and c not in [*Role]]
+    columns = [meant(c) for c in (*now.trust, now.balance) if c and c not in [*Role]]
     return {"weights": (*score, *columns, *([now.links.links] if now.links else []), *([now.smoothing.confidence] if now.smoothing else []))}
 
 

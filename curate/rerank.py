@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.acquisition import priorities
+from curate.corrected import label_of
 from curate.errors import InputError
 from curate.label import FOLDS, LEARNT, classes, folds
 from curate.nearest import unit_vectors
@@ -82,7 +83,7 @@ def pool_of(scores: Scores) -> tuple[Ints, Pool, list[str]]:
     for name in ("embedding", "neighbour"):
         if name not in scores.measured:
             raise InputError("queue", f"{name} is not measured", f"Add signals.{name} to the recipe and measure it")
-    code, names = classes(scores.column("label", "queue"))
+    code, names = classes(label_of(scores, "queue"))
     position, vectors = unit_vectors(pa.chunked_array([scores.vectors("embedding", "embedding_vector").to_arrow()]))
     near = scores.vectors("neighbour", "neighbour_rows").gather(position).to_numpy()
     place = np.full(scores.dataset.rows + 1, -1, np.int32)  # the last for -1

@@ -117,7 +117,7 @@ def gives_way(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> 
     At the recipe's limits, one after another as in the funnel, but whatever else the recipe drops; a kind without a limit by itself, one row of each group that
     is linked at ALIKE. Groups that people cut stay cut.
     """
-    cut = tuple(r.id for r in marked if r.action == "cut")
+    said = tuple(r.id for r in marked if r.action in ("cut", "label", "settle"))
     held = {name: t for name, t in recipe.thresholds.items() if isinstance(t, LinkThreshold) and name in scores.links}
 
     def found() -> dict[str, Ints]:
@@ -133,7 +133,7 @@ def gives_way(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> 
                 told[name] = links_of(scores, name, marked).gives_way(ALIKE, "group", itself)
         return told
 
-    return scores.once(("gives way", tuple(t.model_dump_json() for t in held.values()), tuple(held), cut), found)
+    return scores.once(("gives way", tuple(t.model_dump_json() for t in held.values()), tuple(held), said), found)
 
 
 def twins(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Bools | None:

@@ -231,7 +231,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank)
-    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)))
+    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)), marked)
     if spent is not None:
         drops["budget"] = left & ~spent.keep
     return Selection(drops, gives_way, score, rows, spent)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.corrected import label_of, role_column
 from curate.errors import InputError
 from curate.label import classes, given_probabilities
 from curate.noise import judgements
@@ -54,7 +55,7 @@ def classes_of(scores: Scores, marked: Sequence[Review]) -> Classes | None:
     """The labels of a dataset and of those who corrected them; None without the role label."""
     if not scores.dataset.has(Role.LABEL):
         return None
-    given, names = scores.once("classes", lambda: classes(scores.column(Role.LABEL, WHERE)))
+    given, names = scores.once("classes", lambda: classes(label_of(scores, WHERE)))
     corrected, right = labels(marked), given.copy()
     every = [*names, *sorted({*corrected.values()} - {*names})]
     place = {name: i for i, name in enumerate(every)}
@@ -93,8 +94,8 @@ def _expected(scores: Scores, found: Classes, rows: npt.NDArray[np.int64]) -> Fl
 
     wide = len(found.names)
     if scores.dataset.has(Role.PROBABILITIES):
-        _, names = scores.once("classes", lambda: classes(scores.column(Role.LABEL, WHERE)))
-        told = given_probabilities(scores.column(Role.PROBABILITIES, WHERE).gather(rows).to_arrow(), names)
+        _, names = scores.once("classes", lambda: classes(label_of(scores, WHERE)))
+        told = given_probabilities(role_column(scores, Role.PROBABILITIES, WHERE).gather(rows).to_arrow(), names)
         if told is not None:
             return np.pad(told[0][:, told[1]], ((0, 0), (0, wide - len(names))))
     out = np.full((len(rows), wide), np.nan)

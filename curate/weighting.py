@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.corrected import column_of, values_key
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.noise import judgements
@@ -38,6 +39,7 @@ __all__ = ["Weighted", "columns_of", "fitted", "repeats", "scaled", "weigh"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+MOST = np.iinfo(np.int32).max  # of copies of a row, as they are counted
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ def weigh(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence
             raise InputError("weights.score", "the recipe has no rank score", "Set rank.score, or take score out")
         factors["score"] = scaled(selection.score[keep])
     for column, by in now.trust.items():
-        factors[f"trust_{column}"] = _trust(scores, column, by)[keep]
+        factors[f"trust_{column}"] = _trust(scores, column, by, marked)[keep]
     if now.links is not None:
         factors["group"] = _shared(scores, recipe, selection, marked)
     if now.reviews:
         factors["reviews"] = _said(scores, now.reviews, marked)[keep]
     if now.balance is not None:
-        factors["balance"] = _balance(scores, now.balance, keep)
+        factors["balance"] = _balance(scores, now.balance, keep, marked)
     product = np.ones(selection.kept)
     for factor in factors.values():
         product = product * factor
@@ -86,8 +88,8 @@ def weigh(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence
     return Weighted(factors, weight, epsilon, None if now.repeat == "none" else repeats(weight, keep, now.seed))
 
 
-def _trust(scores: Scores, column: str, by: Mapping[str, float]) -> Floats:
-    code, names = code_of(scores, column, "weights.trust")
+def _trust(scores: Scores, column: str, by: Mapping[str, float], marked: Sequence[Review]) -> Floats:
+    code, names = code_of(scores, column, "weights.trust", marked)
     unknown = [value for value in by if value not in names]
     if unknown:
         raise InputError(f"weights.trust.{column}", f"no row has the value {unknown[0]!r}", f"There are {', '.join(names[:20])}")
@@ -124,10 +126,10 @@ def _said(scores: Scores, by: Mapping[Any, float], marked: Sequence[Review]) -> 
     return found
 
 
-def _balance(scores: Scores, column: str, keep: Bools) -> Floats:
+def _balance(scores: Scores, column: str, keep: Bools, marked: Sequence[Review]) -> Floats:
     """Rows / (classes × rows of its class) of each kept row, among those that have a class; 1 for those that have none. float64 [kept]."""
-    code, names = code_of(scores, column, "weights.balance")
-    lacking = scores.once(("lacks", column), lambda: scores.column(column, "weights.balance").is_null().to_numpy())
+    code, names = code_of(scores, column, "weights.balance", marked)
+    lacking = scores.once(("lacks", *values_key(scores, column, marked)), lambda: column_of(scores, column, "weights.balance", marked).is_null().to_numpy())
     mine, there = code[keep], ~lacking[keep]
     sizes = np.bincount(mine[there], minlength=len(names)).astype(np.float64)
     by = np.divide(float(there.sum()), int((sizes > 0).sum()) * sizes, out=np.ones(len(names)), where=sizes > 0)
@@ -174,8 +176,10 @@ def _scale(given: Floats, low: float, high: float) -> float:
 def repeats(weight: Floats, keep: Bools, seed: int) -> npt.NDArray[np.int32]:
     """Weights as whole numbers whose expectation is the weight. weight: float64 [kept]. int32 [kept].
 
-    A row's draw does not hang on which others are kept.
+    A row's draw does not hang on which others are kept. Raises InputError where a weight is too large to be a count.
     """
+    if len(weight) and weight.max() >= MOST:
+        raise InputError("weights.repeat", f"a row of the weight {weight.max():.4g} cannot be repeated as often", f"Clip the weights below {MOST:,}")
     draw = np.random.default_rng([seed, 2]).random(len(keep))[keep]
     whole = np.floor(weight)
     return (whole + (draw < weight - whole)).astype(np.int32)

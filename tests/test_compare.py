@@ -17,7 +17,9 @@ from scipy.stats import ks_2samp
 from curate.compare import AT, Side, compare, distance, read_side
 from curate.errors import InputError
 from curate.export import run
+from curate.load import load
 from curate.recipe import load_recipe
+from curate.reviews import Review, append
 from curate.workspace import Workspace
 from tests.small import QUICK, write
 
@@ -77,3 +79,22 @@ def test_the_command_prints_one_object(tmp_path: Path) -> None:
     assert {*told} == {"a", "b", "both", "only_a", "only_b", "signals", "groups"}
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False).stdout
     assert f"{told['both']:,} rows kept by both" in said
+
+
+def test_a_version_that_repeats_rows_is_the_side_of_its_recipe(tmp_path: Path, workspace: Workspace) -> None:
+    rows = pl.DataFrame({"text": [f"row {i}" for i in range(40)], "label": ["a", "b"] * 20, "source": ["web", "book", "web", "none"] * 10})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    roles = {"response": "text", "label": "label", "source": "source"}
+    data = load(str(tmp_path / "rows.parquet"), workspace, roles=roles)
+    said = tuple(data.scan().select("row_id").collect()["row_id"].to_list()[:20:2])
+    append(tmp_path / "log.jsonl", Review("label", "s", rows=said, value="b"))
+    weights = {"trust": {"source": {"none": 0.0, "web": 3.0}}, "normalise": "none", "repeat": "rows"}
+    asked = {"dataset": {"path": "rows.parquet", "roles": roles}, "signals": {}, "weights": weights, "export": {"weight": "weights"}}
+    asked["reviews"] = {"path": "log.jsonl", "lines": 1}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    out = run(load_recipe(tmp_path / "r.yaml"), workspace, tmp_path / "kept", "inline").out
+    assert pl.read_parquet(out / "selected.parquet").height == 70
+    found = compare(read_side(tmp_path / "r.yaml", workspace, "inline"), read_side(out, workspace))
+    assert (found.both, len(found.only_a), len(found.only_b)) == (30, 0, 0)
+    for role, wanted in (("label", {"a": 10, "b": 20}), ("source", {"web": 20, "book": 10})):
+        assert {value: (a, b) for value, a, b in found.groups[role].select("value", "a", "b").rows()} == {value: (n, n) for value, n in wanted.items()}

@@ -22,6 +22,7 @@ from curate.measure import measure
 from curate.part import LinkThreshold
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import Review, append
+from curate.saturation import gives_way
 from curate.scores import Scores, read_scores
 from curate.selection import select
 from curate.signal import Pairs
@@ -160,3 +161,21 @@ def test_settling_drops_no_row_without_a_twin_and_agrees_with_brute_force(rule: 
             best = [c for c, w in worth.items() if w == max(worth.values())]
             if len({int(code[i]) for i in group} - {-1}) > 1 and len(best) == 1:
                 assert code[kept] == best[0]
+
+
+def test_what_follows_from_labels_is_made_anew_when_they_are_corrected(tmp_path: Path) -> None:
+    scores, recipe = _measured(tmp_path, ROWS, "vote")
+    ids = scores.frame["row_id"].to_list()
+    said = Review("label", "s", rows=(ids[1], ids[2]), value="a")
+    before = gives_way(scores, recipe)["near_duplicate"].tolist()
+    after = gives_way(scores, recipe, (said,))["near_duplicate"].tolist()
+    assert (before[0], after[1]) == (1, 0), "the longest stays once all say the same"
+    first = claims(scores, "near_duplicate", (said,))
+    back = claims(scores, "near_duplicate", (said, Review("settle", "s", rows=(ids[1], ids[2]), value="keep")))
+    given = claims(scores, "near_duplicate", ())
+    assert first is not None
+    assert back is not None
+    assert given is not None
+    assert back.code.tolist() == given.code.tolist() != first.code.tolist(), "who settles a row takes its label back"
+    settle = Review("settle", "s", rows=(ids[1], ids[2]), value="label: a")
+    assert gives_way(scores, recipe, (settle,))["near_duplicate"].tolist() == after

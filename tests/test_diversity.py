@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from curate.part import Budget, Diversity
 from curate.scores import Scores
 from curate.task import plan
 from curate.workspace import Workspace
+from tests import small
 from tests.vectors import Floats, planted
 
 Array = npt.NDArray[Any]
@@ -207,3 +209,19 @@ def test_what_it_rests_on_is_asked_for(scores: Scores) -> None:
     bare = Scores(scores.dataset, scores.workspace, ())
     with pytest.raises(InputError, match="neighbour is not measured"):
         order_of(bare, Diversity(), _candidates(scores), 5)
+
+
+@pytest.mark.parametrize("parts", [{"rows": 3}, {"rows": 15, "quota": {"*": 3}}, {"rows": 15, "quota": {"a": 0, "b": 0, "c": 0, "*": 5}}])
+def test_centres_are_unlike_in_every_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any]) -> None:
+    """Thirty texts, each twice, in six values of ten rows: three of each are different texts."""
+    monkeypatch.setattr("curate.diversity.LEAST", 2)
+    words = "river engine violin garden soup letter winter doctor pencil castle forest bridge market planet camera spider candle pepper ticket guitar "
+    words += "island rocket button mirror carpet ladder helmet cheese tiger desert"
+    rows = [{"text": f"about the {word}", "label": "abcdef"[i % 6]} for i, word in enumerate(words.split()) for _ in range(2)]
+    signals = {"embedding": {"model": "wordllama"}}
+    _, workspace, data = small.recipe_file(tmp_path, rows, {"response": "text", "label": "label"}, signals)
+    held = Scores(data, workspace, plan(data, signals))
+    every = np.ones(60, np.bool_)
+    spent = spend(held, Budget.model_validate({"per": "label", "diversity": {"by": "kcentre", "share": 1.0}, **parts}), Candidates(every, ~every, None, None))
+    assert spent.kept == parts["rows"] or int(spent.keep.sum()) == 18
+    assert len({rows[i]["text"] for i in np.flatnonzero(spent.keep)}) == int(spent.keep.sum())

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from curate.errors import InputError
 from curate.export import run
+from curate.formula import PRESETS as PRESETS_OF_SCORES
 from curate.load import load
+from curate.measure import measure
+from curate.part import Rank
 from curate.preset import PRESETS, preset
 from curate.recipe import dump_recipe, load_recipe, parse_recipe
 from curate.scores import read_scores
-from curate.selection import unmeasured
+from curate.selection import rank_values, select, unmeasured
 from curate.workspace import Workspace
-from tests.small import write
+from tests.small import rows, write
 
 LABELLED = {"text": [f"the quick brown fox number {i} jumps" for i in range(12)], "label": ["a", "b"] * 6, "confidence": [i / 12 for i in range(12)]}
 
@@ -68,3 +73,18 @@ def test_the_command_prints_a_recipe_and_says_what_it_left_out(tmp_path: Path) -
     assert "left out: label issue needs the role label" in done.stderr
     (tmp_path / "r.yaml").write_text(done.stdout)
     assert parse_recipe(load_recipe(tmp_path / "r.yaml").model_dump(mode="json", exclude_none=True), "r").thresholds["near_duplicate"]
+
+
+def test_one_of_each_pair_counts_in_full_and_a_column_of_any_name_is_ranked(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"how sure?": r.pop("confidence"), **r}) + "\n" for r in rows()), encoding="utf-8")
+    data = load(str(tmp_path / "rows.jsonl"), workspace, roles={"prompt": "prompt", "response": "response", "confidence": "how sure?"})
+    made = preset("budgeted", data).recipe
+    assert made.rank is not None
+    assert made.rank.score == "rank(`how sure?`) * (1 - near_duplicate_redundancy)"
+    assert PRESETS_OF_SCORES[0].score.endswith(made.rank.score.partition(" * ")[2]), "there is one formula"
+    measure(data, read_scores(data, made, workspace).tasks, workspace, "inline")
+    chosen = select(read_scores(data, made, workspace), made)
+    assert chosen.score is not None
+    full = rank_values(read_scores(data, made, workspace), Rank(score="rank(`how sure?`)"))
+    whole = np.isclose(chosen.score, full)
+    assert [int(whole[[i, i + 30]].sum()) for i in range(5, 10)] == [1] * 5, "one of each pair stays"

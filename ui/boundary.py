@@ -65,7 +65,7 @@ def _of_value(selection: Selection, spent: Spent) -> Ints:
     budget = state.applied().budget
     if budget is None or budget.per is None:
         return spent.order
-    names, code = values_of(state.scores(), budget.per)
+    names, code = values_of(state.scores(), budget.per, state.decided().marked)
     kept = selection.keep[spent.order]
     sizes = [np.bincount(code[spent.order[some]], minlength=len(names)) for some in (kept, ~kept)]
     there = sorted(np.unique(code[spent.order]).tolist(), key=lambda i: -min(sizes[0][i], sizes[1][i]))

@@ -11,13 +11,14 @@ import streamlit as st
 from pydantic import ValidationError
 
 from curate.applying import applicable, before_budget
-from curate.budget import OTHERS
+from curate.budget import OTHERS, values_of
+from curate.corrected import values_key
 from curate.diversity import Candidates
 from curate.part import Budget, Diversity
+from curate.reviews import Review
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import Selection
-from curate.view import as_text
 from ui import measuring, state
 from ui.browsing import version
 from ui.escape import plain
@@ -147,11 +148,12 @@ def _columns(name: str, _scores: Scores) -> list[str]:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _sizes(name: str, column: str, _scores: Scores, _found: Candidates) -> pl.DataFrame:
-    """The values of a column among the rows that come to the budget, the most frequent first: value, rows."""
+def _sizes(name: str, column: str, _scores: Scores, _found: Candidates, _marked: Sequence[Review]) -> pl.DataFrame:
+    """The values of a column, as people left it, among the rows that come to the budget, the most frequent first: value, rows."""
     del name
-    text = as_text(_scores.column({"cluster": "cluster_number"}.get(column, column), "budget.per")).fill_null("none")
-    return text.filter(pl.Series(_found.left)).alias("value").value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    names, code = values_of(_scores, column, _marked)
+    rows = np.bincount(code[_found.left], minlength=len(names))
+    return pl.DataFrame({"value": names, "rows": rows}).filter(pl.col("rows") > 0).sort(["rows", "value"], descending=[True, False])
 
 
 def _per(now: Budget) -> None:
@@ -193,10 +195,12 @@ def read_amount(text: str) -> int | float | None:
 
 def parts(selection: Selection) -> None:
     """A table of the values that have quotas: what each may have at most and should have at least, to be typed, and what is kept."""
-    now, measured = state.recipe().budget, state.scores()
+    now, measured, marked = state.recipe().budget, state.scores(), state.decided().marked
     if now is None or not now.parted or now.per is None:
         return
-    sizes = _sizes(f"{version(measured)} {hash(candidates().left.tobytes())}", now.per, measured, candidates())
+    sizes = _sizes(
+        f"{version(measured)} {hash(candidates().left.tobytes())} {hash(values_key(measured, now.per, marked))}", now.per, measured, candidates(), marked
+    )
     named = [n for n in dict.fromkeys([*(now.quota or {}), *(now.floor or {})]) if n != OTHERS]
     values = [OTHERS, *dict.fromkeys([*named, *sizes["value"].head(VALUES).to_list()])]
     rows, kept = dict(sizes.iter_rows()), {} if selection.spent is None else {g.name: g.kept for g in selection.spent.groups}

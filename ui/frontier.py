@@ -63,7 +63,7 @@ def _curve(key: str, name: str, _scores: Scores, _basis: Basis, _found: Candidat
     if column is not None:
         return trace(_basis, signal_order(_scores, column, _basis.rows))
     budget = Budget.model_validate_json(name.removeprefix(OWN))
-    return trace(_basis, order_of(_scores, budget.diversity, _found, wanted(budget, _found)))
+    return trace(_basis, order_of(_scores, budget.diversity, _found, wanted(_scores, budget, _found, state.decided().marked)))
 
 
 @st.cache_resource(max_entries=60, show_spinner=False)

@@ -132,8 +132,9 @@ def seen(now: Curriculum) -> Seen:
     measured, selection = state.scores(), state.selection()
     held = st.session_state.get("course")
     if held is None or held[0] is not measured or held[1] is not selection or held[2].now != now:
-        control = course(measured, now.model_copy(update={"direction": "random"}), selection)
-        held = st.session_state["course"] = (measured, selection, Seen(now, course(measured, now, selection), control))
+        marked = state.decided().marked
+        control = course(measured, now.model_copy(update={"direction": "random"}), selection, marked)
+        held = st.session_state["course"] = (measured, selection, Seen(now, course(measured, now, selection, marked), control))
     found: Seen = held[2]
     return found
 
@@ -179,7 +180,7 @@ def picture(shown: Seen) -> None:
     for place, (one, band) in enumerate(zip((shown.found, shown.control), bands, strict=True), 1):
         _band(figure, place, band, selection.kept, KEPT if place == 1 else DROPPED)
         if column:
-            _shares(figure, place, one.order, *code_of(measured, column, "column"), bins)
+            _shares(figure, place, one.order, *code_of(measured, column, "column", state.decided().marked), bins)
         for begin in np.flatnonzero(np.diff(one.phase)) + 1 if now.phases <= 30 else []:
             figure.add_vline(x=int(begin), line={"color": HAND, "width": 1, "dash": "dot"}, row="all", col=place)
     first, last = (bands[0][known[end], 1] if len(known := np.flatnonzero(~np.isnan(bands[0][:, 1]))) else np.nan for end in (0, -1))

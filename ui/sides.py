@@ -80,7 +80,7 @@ def _applied(name: str, other: Recipe, measured: Scores) -> Side:
     if waits := unmeasured(scores, other):
         raise InputError(name, "; ".join(waits.values()), "Open that recipe and measure it, or use the command curate compare")
     marked = fold(read_log(Path(other.reviews.path), other.reviews.lines)).marked if other.reviews else ()
-    return side_of(name, scores, select(scores, other, marked))
+    return side_of(name, scores, other, select(scores, other, marked), marked)
 
 
 def _compared(b: Side, measured: Scores) -> Comparison:
@@ -89,7 +89,7 @@ def _compared(b: Side, measured: Scores) -> Comparison:
     held = st.session_state.get("compared")
     if held is None or held[0] is not selection or held[1] != (b.name, len(b.kept), b.kept["row_id"].hash().sum()):
         key = (b.name, len(b.kept), b.kept["row_id"].hash().sum())
-        held = st.session_state["compared"] = (selection, key, compare(side_of("in hand", measured, selection), b))
+        held = st.session_state["compared"] = (selection, key, compare(side_of("in hand", measured, state.applied(), selection, state.decided().marked), b))
     found: Comparison = held[2]
     return found
 

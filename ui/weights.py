@@ -112,7 +112,7 @@ def _trust(now: Weights) -> None:
     _select("Trust by", "trust", _columns(), held, lambda key: _put("trust", key, lambda column: {column: {}} if column else {}))
     if held is None:
         return
-    code, names = code_of(state.scores(), held, "weights.trust")
+    code, names = code_of(state.scores(), held, "weights.trust", state.decided().marked)
     by = np.argsort(-np.bincount(code, minlength=len(names)), kind="stable")[:MOST]
     with st.popover("How far each is trusted", width="stretch"):
         for name in dict.fromkeys([*now.trust[held], *(names[i] for i in by)]):
@@ -234,7 +234,7 @@ def _means(found: Weighted) -> None:
         empty("Nothing tells rows apart", "Give a column the role source or label for the mean weight of each.")
         return
     column = str(st.selectbox("Mean weight by", columns, key="weights-by", label_visibility="collapsed", persist_state="session"))
-    code, names = code_of(state.scores(), column, "column")
+    code, names = code_of(state.scores(), column, "column", state.decided().marked)
     mine = code[state.selection().keep]
     rows, total = np.bincount(mine, minlength=len(names)), np.bincount(mine, found.weight, len(names))
     at = [int(i) for i in np.argsort(-rows, kind="stable")[:MOST] if rows[i]][::-1]

@@ -1,0 +1,77 @@
+"""A column as people left it: the given values, with the labels that they corrected and the texts that they edited in their place.
+
+Every part that reads the label, or tells rows apart by a column, reads it here, so that what is counted is what is exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from curate.errors import InputError
+from curate.part import meant
+from curate.reviews import Review, edits, labels
+from curate.roles import Role
+from curate.scores import Scores
+from curate.view import as_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["NONE", "column_of", "label_of", "role_column", "values_key"]
+
+NONE = "none"
+"""What rows without a value are grouped under, together with those that say so."""
+
+
+def _changes(scores: Scores, name: str, marked: Sequence[Review]) -> Mapping[str, str]:
+    """By row id, what people put into the column that a name stands for."""
+    if not marked or name in scores.frame.columns:
+        return {}
+    held = scores.dataset.roles
+    at = (name,) if name in dict(scores.dataset.columns) else tuple(held[Role(name)]) if name in [*held] else ()
+    if len(at) != 1:
+        return {}
+    found = {row: texts[at[0]] for row, texts in edits(marked).items() if at[0] in texts}
+    return {**found, **labels(marked)} if tuple(held.get(Role.LABEL, ())) == at else found
+
+
+def _put(given: pl.Series, ids: pl.Series, said: Mapping[str, str]) -> pl.Series:
+    """The values with others in their place, of the same type where that can hold them, else all as text."""
+    import polars as pl
+    import pyarrow as pa
+
+    new = ids.replace_strict([*said], [*said.values()], default=None, return_dtype=pl.String)
+    if given.dtype.is_nested() or not new.is_not_null().any():
+        return given
+    try:
+        fits = pl.Series(new.to_arrow().cast(pa.string()).cast(given.head(0).to_arrow(compat_level=pl.CompatLevel.oldest()).type)).cast(given.dtype)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pl.exceptions.PolarsError):
+        fits, given = new, as_text(given)
+    return pl.select(pl.coalesce(fits, given)).to_series().alias(given.name)
+
+
+def column_of(scores: Scores, name: str, where: str, marked: Sequence[Review] = ()) -> pl.Series:
+    """A score, a column of the dataset or that of a role, as people left it, one value a row. Raises InputError where `name` is none of them."""
+    name = meant(name)
+    found, said = scores.column(name, where), _changes(scores, name, marked)
+    return _put(found, scores.frame["row_id"], said) if said else found
+
+
+def values_key(scores: Scores, name: str, marked: Sequence[Review]) -> tuple[str, ...]:
+    """All that decides what `column_of` gives: a key for what follows from it."""
+    name = meant(name)
+    return (name, *(r.id for r in marked if r.action in ("label", "edit", "settle"))) if _changes(scores, name, marked) else (name,)
+
+
+def role_column(scores: Scores, role: Role, where: str) -> pl.Series:
+    """The column of a role as given, whatever other columns are called. Raises InputError where no column has it."""
+    if not scores.dataset.has(role):
+        raise InputError(where, f"no column has the role {role}", "Give it to one")
+    return scores.dataset.views([role]).collect().to_series().alias(str(role))
+
+
+def label_of(scores: Scores, where: str, marked: Sequence[Review] = ()) -> pl.Series:
+    """The column of the role label as people corrected it. Raises InputError where no column has it."""
+    found, right = role_column(scores, Role.LABEL, where), labels(marked)
+    return _put(found, scores.frame["row_id"], right) if right and len(scores.dataset.roles[Role.LABEL]) == 1 else found
