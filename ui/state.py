@@ -169,8 +169,10 @@ def change(new: Recipe) -> None:
 def changed(new: Recipe, action: Action = "recipe") -> bool:
     """The same; whether it holds now."""
     given = new.model_dump(mode="json", exclude_none=True)
-    wrong = st.session_state["refused"] = refused(given)
-    if wrong is None and (new != recipe() or action == "reset" or told() is not None):
+    wrong = refused(given)
+    if wrong is not None:
+        st.session_state["refused"] = wrong
+    elif new != recipe() or action == "reset" or told() is not None:
         record(action, recipe=given)
     return wrong is None
 
