@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from curate.budget import wanted
+from curate.deciding import DECIDING, STEPS, without
 from curate.diversity import Candidates, seconds_of
 from curate.part import Export
 from curate.recipe import Recipe
@@ -28,14 +28,10 @@ def before_budget(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ())
     return scores.once(("before the budget", key.model_dump_json(), *(r.id for r in marked)), find)
 
 
-UNDER = {"license": "licenses"} | {name: name for name in ("personal", "rank", "budget", "curriculum", "weights")}
-"""Steps of the funnel that are no threshold, and the part of the recipe that each comes from."""
-
-
 def applicable(recipe: Recipe, lacking: Mapping[str, str]) -> Recipe:
-    """The recipe without the parts that are lacking, named as `unmeasured` does."""
-    bare: dict[str, Any] = {part: None for name, part in UNDER.items() if name in lacking}
-    return recipe.model_copy(update={"thresholds": {n: t for n, t in recipe.thresholds.items() if n not in lacking}, **bare})
+    """The recipe without the parts that are lacking, named as `unmeasured` does, and without what rests on them; it reads back as it is."""
+    gone = [part.name for part in DECIDING if STEPS.get(part.name, part.name) in lacking and part.name != "thresholds"]
+    return without(recipe.model_copy(update={"thresholds": {n: t for n, t in recipe.thresholds.items() if n not in lacking}}), *gone)
 
 
 def seconds_to_choose(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> float:

@@ -234,10 +234,22 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         **({} if selection.spent is None else {"budget": selection.spent.as_json()}),
         "kept": selection.kept,
         "signals": {task.signal.name: signal(task) for task in scores.tasks},
-        "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters},
+        "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters} | _seeds(recipe),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in _sorted(folder.rglob("*"))},
     }
+
+
+def _seeds(recipe: Recipe) -> dict[str, int | str]:
+    """Seeds of the parts of a recipe that are in force."""
+    order, weight = recipe.export.order == "curriculum", recipe.export.weight == "weights"
+    drawn = {
+        "curriculum": recipe.curriculum if order else None,
+        "weights": recipe.weights if weight else None,
+        "diversity": recipe.budget.diversity if recipe.budget else None,
+        "personal": recipe.personal,
+    }
+    return {name: part.seed for name, part in drawn.items() if part is not None}
 
 
 def _sorted(files: Any) -> Sequence[Path]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.dataset import Dataset
+from curate.deciding import without
 from curate.errors import InputError
 from curate.expression import spelt
 from curate.formula import UNREPEATED
@@ -128,12 +129,11 @@ def preset(name: str, dataset: Dataset) -> Made:
     skipped = {t.signal.name: t.skip for t in plan(dataset, whole.signals) if t.skip and t.signal.name in whole.signals}
     gone = {c.name for s in skipped for c in discover()[s].columns} | {*skipped}
     dead = {part for part, columns in whole.reads.items() if gone & {*columns}}
-    parts: dict[str, Any] = {part: None for part in ("rank", "budget") if part in dead}
-    kept = whole.model_copy(
+    parts = [part for part in ("rank", "budget") if part in dead]
+    kept = without(whole, *parts).model_copy(
         update={
             "signals": {n: p for n, p in whole.signals.items() if n not in skipped},
             "thresholds": {n: t for n, t in whole.thresholds.items() if n not in dead},
-            **parts,
         }
     )
     if not kept.signals:

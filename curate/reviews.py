@@ -40,6 +40,7 @@ __all__ = [
     "marks",
     "parse",
     "read_log",
+    "recipes",
     "spared",
     "tags",
 ]
@@ -185,6 +186,16 @@ def fold(log: Sequence[Review]) -> Decided:
     since = resets[-1] + 1 if resets else 0
     marked = tuple(r for i, r in enumerate(holds) if r.action not in ("recipe", "reset") and (i >= since or r.action in ASKED))
     return Decided(recipes[-1] if recipes else None, marked, back[-1] if back else None, ahead[-1] if ahead else None)
+
+
+def recipes(log: Sequence[Review]) -> list[Mapping[str, Any]]:
+    """The recipes of a log that no undo took back, in order; the last is the one that holds."""
+    undone, known = set[str](), set[str]()
+    for entry in log:
+        known.add(entry.id)
+        if entry.action in ("undo", "redo") and entry.of in known:
+            (undone.add if entry.action == "undo" else undone.discard)(entry.of)
+    return [r.recipe for r in log if r.recipe is not None and r.id not in undone and r.action not in ("undo", "redo")]
 
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:

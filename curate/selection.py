@@ -184,7 +184,8 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 
 
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
-    """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget" and "personal"."""
+    """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget", "personal", "curriculum" and
+    "weights"."""
     vectors = {c.name for task in scores.measured.values() for c in task.signal.columns}
     have = {*scores.links, *scores.frame.columns, *vectors, *(name for name, _ in scores.dataset.columns), *map(str, scores.dataset.roles)}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
@@ -193,8 +194,20 @@ def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
         try:
             rank_values(scores, recipe.rank)
         except InputError as error:
-            found |= {part: str(error) for part in ("rank", "budget") if part in recipe.reads}
+            found |= {part: str(error) for part in _by_rank(recipe)}
     return found
+
+
+def _by_rank(recipe: Recipe) -> list[str]:
+    """Parts of a recipe that rest on its rank, and the rank itself."""
+    order, weights = recipe.curriculum, recipe.weights
+    by = {
+        "rank": True,
+        "budget": True,
+        "curriculum": order is not None and order.by == "rank" and order.direction != "random",
+        "weights": weights is not None and weights.score,
+    }
+    return [part for part, rests in by.items() if rests and part in recipe.reads]
 
 
 def links_of(scores: Scores, name: str, marked: Sequence[Review]) -> Links:

@@ -23,6 +23,7 @@ from curate.task import plan
 from curate.workspace import Workspace
 from tests.small import write
 from ui import measuring, state
+from ui.roles import set_roles
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def small(work: Workspace, tmp_path: Path) -> Dataset:
 
 def test_corrected_roles_reach_what_the_pages_read(small: Dataset) -> None:
     assert state.scores().dataset.roles == small.roles
-    state.set_roles({"response": "response"})
+    set_roles({"response": "response"})
     assert {*state.scores().dataset.roles} == {"response"}
 
 

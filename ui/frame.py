@@ -6,9 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from curate.deciding import STEPS, Deciding, of, standing, switched_off
+from curate.deciding import in_words as words
 from curate.jobs import Job
 from curate.noise import effective_size, worth
-from curate.part import LinkThreshold, Threshold
+from curate.part import Budget, LinkThreshold, Threshold
+from curate.recipe import Recipe
 from curate.reviews import ASKED
 from curate.saturation import copies
 from curate.selection import row_tokens
@@ -26,6 +29,7 @@ def frame() -> None:
     st.html(BESIDE / "frame.css")
     data = state.dataset()
     if data is not None:
+        _wrong()
         measuring.choose()
     with st.container(key="frame", horizontal=True, gap="medium", border=True, vertical_alignment="center"):
         if data is None:
@@ -81,7 +85,7 @@ def in_words(name: str, threshold: Threshold) -> str:
 
 
 def _pills() -> None:
-    """Thresholds and filters in force; a click on one takes it off."""
+    """What decides and what filters; a click on one takes it off."""
     now, pending = state.recipe(), state.waiting()
     with st.container(horizontal=True, gap="small", width="content"):
         for name, threshold in now.thresholds.items():
@@ -95,16 +99,11 @@ def _pills() -> None:
                 on_click=state.set_threshold,
                 args=(name, None),
             )
-        if now.licenses is not None:
-            note, off = pending.get("license"), "Take the policy on licences off"
-            label = "licences (waiting)" if note else "licences"
-            told = f"Drops no row yet: {plain(note)}" if note else off
-            st.button(label, "off-license", told, state.change, (now.model_copy(update={"licenses": None}),), icon=":material/close:", icon_position="right")
-        if now.personal is not None:
-            words, note = f"personal data: {now.personal.treat}", "Leave personal data as it is"
-            st.button(words, "off-personal", note, _off_personal, icon=":material/close:", icon_position="right")
-        for name in {"rank", "budget", "personal", "curriculum", "weights"} & {*pending}:
-            st.badge(f"{name} (waiting)", icon=":material/hourglass:", color="gray", help=f"Not applied yet: {plain(pending[name])}")
+        for part in standing(now):
+            if part.name != "thresholds":
+                _pill(now, part, pending.get(STEPS.get(part.name, part.name)))
+        if st.session_state.get("choice-failed"):
+            st.button("Choose rows again", "choose-again", plain(pending.get("budget", "")), measuring.choose_again, icon=":material/refresh:")
         if said := [r for r in state.decided().marked if r.action not in ASKED]:
             st.badge(f"{count(len(said))} by hand", icon=":material/back_hand:", color="orange")
         for pill in pills.every():
@@ -113,20 +112,50 @@ def _pills() -> None:
             st.button(label, key, off, pills.close, (pill.of,), icon=":material/close:", icon_position="right")
 
 
-def _off_personal() -> None:
-    state.change(state.recipe().model_copy(update={"personal": None}))
+def _pill(now: Recipe, part: Deciding, note: str | None) -> None:
+    """A part in force that is no threshold; a click takes it off, and what rests on it."""
+    said = {
+        "licenses": "licences",
+        "personal": f"personal data: {now.personal.treat}" if now.personal else "",
+        "budget": f"budget: {_most(now.budget)}" if now.budget else "",
+        "curriculum": f"order: {'score' if now.export.order == 'rank' else now.export.order}",
+        "weights": "weights: score" if now.export.weight == "score" else "weights",
+    }.get(part.name, part.words)
+    told = f"Not applied yet: {plain(note)}" if note else f"Take the {part.words} off"
+    label = f"{plain(said)}{' (waiting)' if note else ''}"
+    key = f"off-{STEPS.get(part.name, part.name)}"
+    st.button(label, key, told, _off, (part.name,), icon=":material/close:", icon_position="right")
+
+
+def _most(budget: Budget) -> str:
+    if budget.share is not None:
+        return f"{budget.share:.3g} of the rows"
+    return count(budget.rows, "rows") if budget.rows is not None else count(budget.tokens or 0, "tokens")
+
+
+def _off(name: str) -> None:
+    state.change(switched_off(state.recipe(), name))
+
+
+def _wrong() -> None:
+    """What was refused just now, and what of the log cannot be read."""
+    if st.session_state.get("refused"):
+        st.error(plain(f"Nothing was changed. {st.session_state.pop('refused')}"), icon=":material/error:")
+    if state.told() is not None:
+        text = f"The last recipe does not hold, for it cannot be read; the one before holds. Undo takes it back. {state.told()}"
+        st.error(plain(text), icon=":material/error:")
 
 
 def _history() -> None:
     held = state.decided()
-    bare = not state.recipe().thresholds and state.recipe().licenses is None and not held.marked
+    bare = of(state.recipe()) == state.recipe() and not held.marked
     with st.container(horizontal=True, gap="xsmall", width="content", wrap=False):
         whose = state.anothers(held.undo) if held.undo is not None else ""
         told = f"The last decision is {plain(whose)}'s: give that name to take it back" if whose else "Undo, Ctrl+Z"
         off = held.undo is None or bool(whose)
         st.button("", icon=":material/undo:", key="undo", help=told, disabled=off, on_click=state.undo, shortcut="Ctrl+Z")
         st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
-        st.button("", icon=":material/restart_alt:", key="reset", help="Take off every threshold and mark", disabled=bare, on_click=state.reset)
+        st.button("", icon=":material/restart_alt:", key="reset", help=f"Take off every mark, and the {words()}", disabled=bare, on_click=state.reset)
 
 
 def _jobs() -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 import streamlit as st
 
 from curate.applying import applicable
+from curate.deciding import scoring
 from curate.jobs import Job, cancel, dismiss, jobs, start
 from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
+from curate.selection import unmeasured
 from curate.signal import discover
 from curate.task import Task, plan, seconds
 from curate.workspace import digest, write_file
 from ui import state
 
-__all__ = ["choose", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
+__all__ = ["choose", "choose_again", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
 
 STATIC = "wordllama"
 UNASKED = 600.0  # seconds; what is estimated to be done within this is measured without being asked for
@@ -125,10 +127,10 @@ def measure(signals: Sequence[str]) -> None:
     missing: dict[str, dict[str, object]] = {s: {} for s in signals if s not in now.signals}
     if missing:
         now = now.model_copy(update={"signals": {**now.signals, **missing}})
-        state.change(now)
-    bare = now.model_copy(update={"thresholds": {}, "licenses": None, "rank": None, "budget": None, "reviews": None})
+        if not state.changed(now):
+            return
     key = str(st.session_state["dataset"])
-    start(state.workspace(), ["score", str(_kept(bare)), "--key", key, "--only", *signals], "Measuring", key)
+    start(state.workspace(), ["score", str(_kept(scoring(now))), "--key", key, "--only", *signals], "Measuring", key)
 
 
 def ensure() -> None:
@@ -151,17 +153,36 @@ def ensure() -> None:
 
 
 def choose() -> None:
-    """Choose the rows of a diverse budget in the background where that takes long; a choice that is out of date ends. What failed is not tried again."""
+    """Choose the rows of a diverse budget in the background where that takes long; a choice that is out of date ends.
+
+    What failed is told in the place of the reason why the budget waits, and not tried again unasked.
+    """
+    st.session_state["choice-failed"] = None
     if not state.choosing():
         return
-    now = applicable(state.full_recipe(), {name: why for name, why in state.waiting().items() if name != "budget"})
-    args, key = ["decide", str(_kept(now)), "--key", str(st.session_state["dataset"])], str(st.session_state["dataset"])
+    args, key = _choosing(), str(st.session_state["dataset"])
     before = [j for j in jobs(state.workspace(), every=True) if j.args[0] == "decide" and j.key == key]
     for job in before:
-        if job.state == "running" and job.args != tuple(args):
+        if job.state == "running" and job.args != args:
             cancel(state.workspace(), job)
-    if not any(j.args == tuple(args) and j.state != "done" for j in before):
+    same = [j for j in before if j.args == args and j.state != "done"]
+    if not same:
         start(state.workspace(), args, "Choosing rows", key)
+    elif all(j.state != "running" for j in same):
+        said = same[0].message or "the process ended without a word"
+        st.session_state["choice-failed"] = f"choosing its rows {'was cancelled' if same[0].state == 'cancelled' else f'failed: {said}'}"
+
+
+def choose_again() -> None:
+    """Choose the rows of a diverse budget once more."""
+    if state.choosing():
+        start(state.workspace(), _choosing(), "Choosing rows", str(st.session_state["dataset"]))
+
+
+def _choosing() -> tuple[str, ...]:
+    """The command that chooses the rows of a diverse budget by what can be applied of the recipe."""
+    lacking = {name: why for name, why in unmeasured(state.scores(), state.recipe()).items() if name != "budget"}
+    return ("decide", str(_kept(applicable(state.full_recipe(), lacking))), "--key", str(st.session_state["dataset"]))
 
 
 def _kept(recipe: Recipe) -> Path:

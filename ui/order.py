@@ -60,10 +60,13 @@ def _easy(name: str) -> str:
 
 
 def _now() -> Curriculum:
-    """The recipe's curriculum, else what is proposed."""
-    held, names = state.recipe().curriculum, _choices()
+    """The recipe's curriculum, else what is proposed; that is also proposed in the place of a score that is not there any more."""
+    held, names, ranked = state.recipe().curriculum, _choices(), state.recipe().rank is not None
+    if held is not None and (held.by != "rank" or ranked):
+        return held
     first = names[0] if names else None
-    return held or Curriculum.model_validate({"by": first, "easy": _easy(first or ""), "direction": "easy_first" if first else "random"})
+    proposed = {"by": first, "easy": _easy(first or ""), **({} if held and first else {"direction": "easy_first" if first else "random"})}
+    return Curriculum.model_validate({**(held.model_dump() if held else {}), **proposed})
 
 
 def _change(given: dict[str, Any]) -> None:

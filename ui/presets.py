@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from curate.dataset import Dataset
+from curate.deciding import in_words, of
 from curate.errors import CurateError
 from curate.preset import PRESETS, Made, preset
 from ui import measuring, state
@@ -39,7 +40,7 @@ def start_from() -> None:
         st.text(made)
         return
     st.text("\n".join(_told(made)))
-    about = "In the place of the thresholds, rank and budget that hold now. What you decided by hand stays; undo brings the old recipe back."
+    about = f"In the place of the {in_words()} that hold now. What you decided by hand stays; undo brings the old recipe back."
     st.button("Use this preset", type="primary", key="preset-use", on_click=_use, args=(made,), icon=":material/play_arrow:", help=about)
 
 
@@ -56,10 +57,9 @@ def _told(made: Made) -> list[str]:
 
 
 def _use(made: Made) -> None:
-    """The preset's thresholds, rank and budget in the recipe in force; what it needs beyond what is measured begins in the background."""
-    now, new = state.recipe(), made.recipe
-    parts = {"thresholds": new.thresholds, "rank": new.rank, "budget": new.budget, "signals": {**new.signals, **now.signals}}
-    state.change(now.model_copy(update=parts))
-    todo = [n for n in new.signals if (task := measuring.task_of(n)) is not None and measuring.status(task) in ("not measured", "failed")]
+    """All that decides is the preset's, as `curate preset` prints it; what it needs beyond what is measured begins in the background."""
+    if not state.changed(of(state.recipe(), made.recipe)):
+        return
+    todo = [n for n in made.recipe.signals if (task := measuring.task_of(n)) is not None and measuring.status(task) in ("not measured", "failed")]
     if todo:
         measuring.measure(todo)

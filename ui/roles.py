@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
+from curate.part import DatasetPart
 from curate.roles import Role
 from ui import state
 
-__all__ = ["roles_form"]
+__all__ = ["roles_form", "set_roles"]
 
 ABOUT = {
     Role.PROMPT: "What the model is asked",
@@ -49,5 +53,12 @@ def roles_form() -> None:
                     one = st.selectbox(role.capitalize(), names, at, placeholder="no column", help=ABOUT[role], key=f"{seed}-{role}")
                     chosen[role] = [one] if one is not None else []
         if st.form_submit_button("Apply roles", icon=":material/check:"):
-            state.set_roles({str(r): c[0] if len(c) == 1 else c for r, c in chosen.items() if c})
+            set_roles({str(r): c[0] if len(c) == 1 else c for r, c in chosen.items() if c})
             st.rerun()
+
+
+def set_roles(roles: Mapping[str, Any]) -> None:
+    """Let columns have these roles from now on."""
+    now = state.recipe()
+    part = DatasetPart.model_validate({**now.dataset.model_dump(mode="json", exclude_none=True), "roles": dict(roles)})
+    state.change(now.model_copy(update={"dataset": part}))

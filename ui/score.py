@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.crossfilter import bin_values, histograms
+from curate.deciding import without
 from curate.errors import InputError, PlacedError
 from curate.expression import FUNCTIONS
 from curate.formula import DOUBT, FACTOR, PRESETS, Preset, lacking, nameable, proposal, signals_of
@@ -39,7 +40,8 @@ def in_force() -> tuple[Rank | None, bool]:
 
 
 def _use(rank: Rank | None) -> None:
-    state.change(state.recipe().model_copy(update={"rank": rank}))
+    now = state.recipe()
+    state.change(without(now, "rank") if rank is None else now.model_copy(update={"rank": rank}))
     st.session_state["score-changed"] = True
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,28 @@ import streamlit as st
 
 from curate.applying import applicable, seconds_to_choose, unneeded
 from curate.dataset import Dataset
+from curate.deciding import of
 from curate.errors import InputError
 from curate.journal import Known
 from curate.load import list_datasets, open_dataset
 from curate.noise import Noise, noise
-from curate.part import DatasetPart, ReviewLog, Threshold
-from curate.recipe import Recipe, parse_recipe
-from curate.reviews import BROUGHT, Action, Decided, Review, append, fold, read_log
+from curate.part import ReviewLog, Threshold
+from curate.recipe import Recipe
+from curate.reviews import BROUGHT, Action, Decided, Review, append
 from curate.scores import Scores
 from curate.selection import Selection, select, unmeasured
-from curate.signal import discover
 from curate.task import Task, plan
 from curate.workspace import Workspace
 from ui.annotated import annotated
 from ui.followed import followed
+from ui.held import EVERYTHING, bring, refused, the_last
 from ui.run import anew, once
 
 __all__ = [
     "anothers",
     "applied",
     "change",
+    "changed",
     "choosing",
     "dataset",
     "decided",
@@ -49,6 +50,7 @@ __all__ = [
     "scores",
     "selection",
     "set_threshold",
+    "told",
     "undo",
     "unused",
     "waiting",
@@ -85,14 +87,10 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
 
 def _adopt(asked: Recipe, log: Path, session: str) -> None:
     """Put an opened recipe, and the reviews it rests on, into the log; what the server was started with only once: what was decided since stays decided."""
-    held = read_log(log)
-    known = {r.id for r in held}
-    if asked.reviews is not None:
-        for review in fold(read_log(Path(asked.reviews.path), asked.reviews.lines)).marked:
-            if review.id not in known:
-                append(log, replace(review, session=BROUGHT))
+    held = bring(log, asked)
     given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
-    if session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held):
+    wrong = st.session_state["refused"] = refused(given)
+    if wrong is None and (session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held)):
         append(log, Review("recipe", session, value=BROUGHT if session == BROUGHT else None, recipe=given))
     anew()
 
@@ -141,25 +139,16 @@ def decided() -> Decided:
     return log().decided
 
 
-EVERYTHING: Mapping[str, Any] = {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}
-
-
-def _parsed(held: Mapping[str, Any], data: Dataset) -> Recipe:
-    """A recipe of the log, for the dataset in hand: the same rows may have been loaded from elsewhere since."""
-    path = data.given[0] if len(data.given) == 1 else list(data.given)
-    return parse_recipe({**held, "dataset": {**held["dataset"], "path": path, "bad_lines": data.bad_lines}}, "the recipe in the log")
-
-
 @once
 def recipe() -> Recipe:
-    """The recipe in force: the last one in the log, else every signal and no threshold. Raises InputError where no dataset is open."""
+    """The recipe in force: the last one in the log that can be read, else every signal and no threshold. Raises InputError where no dataset is open."""
     data = _loaded()
     if data is None:
         raise InputError("recipe", "no dataset is open", "Open one on the page Open")
     held = decided().recipe or EVERYTHING
     known = st.session_state.get("parsed")
     if known is None or known[0] is not held or known[1] is not data:
-        known = st.session_state["parsed"] = (held, data, _parsed(held, data))
+        known = st.session_state["parsed"] = (held, data, *the_last(held, log().entries, data))
     found: Recipe = known[2]
     return found
 
@@ -173,9 +162,26 @@ def record(action: Action, **given: Any) -> None:
 
 
 def change(new: Recipe) -> None:
-    """Let a recipe hold from now on; kept before this returns, and undone by `undo`."""
-    if new != recipe():
-        record("recipe", recipe=new.model_dump(mode="json", exclude_none=True))
+    """Let a recipe hold from now on; kept before this returns, and undone by `undo`. Where it cannot hold the frame says why, and nothing is kept."""
+    changed(new)
+
+
+def changed(new: Recipe, action: Action = "recipe") -> bool:
+    """The same; whether it holds now."""
+    given = new.model_dump(mode="json", exclude_none=True)
+    wrong = refused(given)
+    if wrong is not None:
+        st.session_state["refused"] = wrong
+    elif new != recipe() or action == "reset" or told() is not None:
+        record(action, recipe=given)
+    return wrong is None
+
+
+def told() -> str | None:
+    """What is wrong with the last recipe in the log, which does not hold for that; None where it holds."""
+    recipe()
+    wrong: str | None = st.session_state["parsed"][3]
+    return wrong
 
 
 def set_threshold(name: str, threshold: Threshold | None) -> None:
@@ -209,11 +215,8 @@ def redo() -> None:
 
 
 def reset() -> None:
-    """Take off every threshold and every mark; undo brings them back."""
-    none = dict.fromkeys(("licenses", "rank", "budget", "curriculum", "weights"))
-    plain = recipe().export.model_copy(update={"order": "file", "weight": "none"})
-    bare = recipe().model_copy(update={"thresholds": {}, **none, "export": plain})
-    record("reset", recipe=bare.model_dump(mode="json", exclude_none=True))
+    """Take off all that decides, and every mark; undo brings them back."""
+    changed(of(recipe()), "reset")
 
 
 @once
@@ -244,7 +247,8 @@ def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
 def waiting() -> dict[str, str]:
     """Thresholds of the recipe, rank, budget and personal, that rest on what is not measured yet, with the reason; they drop no row so far."""
     found = unmeasured(scores(), recipe())
-    return found if "budget" in found or not choosing() else {**found, "budget": "its rows are being chosen in the background"}
+    why = st.session_state.get("choice-failed") or "its rows are being chosen in the background"
+    return found if "budget" in found or not choosing() else {**found, "budget": why}
 
 
 @once
@@ -291,10 +295,3 @@ def full_recipe() -> Recipe:
     if data is None or not decided().marked:
         return now
     return now.model_copy(update={"reviews": ReviewLog(path=str(workspace().reviews(data.fingerprint)), lines=log().lines)})
-
-
-def set_roles(roles: Mapping[str, Any]) -> None:
-    """Let columns have these roles from now on."""
-    now = recipe()
-    part = DatasetPart.model_validate({**now.dataset.model_dump(mode="json", exclude_none=True), "roles": dict(roles)})
-    change(now.model_copy(update={"dataset": part}))

@@ -13,6 +13,7 @@ import polars as pl
 import streamlit as st
 
 from curate.curriculum import code_of
+from curate.deciding import settled
 from curate.groups import proposal
 from curate.part import LinkThreshold
 from curate.rate import kish
@@ -33,7 +34,8 @@ MOST = 12  # values that get a number of trust, and bars of means
 
 
 def _now() -> Weights:
-    return state.recipe().weights or Weights()
+    """The recipe's weights, without a score that is not there any more."""
+    return settled(state.recipe()).weights or Weights()
 
 
 def _change(given: dict[str, Any]) -> None:
