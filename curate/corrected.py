@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from curate.errors import InputError
 from curate.part import meant
 from curate.reviews import Review, edits, labels
@@ -18,8 +21,9 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["NONE", "column_of", "label_of", "role_column", "values_key"]
+__all__ = ["NONE", "as_corrected", "column_of", "label_of", "role_column", "values_key"]
 
+Floats = npt.NDArray[np.float64]
 NONE = "none"
 """What rows without a value are grouped under, together with those that say so."""
 
@@ -75,3 +79,25 @@ def label_of(scores: Scores, where: str, marked: Sequence[Review] = ()) -> pl.Se
     """The column of the role label as people corrected it. Raises InputError where no column has it."""
     found, right = role_column(scores, Role.LABEL, where), labels(marked)
     return _put(found, scores.frame["row_id"], right) if right and len(scores.dataset.roles[Role.LABEL]) == 1 else found
+
+
+DOUBTED = ("label_issue_self_confidence", "label_issue_normalized_margin", "confidence_value")
+"""Scores of how likely the given label is."""
+
+
+def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Review]) -> Floats:
+    """A score of the given label, 1 where a person gave another: what doubted the label says nothing of the one that stands there now. Others as they are.
+
+    values: float64 [rows]. `confidence_value` counts only where it comes from label_issue.
+    """
+    said = labels(marked) if name in DOUBTED else {}
+    if not said or (name == "confidence_value" and "label_issue" not in _source(scores)):
+        return values
+    found = values.copy()
+    found[scores.frame["row_id"].is_in(list(said)).to_numpy()] = 1.0
+    return found
+
+
+def _source(scores: Scores) -> str:
+    task = scores.measured.get("confidence")
+    return "" if task is None else str(task.manifest(scores.workspace).get("notes", {}).get("source", ""))

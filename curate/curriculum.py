@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import NONE, column_of, values_key
+from curate.corrected import NONE, as_corrected, column_of, values_key
 from curate.errors import InputError
 from curate.label import classes
 from curate.reviews import Review
@@ -53,10 +53,11 @@ def openings(now: Curriculum, rows: int) -> npt.NDArray[np.int64]:
     return found
 
 
-def signal_of(scores: Scores, now: Curriculum, selection: Selection) -> Floats:
+def signal_of(scores: Scores, now: Curriculum, selection: Selection, marked: Sequence[Review] = ()) -> Floats:
     """The signal of every row, NaN where it has none. float64 [rows]. Raises InputError where it is not measured, or no number."""
     if now.by != "rank":
-        return scores.once(("signal", now.by), lambda: score_values(scores, str(now.by)))
+        values = scores.once(("signal", now.by), lambda: score_values(scores, str(now.by)))
+        return as_corrected(scores, str(now.by), values, marked)
     if selection.score is None:
         raise InputError("curriculum.by", "the recipe has no rank score", "Set rank.score, or order by a column")
     return selection.score
@@ -78,7 +79,7 @@ def course(scores: Scores, now: Curriculum, selection: Selection, marked: Sequen
     every = np.random.default_rng(now.seed).permutation(scores.dataset.rows).astype(np.int32)
     order = every[selection.keep[every]]  # so that a row's draw does not hang on which others are kept
     if now.direction != "random":
-        order = _sorted(order, signal_of(scores, now, selection)[order], now)
+        order = _sorted(order, signal_of(scores, now, selection, marked)[order], now)
     ends = openings(now, len(order))
     phase = np.repeat(np.arange(1, now.phases + 1, dtype=np.int32), np.diff(ends, prepend=0))
     if now.within == "shuffled":

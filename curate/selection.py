@@ -8,16 +8,17 @@ stay, whatever a threshold says, and are every keeper's favourites.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.budget import Spent, spend
 from curate.contradiction import settled, settling
+from curate.corrected import as_corrected
 from curate.diversity import Candidates
 from curate.errors import InputError
 from curate.links import Links
@@ -48,6 +49,7 @@ __all__ = [
     "unmeasured",
 ]
 
+T = TypeVar("T")
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -223,7 +225,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
     drops: dict[str, Bools] = {"review": said == -1} if any(r.action in MARKS for r in marked) else {}
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, ScoreThreshold):
-            drops[name] = threshold_mask(score_values(scores, name), threshold) & ~pinned
+            drops[name] = threshold_mask(as_corrected(scores, name, score_values(scores, name), marked), threshold) & ~pinned
     if recipe.licenses is not None:
         if "license_spdx" not in scores.frame.columns:
             raise InputError("licenses", f"the licence {_why_absent(scores, 'license_spdx')}", "Say which licence rows have, or take the policy out")
@@ -243,7 +245,7 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             gives_way[name] = settled(links_of(scores, name, marked), threshold, order, int((pinned & left).sum()), how)
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
-    score = None if recipe.rank is None else rank_values(scores, recipe.rank)
+    score = None if recipe.rank is None else rank_values(scores, recipe.rank, marked)
     spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)), marked)
     if spent is not None:
         drops["budget"] = left & ~spent.keep
@@ -257,14 +259,21 @@ def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> B
     return holds(scores.frame["pii_spans"], scores.frame["row_id"], personal, spared(marked))
 
 
-def given_scores(scores: Scores) -> Given:
-    """What a score is worked out on: every numeric column, with what follows from it kept."""
-    return Given(lambda name: score_values(scores, name), scores.dataset.rows, scores.once, None if scores.dataset.rows else 0.5)
+def given_scores(scores: Scores, marked: Sequence[Review] = ()) -> Given:
+    """What a score is worked out on: every numeric column, with what follows from it kept. marked: labels that people corrected are doubted no more."""
+    told, none = tuple(r.id for r in marked if r.action in ("label", "settle")), None if scores.dataset.rows else 0.5
+
+    def once(name: Hashable, make: Callable[[], T]) -> T:
+        return scores.once((told, name) if told else name, make)
+
+    return Given(lambda name: as_corrected(scores, name, score_values(scores, name), marked), scores.dataset.rows, once, none)
 
 
-def rank_values(scores: Scores, rank: Rank) -> Floats:
+def rank_values(scores: Scores, rank: Rank, marked: Sequence[Review] = ()) -> Floats:
     """The score of every row, worked out once. float64 [rows]. Raises InputError where the expression cannot be worked out on these scores."""
-    return scores.once(("rank", rank), lambda: score_of(rank.score, given_scores(scores), rank.doubt))
+    given = given_scores(scores, marked)
+    found: Floats = given.once(("rank", rank), lambda: score_of(rank.score, given, rank.doubt))
+    return found
 
 
 def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:

@@ -18,14 +18,17 @@ from curate.errors import InputError
 from curate.export import run
 from curate.load import load
 from curate.measure import measure
+from curate.part import Rank, ScoreThreshold
 from curate.recipe import Recipe, parse_recipe
 from curate.rerank import pool_of
 from curate.reviews import Review, append
 from curate.scores import Scores
+from curate.selection import select
 from curate.smoothing import classes_of
 from curate.task import plan
 from curate.weighting import repeats
 from curate.workspace import Workspace
+from tests import small
 
 ROLES = {"response": "text", "label": "label"}
 
@@ -131,3 +134,22 @@ def test_a_role_is_no_columns_name(tmp_path: Path, workspace: Workspace) -> None
     assert _standing(scores, "rating", "t").tolist() == [float(i) for i in range(40)]
     assert label_of(scores, "t", said).to_list()[:3] == ["dog", "dog", "cat"]
     assert column_of(scores, "label", "t", said).to_list()[:3] == [0, 1, 0]
+
+
+def test_a_corrected_label_is_doubted_no_more(tmp_path: Path) -> None:
+    words = {"fruit": ("apple", "pear", "cherry", "plum"), "car": ("engine", "brake", "tyre", "clutch")}
+    rows = [{"text": f"the {words[k][i % 4]} and the {words[k][i % 3]} of day {i}", "label": k} for i in range(30) for k in words]
+    rows[0]["label"] = "car"
+    signals: dict[str, Any] = {"embedding": {"model": "wordllama"}, "neighbour": {}, "label_issue": {}, "confidence": {}}
+    recipe, workspace, data = small.recipe_file(tmp_path, rows, {"response": "text", "label": "label"}, signals)
+    scores = Scores(data, workspace, plan(data, signals))
+    recipe = recipe.with_threshold("label_issue_normalized_margin", ScoreThreshold(keep="above", limit=0.5))
+    recipe = recipe.model_copy(update={"rank": Rank(score="confidence_value")})
+    before = select(scores, recipe)
+    assert before.drops["label_issue_normalized_margin"][0]
+    after = select(scores, recipe, [Review("label", "s", rows=(scores.frame["row_id"][0],), value="fruit")])
+    assert after.keep[0]
+    assert after.score is not None
+    assert before.score is not None
+    assert after.score[0] == 1 == after.score.max()
+    assert (after.score[1:] == before.score[1:]).all()

@@ -178,7 +178,7 @@ def picture(shown: Seen) -> None:
     titles = [DIRECTIONS[now.direction].capitalize(), "Random control", *([f"Shares by {escape(column)}", "Random control"] if column else [])]
     lines = 2 if column else 1
     figure = make_subplots(lines, 2, subplot_titles=titles, shared_yaxes=True, shared_xaxes=True, vertical_spacing=0.14, horizontal_spacing=0.03)
-    values = signal_of(measured, now, selection) if now.by else np.full(selection.rows, np.nan)
+    values = signal_of(measured, now, selection, state.decided().marked) if now.by else np.full(selection.rows, np.nan)
     bands = [along(values[one.order], bins) for one in (shown.found, shown.control)]
     for place, (one, band) in enumerate(zip((shown.found, shown.control), bands, strict=True), 1):
         _band(figure, place, band, selection.kept, KEPT if place == 1 else DROPPED)

@@ -233,7 +233,7 @@ def worked_out(rank: Rank) -> Floats | None:
     """The score of every row; None, with the reason shown, where it cannot be worked out."""
     waiting = state.waiting().get("rank")
     try:
-        return rank_values(state.scores(), rank)
+        return rank_values(state.scores(), rank, state.decided().marked)
     except InputError as error:
         needed: Sequence[str] = sorted({*signals_of(rank.score).values()} - {*state.scores().measured})
         text = f"{waiting or error} Until then rows count in the order of the file."

@@ -107,7 +107,7 @@ def rows(rank: Rank, score: Floats) -> None:
         empty("No row is in view", "Take off a filter above.")
         return
     with in_hand(order, f"score-{which}", (), {"score": score[order]}, shares=(1, 1)) as position:
-        steps = waterfall(rank.score, given_scores(state.scores()), position, rank.doubt)
+        steps = waterfall(rank.score, given_scores(state.scores(), state.decided().marked), position, rank.doubt)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"Row {count(position)}")
             st.space("stretch")
