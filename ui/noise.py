@@ -8,7 +8,7 @@ import streamlit as st
 
 from curate.audit import audit
 from curate.example import examples
-from curate.noise import KINDS, draw, drawn, effective_size, noise, strata, worth
+from curate.noise import KINDS, Noise, draw, drawn, effective_size, noise, strata, worth
 from curate.rate import more_to_halve
 from curate.report import report_page
 from curate.roles import Role
@@ -94,18 +94,9 @@ def hand() -> None:
     row_text(at, 260)
 
 
-def rates() -> None:
-    """The rate in all and in each stratum with intervals, kinds, agreement, and how many more rows would halve the interval."""
-    found = noise(state.scores(), state.decided().marked)
-    assert found is not None
+def _rates_figure(found: Noise) -> None:
+    """The rate of all and of each stratum, with intervals."""
     rate = found.rate
-    if found.lost:
-        what = f"It was drawn within {found.lost.replace('_', ' ')}, which is no column here now, so what each judged row stands for is not known. "
-        empty("The sample has lost its strata", f"{what}Bring that column back, or draw another sample: words on rows that it draws again still count.")
-        return
-    if not found.judged:
-        empty("No row is judged yet", "The rate and its interval stand here from the first judgement on.")
-        return
     by = found.by if len(found.by) > 1 else {}
     names, each = ["all", *by], [rate, *by.values()]
     told = [(n, r) for n, r in zip(names, each, strict=True) if r.value is not None]
@@ -130,6 +121,21 @@ def rates() -> None:
     figure.update_xaxes(title="share of bad rows, Wilson's 95 % interval", tickformat=".0%", range=[-0.02, 1.02])
     figure.update_yaxes(autorange="reversed", type="category")
     show(figure, "noise")
+
+
+def rates() -> None:
+    """The rate in all and in each stratum with intervals, kinds, agreement, and how many more rows would halve the interval."""
+    found = noise(state.scores(), state.decided().marked)
+    assert found is not None
+    rate = found.rate
+    if found.lost:
+        what = f"It was drawn within {found.lost.replace('_', ' ')}, which is no column here now, so what each judged row stands for is not known. "
+        empty("The sample has lost its strata", f"{what}Bring that column back, or draw another sample: words on rows that it draws again still count.")
+        return
+    if not found.judged:
+        empty("No row is judged yet", "The rate and its interval stand here from the first judgement on.")
+        return
+    _rates_figure(found)
     more = more_to_halve(rate)
     parts = [f"{rate.bad} bad of {rate.judged} judged rows", f"{found.unsure} unsure, counted neither way"]
     parts += [f"{count(more, 'more rows')} would halve the interval"] if more is not None else []
