@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from curate.jobs import cancel, jobs
 from curate.workspace import Workspace
@@ -136,7 +137,12 @@ def opened(chrome: Browser, address: str, title: str, height: int = 1100) -> Pag
     page = chrome.new_page(viewport={"width": 1440, "height": height})
     page.goto(address)
     settled(page, "Overview")
-    page.locator("[data-testid=stSidebarNav]").get_by_role("link", name=title, exact=True).click()
+    link = page.locator("[data-testid=stSidebarNav]").get_by_role("link", name=title, exact=True)
+    link.click()
+    try:
+        page.locator("h1", has_text=title).wait_for(timeout=20_000)
+    except PlaywrightTimeout:  # a run that was under way when the click came has been seen to answer with its own page
+        link.click()
     settled(page, title)
     return page
 
