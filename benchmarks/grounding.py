@@ -6,7 +6,6 @@ What a panel of 30 ratings is worth is simulated: 30 rows drawn, the best measur
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Work
+from benchmarks.news import SHARED
 
 __all__ = ["case_closed_book", "case_grounding"]
 
 Floats = npt.NDArray[np.float64]
 PANEL, DRAWS = 30, 200
 LOSSES = 600  # answers without a context that a language model reads
-
-
-def _shared(name: str) -> Path:
-    return Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / name
 
 
 def _measured(views: Mapping[str, list[str]], gain: bool) -> dict[str, Floats]:
@@ -71,7 +67,7 @@ def _panels(measures: Mapping[str, Floats], good: npt.NDArray[np.bool_]) -> dict
 def case_grounding(rows: int, folder: Path) -> Work:
     """Rank correlation with people's ratings of each measure and of the fitted score, and what panels of 30 ratings choose."""
     del folder
-    path = _shared("topical-chat-usr") / "topical_chat.json"
+    path = SHARED / "topical-chat-usr" / "topical_chat.json"
     if rows != 10_000 or not path.exists():
         return lambda: {"skipped": "it is one set of 360 rows, beside the project"}
     import pyarrow as pa
@@ -109,7 +105,7 @@ def case_grounding(rows: int, folder: Path) -> Work:
 def case_closed_book(rows: int, folder: Path) -> Work:
     """Answers without a context: what measures of grounding say with the question in its place, beside length and perplexity: AUROC with its interval."""
     del folder
-    path = next(iter(_shared("halueval-general").glob("*.json*")), Path())
+    path = next(iter((SHARED / "halueval-general").glob("*.json*")), Path())
     if rows != 10_000 or not path.is_file():
         return lambda: {"skipped": "it is one set of 4,507 rows, beside the project"}
     import gzip

@@ -1,4 +1,4 @@
-"""The news that people labelled, with what is true: one set of 10,000 rows that lies beside the project."""
+"""Where the data with truth lies, beside the project, and of it the news that people labelled, with what is true: 10,000 rows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import gzip
 import os
 from pathlib import Path
 
-__all__ = ["NEWS", "SKIPPED", "read_news"]
+__all__ = ["NEWS", "SHARED", "SKIPPED", "read_news"]
 
-NEWS = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "noisyag-news"
+SHARED = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+NEWS = SHARED / "noisyag-news"
 
 SKIPPED = {"skipped": "it is one set of 10,000 rows, beside the project"}
 

@@ -6,7 +6,6 @@ The rule for phone numbers was written with these texts at hand, so its recall h
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.cases import Work
+from benchmarks.news import SHARED
 
 __all__ = ["case_personal"]
 
@@ -55,7 +55,7 @@ def _peer() -> Callable[[str, float], list[Place]]:
 def case_personal(rows: int, folder: Path) -> Work:
     """Every known type on the hundred texts, and the speed of the default types on those repeated."""
     del folder
-    shared = Path(os.environ.get("CURATE_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "presidio-synth"
+    shared = SHARED / "presidio-synth"
     if rows != 10_000 or not shared.exists():
         return lambda: {"skipped": "it is one set of 100 texts, beside the project"}
     import polars as pl

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 
-__all__ = ["DRAWN", "KINDS", "priorities"]
+__all__ = ["DRAWN", "KINDS", "priorities", "rank_gap"]
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def priorities(
     if kind == "random":
         return np.random.default_rng(seed).random(rows)
     if kind == "disagreement":
-        return _rank_gap(signals)
+        return rank_gap(signals)
     found = np.full(rows, np.nan)
     there = np.flatnonzero(np.isfinite(probabilities).all(1))
     p, own = (probabilities, label) if len(there) == rows else (probabilities[there], label[there])
@@ -99,8 +99,11 @@ def _doubt(kind: str, p: Floats, label: Ints) -> Wide:
     return np.asarray(1 - two[:, 1] if kind == "least_confidence" else 1 - (two[:, 1] - two[:, 0]))
 
 
-def _rank_gap(signals: Sequence[npt.NDArray[np.floating[Any]]]) -> Wide:
-    """Highest less lowest of a row's ranks, each scaled to [0, 1] among the rows that have the signal, ties at their mean."""
+def rank_gap(signals: Sequence[npt.NDArray[np.floating[Any]]]) -> Wide:
+    """Highest less lowest of a row's ranks, each scaled to [0, 1] among the rows that have the signal, ties at their mean. float64 [rows].
+
+    signals: each [rows], turned so that all mean the same when high. NaN in rows that have fewer than two.
+    """
     from scipy.stats import rankdata
 
     high, low, many = np.full(len(signals[0]), -np.inf), np.full(len(signals[0]), np.inf), np.zeros(len(signals[0]), np.int32)
@@ -164,6 +167,7 @@ def _expected_gain(p: Floats, label: Ints, vectors: Floats, seed: int) -> Wide:
     from curate.threads import spread
 
     def work(_: int) -> Wide:
+        """On a thread of its own."""
         some = _drawn(len(p), seed)
         on = ground(np.ascontiguousarray(vectors[some], np.float32))
         given = one_hot(label, p.shape[1])

@@ -76,13 +76,12 @@ def _measured(scores: Scores) -> tuple[Ints, npt.NDArray[np.float32], list[str]]
 
 def _believed(scores: Scores, pool: Pool, right: Ints, seed: int) -> npt.NDArray[np.float32]:
     """What the answers tell of every row, learnt anew only where there are others than before, from what was believed then. float32 [rows, labels]."""
-    from curate.rerank import believe
+    from curate.rerank import updated
 
     held: dict[str, Any] = scores.once(("queue", "belief"), dict)
     key = f"{seed} {hashlib.sha256(right.tobytes()).hexdigest()}"
     if held.get("key") != key:
-        before = held.get("belief") or believe(pool, right, None, seed)
-        held |= {"key": key, "belief": believe(pool, right, before, seed)}
+        held |= {"key": key, "belief": updated(pool, right, held.get("belief"), seed)}
     found: npt.NDArray[np.float32] = held["belief"].probabilities
     return found
 

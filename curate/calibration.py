@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from curate.grounding import STRENGTHS, folds_of
 from curate.part import ScoreThreshold
 from curate.rank import rank_score
 from curate.rate import Rate, Z, wilson
@@ -21,7 +22,6 @@ from curate.selection import threshold_mask
 from curate.view import as_text
 
 __all__ = [
-    "ANSWERS",
     "AtLimit",
     "answers",
     "area",
@@ -39,10 +39,6 @@ __all__ = [
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-ANSWERS = ("yes", "no", "unsure")
-STRENGTHS = np.logspace(0, 4, 13)
-"""Of the ridge, among which each fit chooses by leaving one row out."""
-FOLDS = 10
 MOST = 500
 
 
@@ -199,10 +195,8 @@ def combination(ranks: Mapping[str, Floats], good: Bools, group: npt.NDArray[np.
     ranks: each measure's rank, float64 [rated]. group: int [rated], rows that share a context, which never stand on both sides.
     """
     x = np.column_stack([*ranks.values()])
-    names, place = np.unique(group, return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(len(names))[place] * min(FOLDS, len(names)) // len(names)
-    found = np.zeros(len(good))
-    for k in range(min(FOLDS, len(names))):
+    fold, found = folds_of(group, seed), np.zeros(len(good))
+    for k in range(fold.max() + 1):
         held = fold == k
         if len(set(good[~held].tolist())) == 2:
             found[held] = x[held] @ _line(x[~held], good[~held].astype(np.float64))[1]  # a fit's start leans against the rows held out

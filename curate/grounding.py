@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FEWEST", "Span", "Words", "calibrated", "sentences", "unsupported", "words"]
+__all__ = ["FEWEST", "STRENGTHS", "Span", "Words", "calibrated", "folds_of", "sentences", "unsupported", "words"]
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 20
@@ -130,6 +130,12 @@ def _fit(measures: Floats, rating: Floats, rows: npt.NDArray[np.intp], wanted: n
     return np.asarray(RidgeCV(STRENGTHS).fit(x[rows], rating[rows]).predict(x[wanted]), np.float64)
 
 
+def folds_of(group: npt.NDArray[np.integer], seed: int = 0) -> npt.NDArray[np.int64]:
+    """A fold for each row, rows of a group in one: FOLDS of about as many groups, or one a group where there are fewer. int64 [rows], from 0."""
+    names, place = np.unique(group, return_inverse=True)
+    return np.random.default_rng(seed).permutation(len(names))[place] * min(FOLDS, len(names)) // max(1, len(names))
+
+
 def calibrated(measures: Floats, rating: Floats, group: npt.NDArray[np.integer], seed: int = 0) -> Floats | None:
     """The rating that the measures lead one to expect: what was rated by a fit to other groups, in ten folds, the rest by a fit to all that was rated.
 
@@ -144,9 +150,8 @@ def calibrated(measures: Floats, rating: Floats, group: npt.NDArray[np.integer],
     rest = np.flatnonzero(~np.isfinite(rating))
     if len(rest):
         found[rest] = _fit(x, rating, rated, rest)
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    fold = shuffled[np.searchsorted(names, group[rated])] * min(FOLDS, len(names)) // len(names)
-    for k in range(min(FOLDS, len(names))):
+    fold = folds_of(group[rated], seed)
+    for k in range(fold.max() + 1):
         held = fold == k
         found[rated[held]] = _fit(x, rating, rated[~held], rated[held])
     return np.clip(found, rating[rated].min(), rating[rated].max())

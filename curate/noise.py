@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from curate.agreement import Agreement, Ratings, agreement
 from curate.rate import Information, Rate, information, kish, stratified, wilson
-from curate.reviews import Review
+from curate.reviews import Review, places
 from curate.scores import Scores
 from curate.selection import Selection
 from curate.view import as_text
@@ -136,15 +136,16 @@ def _coded(stratum: pl.Series) -> tuple[list[str], npt.NDArray[np.int32]]:
     return names, (stratum.rank("dense").to_numpy().astype(np.int32) - 1 if len(stratum) else np.zeros(0, np.int32))
 
 
-def _places(rows: Sequence[str], ids: pl.Series) -> dict[str, int]:
-    """Positions of rows by id; those that the dataset does not have are passed over."""
-    there = ids.is_in(list(rows)).arg_true()
-    return dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
-
-
 def coded(scores: Scores, column: str) -> tuple[list[str], npt.NDArray[np.int32]]:
     """The strata of a column (`strata`) in order of their names, and the number of each row's. int32 [rows]."""
     return scores.once(("strata", column), lambda: _coded(strata(scores, column)))
+
+
+def _drawn_within(scores: Scores, sample: Review, column: str = "") -> tuple[str, list[str], npt.NDArray[np.int32], dict[str, int]]:
+    """The column that a sample was drawn within where it is there no more, else ""; strata and each row's number, of all rows then; places of its rows."""
+    lost = sample.value if sample.value and not scores.has(sample.value) else ""
+    place = scores.once(("sample", sample.id), lambda: places(sample.rows, scores.frame["row_id"]))
+    return lost, *coded(scores, "" if lost else sample.value or column), place
 
 
 def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, column: str = "") -> Noise | None:
@@ -156,9 +157,7 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, 
     sample = drawn(marked)
     if sample is None:
         return None
-    lost = sample.value if sample.value and not scores.has(sample.value) else ""
-    names, code = coded(scores, "" if lost else sample.value or column)
-    place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
+    lost, names, code, place = _drawn_within(scores, sample, column)
     words = _words(marked, frozenset(sample.rows))
     settled = {row: word for row, word in _settled(words).items() if row in place and (among is None or among[place[row]])}
     sized = np.bincount(code if among is None else code[among], minlength=len(names))
@@ -189,12 +188,13 @@ class Judged:
 
 
 def judged_rows(scores: Scores, marked: Sequence[Review]) -> Judged | None:
-    """The rows of the sample that holds which were judged good or bad; None where none was drawn or judged."""
+    """The rows of the sample that holds which were judged good or bad; None where none was drawn or judged, or the column of its strata is gone."""
     sample = drawn(marked)
     if sample is None:
         return None
-    names, code = coded(scores, sample.value or "")
-    place = scores.once(("sample", sample.id), lambda: _places(sample.rows, scores.frame["row_id"]))
+    lost, names, code, place = _drawn_within(scores, sample)
+    if lost:
+        return None
     told = {place[r]: w.startswith("bad") for r, w in _settled(_words(marked, frozenset(sample.rows))).items() if r in place and w != "unsure"}
     at = np.array(sorted(told), np.int64)
     return Judged(at, np.array([told[i] for i in at.tolist()], np.bool_), tuple(names), code) if len(at) else None

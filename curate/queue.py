@@ -5,13 +5,14 @@ What decides is what a person says of a row, and that stands in the log. The que
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.acquisition import rank_gap
 from curate.answered import LEARNS, modelled
 from curate.errors import InputError
 from curate.reading import READINGS, second_readings
@@ -96,29 +97,20 @@ def priority(kind: str, scores: Scores, marked: Sequence[Review], asked: Asked) 
     if kind == "disagreement":
         if asked.pair is None:
             raise InputError("disagreement", "no two scores are chosen", "Choose two scores that say what a good row is")
-        one, other = (_good(scores, name) for name in asked.pair)
-        return scores.once(("queue", kind, asked.pair), lambda: np.asarray(np.abs(one() - other()), np.float64))
+        pair = asked.pair
+        return scores.once(("queue", kind, pair), lambda: rank_gap([_good(scores, name) for name in pair]))
     if kind not in KINDS:
         raise InputError("queue", f"there is no way {kind!r} to choose rows", f"Ways are {', '.join(KINDS)}")
     return modelled(kind, scores, marked, asked.seed)
 
 
-def _good(scores: Scores, name: str) -> Callable[[], Floats]:
-    """How good each row is by a score, as its rank in [0, 1], NaN where missing. A score that is to be kept below counts the other way round."""
-    from scipy.stats import rankdata
-
+def _good(scores: Scores, name: str) -> Floats:
+    """A score turned so that high is good. float64 [rows], NaN where missing."""
     from curate.selection import score_values
     from curate.signal import column_of
 
-    def _ranked() -> Floats:
-        values = score_values(scores, name)
-        column, there = column_of(name), ~np.isnan(values)
-        found = np.full(len(values), np.nan)
-        sign = -1 if column is not None and column.keep == "below" else 1
-        found[there] = (rankdata(sign * values[there]) - 1) / max(1, int(there.sum()) - 1)
-        return found
-
-    return _ranked
+    column, values = column_of(name), score_values(scores, name)
+    return -values if column is not None and column.keep == "below" else values
 
 
 def order_of(priorities: Floats, among: Bools, most: int) -> Ints:

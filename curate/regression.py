@@ -89,6 +89,7 @@ def learn(on: Ground, target: Floats, weight: Floats | None = None, start: Wide 
     counts = torch.ones(n, 1) if weight is None else torch.from_numpy(weight)
 
     def loss(flat: Wide) -> tuple[float, Wide]:
+        """The loss and its slope."""
         weights = inverse.T @ torch.from_numpy(flat).reshape(shape)
         narrow = weights.float()
         log = torch.log_softmax(torch.addmm(narrow[-1], x, narrow[:-1]).view(n, many, wide), -1)
@@ -107,6 +108,7 @@ def newton(on: Ground, probabilities: Floats, slope: Wide, steps: int = 15) -> W
     """H⁻¹ slope, H the Hessian where the model gives these probabilities, by conjugate gradients. slope, result: float64 [d + 1, classes]."""
 
     def turned(by: Wide) -> Wide:
+        """The Hessian times a step."""
         moved = forward(on.vectors, by)
         moved = probabilities * (moved - (probabilities * moved).sum(1, keepdims=True))
         out = on.c * back(on.vectors, moved)

@@ -30,7 +30,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     from curate.scores import Scores
 
-__all__ = ["Belief", "Pool", "Queue", "believe", "pool_of", "regressed", "rerank"]
+__all__ = ["Belief", "Pool", "Queue", "believe", "pool_of", "regressed", "rerank", "updated"]
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
@@ -98,14 +98,17 @@ def rerank(
 
     before: what the last call believed; without it the same is worked out in two rounds. Raises InputError as `priorities` does.
     """
-    belief = before
-    for _ in range(1 if before is not None or not (right >= 0).any() else 2):
-        belief = believe(pool, right, belief, seed)
-    assert belief is not None
+    belief = updated(pool, right, before, seed)
     held = np.where(right >= 0, right, pool.given)
     found = priorities(kind, belief.probabilities, held, pool.vectors, signals, seed)
     found[right >= 0] = np.nan
     return Queue(found, belief)
+
+
+def updated(pool: Pool, right: Ints, before: Belief | None = None, seed: int = 0) -> Belief:
+    """What is believed after these answers: in one round from what the last call believed, without it in two, or in one where nobody answered yet."""
+    first = believe(pool, right, before, seed)
+    return first if before is not None or not (right >= 0).any() else believe(pool, right, first, seed)
 
 
 def believe(pool: Pool, right: Ints, before: Belief | None = None, seed: int = 0) -> Belief:
@@ -195,6 +198,7 @@ def _conditional(first: Floats, second: Floats, given: Ints, right: Ints) -> tup
     strength, truth = np.append(np.full(3, 0.01), np.ones(wide * wide)), one_hot(right, wide)
 
     def loss(flat: Wide) -> tuple[float, Wide]:
+        """The loss and its slope."""
         p = _softmax(_scores(first, second, given, flat[:3], flat[3:].reshape(wide, wide)).astype(np.float64))
         missed = -float(np.log(np.maximum(p[np.arange(len(p)), right], 1e-300)).sum())
         off = p - truth

@@ -39,6 +39,7 @@ __all__ = [
     "labels",
     "marks",
     "parse",
+    "places",
     "read_log",
     "recipes",
     "spared",
@@ -261,6 +262,12 @@ def cuts(marked: Sequence[Review], links: str, row_ids: pl.Series) -> list[tuple
     ends = [review.rows for review in marked if review.action == "cut" and review.value == links and len(review.rows) == 2]
     found = [(row_ids.index_of(a), row_ids.index_of(b)) for a, b in ends]
     return [(a, b) for a, b in found if a is not None and b is not None]
+
+
+def places(rows: Sequence[str], ids: pl.Series) -> dict[str, int]:
+    """Positions of rows by their ids; those that the dataset does not have are passed over."""
+    there = ids.is_in(list(rows)).arg_true()
+    return dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
 
 
 def _positions(lists: Sequence[Sequence[str]], row_ids: pl.Series) -> list[npt.NDArray[np.uint32]]:

@@ -121,6 +121,7 @@ def gives_way(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> 
     held = {name: t for name, t in recipe.thresholds.items() if isinstance(t, LinkThreshold) and name in scores.links}
 
     def found() -> dict[str, Ints]:
+        """Worked out once for these limits and reviews."""
         left, none = np.ones(scores.dataset.rows, np.bool_), np.zeros(scores.dataset.rows, np.bool_)
         itself, told = np.arange(len(left), dtype=np.int32), dict[str, Ints]()
         for name, threshold in held.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from curate.audit import audit
-from curate.noise import draw, effective_size, noise, strata
+from curate.noise import draw, effective_size, judged_rows, noise, strata
 from curate.part import LinkThreshold, ScoreThreshold
 from curate.rate import kish, wilson
 from curate.reviews import Review
@@ -98,6 +98,7 @@ def test_a_sample_whose_column_is_gone_tells_no_rate_and_breaks_nothing(scores: 
     found = noise(scores, marked)
     assert found is not None
     assert (found.lost, found.rate.value, found.rate.high, found.judged) == ("gone", None, 1.0, 40)
+    assert judged_rows(scores, marked) is None
     told = audit(scores, small.recipe(Path("x")), marked)
     assert "gone" in told["noise_rate"]["why"]
     assert told["effective_information"]["value"] is None

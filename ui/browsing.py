@@ -18,7 +18,7 @@ from ui import pills, state
 from ui.rows import fate, row_link, row_text, why_dropped
 from ui.widgets import about, count, share
 
-__all__ = ["actions", "controls", "reading", "search", "version"]
+__all__ = ["actions", "controls", "mark_row", "reading", "search", "version"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -164,6 +164,11 @@ def actions(positions: Ints, chosen: int | None) -> None:
         decide(taken, "rows", disabled=len(taken) == 0 or every)
         if every:
             st.text("That is every row. Narrow the list first.")
+
+
+def mark_row(action: Action, position: int, value: str | None = None) -> None:
+    """Say something of one row."""
+    state.mark(action, [str(state.scores().frame["row_id"][position])], value)
 
 
 def decide(positions: Ints, key: str, disabled: bool = False) -> None:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
+from curate import reviews
 from curate.calibration import answers, area, at_best_limit, at_limit, best_limit, combination, drawn, inside, pick, surely_better
 from curate.part import ScoreThreshold
 from curate.rate import Rate
@@ -76,9 +77,7 @@ def sample(question: str, part: str, among: Bools, rows: int) -> None:
 
 def places(rows: Sequence[str]) -> tuple[Ints, list[str]]:
     """Positions of rows by their ids, and those ids that the dataset has."""
-    ids = state.scores().frame["row_id"]
-    there = ids.is_in(list(rows)).arg_true()
-    place = dict(zip(ids.gather(there).to_list(), there.to_list(), strict=True))
+    place = reviews.places(rows, state.scores().frame["row_id"])
     known = [row for row in rows if row in place]
     return np.array([place[row] for row in known], np.int64), known
 

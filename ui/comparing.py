@@ -15,7 +15,7 @@ from ui import measuring, state
 from ui.opening import seen_from_caller
 from ui.widgets import attempt, correct_roles, empty
 
-__all__ = ["ask_gold", "ask_model", "ask_reference", "compare_with", "outstanding", "typed"]
+__all__ = ["ask_gold", "ask_model", "ask_reference", "compare_with", "model_place", "outstanding", "typed"]
 
 
 def _given(signal: str, name: str) -> str:
@@ -83,6 +83,12 @@ def ask_gold() -> None:
             st.rerun()
 
 
+def model_place(typed: str) -> str:
+    """A typed model as the recipe keeps it: a folder by its whole path, else the name of a model."""
+    seen = seen_from_caller(typed.strip())
+    return str(Path(seen)) if Path(seen).is_dir() else typed.strip()
+
+
 def ask_model() -> None:
     """A second language model, or a LoRA adapter of the base."""
     base = _given("mismatch", "model") or _given("perplexity", "model") or str(parameters(discover()["perplexity"])["model"])
@@ -94,8 +100,8 @@ def ask_model() -> None:
     if asked and not model.strip() and not adapter.strip():
         st.text("Give a model or an adapter.")
     elif asked:
-        places = {"reference_model": model.strip(), "adapter": adapter.strip()}
-        seen = {n: str(Path(seen_from_caller(p))) if p and (n == "adapter" or Path(seen_from_caller(p)).is_dir()) else p for n, p in places.items()}
+        folder = adapter.strip()  # an adapter is always one
+        seen = {"reference_model": model_place(model) if model.strip() else "", "adapter": str(Path(seen_from_caller(folder))) if folder else ""}
         if attempt(lambda: _checked(seen["adapter"])) and attempt(
             lambda: compare_with("mismatch", {"model": _given("perplexity", "model") or base, **seen}, ["surprise"])
         ):

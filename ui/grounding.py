@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import plotly.graph_objects as go
 import streamlit as st
 
 from curate.calibration import drawn, formula
-from curate.crossfilter import MISSING, Binned, bin_values
 from curate.fit import Fit, parse_fit
 from curate.part import ScoreThreshold
-from curate.scores import Scores
 from curate.selection import score_values, threshold_mask
 from curate.signal import Column, discover
 from ui import calibration, measuring, pills, state
+from ui.browsing import mark_row
 from ui.calibration import TOGETHER, Rated, called
-from ui.charts import DROPPED, HAND, KEPT, layout, show
-from ui.comparing import compare_with, outstanding
+from ui.charts import show
+from ui.comparing import compare_with, model_place, outstanding
 from ui.escape import plain, visible
-from ui.limit import limit_control
+from ui.limit import limit_control, limit_picture, read_column
 from ui.marking import marked, marked_texts
-from ui.opening import seen_from_caller
 from ui.rows import SHOWN, in_hand, read, row_link
 from ui.widgets import attempt, beside, correct_roles, count, empty, key_of, need_dataset, share
 
@@ -115,11 +111,8 @@ def _ask_model() -> None:
             model = st.text_input("Folder or hub name", str(given.get("model", "")), placeholder="models/nli")
             label = st.text_input("Its label that means supported", str(given.get("supports", "")), placeholder="told by its name", width=220)
             asked = st.form_submit_button("Measure with it")
-    if asked and model.strip():
-        seen = seen_from_caller(model.strip())
-        place = seen if Path(seen).is_dir() else model.strip()
-        if attempt(lambda: compare_with("grounding_nli", {"model": place, "supports": label.strip()})):
-            st.rerun()
+    if asked and model.strip() and attempt(lambda: compare_with("grounding_nli", {"model": model_place(model), "supports": label.strip()})):
+        st.rerun()
 
 
 def choose() -> Column:
@@ -137,42 +130,19 @@ def _want(key: str) -> None:
     st.session_state["grounding-wanted"] = st.session_state[key]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _binned(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned]:
-    del key
-    values = score_values(_scores, column.name)
-    return values, bin_values(values, column)
-
-
-def _held(column: Column) -> tuple[Floats, Binned]:
-    owner = next(t for s, t in state.scores().measured.items() if column.name in [c.name for c in discover()[s].columns])
-    return _binned(owner.key, column, state.scores())
-
-
 def threshold(column: Column) -> ScoreThreshold:
     """The limit on the measure, as a decision."""
-    return limit_control(column, *_held(column))
+    return limit_control(column, *read_column(column))
 
 
 def picture(column: Column, limit: ScoreThreshold) -> None:
     """All rows by the measure, kept ones in front."""
-    values, binned = _held(column)
-    edges, (seen, kept) = binned.edges, pills.seen_and_kept()
-    figure = go.Figure()
-    for name, rows, colour in (("all rows", seen, DROPPED), ("kept", kept, KEPT)):
-        many = np.bincount(binned.codes[rows], minlength=MISSING + 1)[: len(edges) - 1]
-        hover = "%{x:.3g}: %{y:,} rows<extra>" + name + "</extra>"
-        figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=many, width=np.diff(edges), name=name, marker_color=colour, hovertemplate=hover)
-    at = limit.limit[1] if isinstance(limit.limit, tuple) else limit.limit
-    figure.add_vline(x=at, line_color=HAND, line_width=2)
+    values, binned = read_column(column)
+    seen, kept = pills.seen_and_kept()
     gone = int(threshold_mask(values, limit.model_copy(update={"missing": "keep"})).sum())
-    between = isinstance(limit.limit, tuple)
-    side = "outside the two limits" if between else f"{'below' if limit.keep == 'above' else 'above'} {at:,.3g}"
+    side = "outside the two limits" if isinstance(limit.limit, tuple) else f"{'below' if limit.keep == 'above' else 'above'} {limit.limit:,.3g}"
     title = f"{count(gone, 'rows')} of {count(int((~np.isnan(values)).sum()))} lie {side}"
-    layout(figure, title, 330, barmode="overlay")
-    figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})")
-    figure.update_yaxes(title="rows", tickformat=",", rangemode="tozero")
-    show(figure, "grounding-picture")
+    show(limit_picture(column, binned, limit, {"all rows": seen, "kept": kept}, title), "grounding-picture")
 
 
 def _text(position: int) -> None:
@@ -191,7 +161,7 @@ def _text(position: int) -> None:
 
 def queue(column: Column, limit: ScoreThreshold) -> None:
     """Rows by the measure, the least grounded first, and the one in hand."""
-    measured, (values, _), viewed = state.scores(), _held(column), pills.in_view()
+    measured, (values, _), viewed = state.scores(), read_column(column), pills.in_view()
     there = ~np.isnan(values) & (True if viewed is None else viewed)
     claims = measured.frame["grounding_unsupported"].fill_null(0) > 0 if "grounding_unsupported" in measured.frame.columns else None
     if claims is not None and st.toggle("Only rows that claim what their context does not hold", key="grounding-claims"):
@@ -204,15 +174,11 @@ def queue(column: Column, limit: ScoreThreshold) -> None:
     extra = [n for n in ("grounding_unsupported",) if n in measured.frame.columns and n != column.name]
     with in_hand(order, f"grounding-{column.name}", [column.name, *extra]) as at:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.button("Drop the row", key="grounding-drop", on_click=_mark, args=("drop", at), shortcut="d", help="Whatever the thresholds say")
-            st.button("Keep the row", key="grounding-keep", on_click=_mark, args=("keep", at), shortcut="k", help="Whatever the thresholds say")
+            st.button("Drop the row", key="grounding-drop", on_click=mark_row, args=("drop", at), shortcut="d", help="Whatever the thresholds say")
+            st.button("Keep the row", key="grounding-keep", on_click=mark_row, args=("keep", at), shortcut="k", help="Whatever the thresholds say")
             st.space("stretch")
             row_link(at, "All about this row")
         _text(at)
-
-
-def _mark(action: str, position: int) -> None:
-    state.mark("drop" if action == "drop" else "keep", [str(state.scores().frame["row_id"][position])])
 
 
 def calibrate() -> None:

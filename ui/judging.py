@@ -6,18 +6,16 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import plotly.graph_objects as go
 import streamlit as st
 
-from curate.crossfilter import MISSING, Binned, bin_values, numeric_columns
+from curate.crossfilter import numeric_columns
 from curate.limit import QUESTION, Judged, Told, around, judged, panel_value, panels, suggest, tell
 from curate.part import ScoreThreshold
-from curate.scores import Scores
-from curate.selection import score_values, threshold_mask
+from curate.selection import threshold_mask
 from curate.signal import Column
 from ui import calibration, state
-from ui.charts import DROPPED, HAND, KEPT, layout, show
-from ui.limit import limit_control
+from ui.charts import HAND, KEPT, show
+from ui.limit import limit_control, limit_picture, read_column
 from ui.rows import row_text
 from ui.widgets import count, empty, key_of, share
 
@@ -67,26 +65,20 @@ def _want(key: str) -> None:
     st.session_state[COLUMN] = st.session_state[key]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _read(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned, Floats]:
-    """Values of all rows, the same in bins, and the known ones ascending."""
-    del key
-    values = score_values(_scores, column.name)
-    return values, bin_values(values, column), np.sort(values[~np.isnan(values)])
-
-
-def _held(column: Column) -> tuple[Floats, Binned, Floats]:
-    return _read(_columns()[column.name][0], column, state.scores())
+def _ordered(column: Column) -> Floats:
+    """The known values, ascending."""
+    values = read_column(column)[0]
+    return state.scores().once(("ordered", column.name), lambda: np.sort(values[~np.isnan(values)]))
 
 
 def controls(column: Column) -> ScoreThreshold:
     """The limit in hand."""
-    return limit_control(column, *_held(column)[:2])
+    return limit_control(column, *read_column(column))
 
 
 def _draw(column: Column, limit: ScoreThreshold, rows: int) -> None:
     before, _ = panels(state.decided().marked, column.name)
-    at, edges = around(_held(column)[0], limit, rows, calibration.places(before)[0].tolist())
+    at, edges = around(read_column(column)[0], limit, rows, calibration.places(before)[0].tolist())
     state.mark("panel", state.scores().frame["row_id"].gather(at).to_list(), panel_value(column.name, edges))
 
 
@@ -94,7 +86,7 @@ def judge(column: Column, limit: ScoreThreshold) -> Judged:
     """The next row around the limit, and the keys; returns what was judged so far."""
     rows, edges = panels(state.decided().marked, column.name)
     calibration.panel(QUESTION, ("Good", "Bad"), rows, partial(_draw, column, limit), partial(row_text, height=300))
-    return judged(_held(column)[0], *calibration.judgements(QUESTION, rows), edges)
+    return judged(read_column(column)[0], *calibration.judgements(QUESTION, rows), edges)
 
 
 def _span(told: Told) -> str:
@@ -103,7 +95,7 @@ def _span(told: Told) -> str:
 
 def told(column: Column, limit: ScoreThreshold, found: Judged) -> None:
     """Precision and recall of the limit, and the limit for a wanted precision."""
-    values, _, ordered = _held(column)
+    values, ordered = read_column(column)[0], _ordered(column)
     if isinstance(limit.limit, tuple):
         st.text("One limit at a time can be judged; this one keeps rows between two.")
         return
@@ -124,21 +116,14 @@ def told(column: Column, limit: ScoreThreshold, found: Judged) -> None:
 
 def picture(column: Column, limit: ScoreThreshold, found: Judged) -> None:
     """All rows by the score, kept ones in front, judged ones as marks above."""
-    values, binned, _ = _held(column)
-    edges, keep, figure = binned.edges, state.selection().keep, go.Figure()
-    everyone = np.bincount(binned.codes, minlength=MISSING + 1)[: len(edges) - 1]
-    for name, many, colour in (("all rows", everyone, DROPPED), ("kept", np.bincount(binned.codes[keep], minlength=MISSING + 1)[: len(edges) - 1], KEPT)):
-        hover = "%{x:.3g}: %{y:,} rows<extra>" + name + "</extra>"
-        figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=many, width=np.diff(edges), name=name, marker_color=colour, hovertemplate=hover)
+    values, binned = read_column(column)
+    gone = int(threshold_mask(values, limit).sum())
+    title = f"The limit drops {count(gone, 'rows')} of {count(int((~np.isnan(values)).sum()))}"
+    rows = {"all rows": np.ones(len(values), np.bool_), "kept": state.selection().keep}
+    figure, high = limit_picture(column, binned, limit, rows, title, 340), max(1, int(binned.counts.max()))
     for name, mask, symbol, place in (("judged good", found.good, "circle-open", 1.06), ("judged bad", ~found.good, "x", 1.14)):
         x = found.value[mask]
         mark = {"symbol": symbol, "size": 8, "color": KEPT if symbol != "x" else HAND}
         hover = name + " at %{x:.4g}<extra></extra>"
-        figure.add_scatter(x=x, y=[place * max(1, int(everyone.max()))] * len(x), mode="markers", name=name, marker=mark, hovertemplate=hover)
-    for value in limit.limit if isinstance(limit.limit, tuple) else (limit.limit,):
-        figure.add_vline(x=value, line_color=HAND, line_width=2)
-    gone = int(threshold_mask(values, limit).sum())
-    layout(figure, f"The limit drops {count(gone, 'rows')} of {count(int((~np.isnan(values)).sum()))}", 340, barmode="overlay")
-    figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})", type="log" if binned.log else "linear")
-    figure.update_yaxes(title="rows", tickformat=",", rangemode="tozero")
+        figure.add_scatter(x=x, y=[place * high] * len(x), mode="markers", name=name, marker=mark, hovertemplate=hover)
     show(figure, "judged-picture")

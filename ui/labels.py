@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.reviews import Action, labels
+from curate.reviews import labels
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import by_hand
 from curate.view import as_text
 from ui import pills, state
-from ui.browsing import version
+from ui.browsing import mark_row, version
 from ui.charts import SCALE, escape, layout, show
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import correct_roles, count, empty, share
@@ -134,10 +134,6 @@ def matrix(asked: Asked) -> None:
         st.caption(f"The {SHOWN} labels with most doubtful rows, of {count(len(total))}.")
 
 
-def _decide(action: Action, position: int, value: str | None = None) -> None:
-    state.mark(action, [str(state.scores().frame["row_id"][position])], value)
-
-
 def queue(asked: Asked) -> None:
     """The doubtful rows that nobody judged yet, the most doubtful first, and what to do with the one in hand."""
     measured, said = state.scores(), state.decided().marked
@@ -170,11 +166,11 @@ def _judge(position: int, given: pl.Series) -> None:
     st.text(f"Given: {label} ({own:.0%})\nExpected: {suggested} ({other:.0%})")
     with st.container(horizontal=True, gap="small"):
         if suggested != label:
-            st.button("Accept", key="label-accept", on_click=_decide, args=("label", position, suggested), type="primary", shortcut="a", help=suggested)
-        st.button("Keep the label", key="label-keep", on_click=_decide, args=("label", position, label), shortcut="k", help="It is right as it is")
-        st.button("Drop the row", key="label-drop", on_click=_decide, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
+            st.button("Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut="a", help=suggested)
+        st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut="k", help="It is right as it is")
+        st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
         with st.popover("Another label"):
             every = sorted(set(given.drop_nulls().unique().to_list()) - {label})
             picked = st.selectbox("Label", every, index=None, key=f"label-other-{position}", placeholder="choose")
-            st.button("Set it", key="label-set", on_click=_decide, args=("label", position, picked), disabled=picked is None)
+            st.button("Set it", key="label-set", on_click=mark_row, args=("label", position, picked), disabled=picked is None)
     row_text(position, 240)

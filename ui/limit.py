@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import plotly.graph_objects as go
 import streamlit as st
 
-from curate.crossfilter import Binned, starting_limits
+from curate.crossfilter import MISSING, Binned, bin_values, starting_limits
 from curate.part import ScoreThreshold
-from curate.selection import threshold_mask
-from curate.signal import Column
+from curate.scores import Scores
+from curate.selection import score_values, threshold_mask
+from curate.signal import Column, discover
 from ui import state
+from ui.charts import DROPPED, HAND, KEPT, layout
 from ui.slide import Stops, slide
 from ui.widgets import count, key_of, share
 
-__all__ = ["limit_control"]
+__all__ = ["limit_control", "limit_picture", "read_column"]
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 STOPS = 240
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _read(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned]:
+    del key
+    values = score_values(_scores, column.name)
+    return values, bin_values(values, column)
+
+
+def read_column(column: Column) -> tuple[Floats, Binned]:
+    """Values of a score or of a column of the dataset, float64 [rows], NaN where missing, and the same in bins."""
+    scores = state.scores()
+    owner = next((t for s, t in scores.measured.items() if column.name in [c.name for c in discover()[s].columns]), None)
+    return _read(scores.dataset.key if owner is None else owner.key, column, scores)
+
+
+def limit_picture(column: Column, binned: Binned, limit: ScoreThreshold, rows: Mapping[str, Bools], title: str, height: int = 330) -> go.Figure:
+    """Bars of all rows with the kept ones in front, and the limit. rows: what is counted, by the names "all rows" and "kept", bool [rows]."""
+    edges, figure = binned.edges, go.Figure()
+    for name, colour in (("all rows", DROPPED), ("kept", KEPT)):
+        many = np.bincount(binned.codes[rows[name]], minlength=MISSING + 1)[: len(edges) - 1]
+        hover = "%{x:.3g}: %{y:,} rows<extra>" + name + "</extra>"
+        figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=many, width=np.diff(edges), name=name, marker_color=colour, hovertemplate=hover)
+    for value in limit.limit if isinstance(limit.limit, tuple) else (limit.limit,):
+        figure.add_vline(x=value, line_color=HAND, line_width=2)
+    layout(figure, title, height, barmode="overlay")
+    figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})", type="log" if binned.log else "linear")
+    figure.update_yaxes(title="rows", tickformat=",", rangemode="tozero")
+    return figure
 
 
 def limit_control(column: Column, values: Floats, binned: Binned) -> ScoreThreshold:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
-from curate.crossfilter import Binned, bin_values
 from curate.mismatch import CORNERS, TERCILES, corners
 from curate.scores import Scores
 from curate.selection import score_values
@@ -20,7 +19,7 @@ from ui import pills, state
 from ui.charts import DROPPED, HAND, KEPT, show, style
 from ui.comparing import ask_gold, ask_model, outstanding
 from ui.heat import cells_of, heat
-from ui.limit import limit_control
+from ui.limit import limit_control, read_column
 from ui.rows import in_hand, row_text
 from ui.widgets import beside, count, empty, share
 
@@ -128,21 +127,13 @@ def limits(signal: str) -> Seen:
     return Seen(signal, base, reference, chosen, corners(base, reference, chosen))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _binned(key: str, name: str, _scores: Scores) -> tuple[Floats, Binned]:
-    del key
-    values, column = score_values(_scores, name), column_of(name)
-    assert column is not None
-    return values, bin_values(values, column)
-
-
 def threshold(seen: Seen) -> None:
     """A limit on the difference, as a decision."""
     name = seen.names[2]
     column = column_of(name)
     assert column is not None
     st.caption("A threshold on base less reference: above 0 the reference knows the row better.")
-    limit_control(replace(column, log=False), *_binned(state.scores().measured[seen.signal].key, name, state.scores()))
+    limit_control(replace(column, log=False), *read_column(column))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -13,12 +13,12 @@ import streamlit as st
 
 from curate.part import Personal
 from curate.personal import TREATMENTS, Told, holds, rehearsed
-from curate.reviews import Action, spared
+from curate.reviews import spared
 from curate.scores import Scores
 from curate.selection import by_hand
 from curate.view import view
 from ui import pills, state
-from ui.browsing import version
+from ui.browsing import mark_row, version
 from ui.charts import KEPT, escape, layout, show
 from ui.escape import plain, visible
 from ui.marking import marked, marked_texts
@@ -164,10 +164,6 @@ def _told(held: Personal) -> None:
     st.multiselect("Treat them there too", others, held.columns, key=key, on_change=_chosen, args=("columns", key), placeholder="choose columns")
 
 
-def _decide(action: Action, position: int, value: str | None = None) -> None:
-    state.mark(action, [str(state.scores().frame["row_id"][position])], value)
-
-
 def queue(treat: Personal | None) -> None:
     """The rows with findings, those with most first, and the one in hand."""
     measured, said = state.scores(), state.decided().marked
@@ -194,13 +190,13 @@ def _one(position: int, treat: Personal | None, let: Mapping[str, frozenset[str]
         row_link(position, "All about this row")
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Spare", key="personal-spare", on_click=_decide, args=("spare", position), shortcut="s", help="Nothing here is personal data: it stays as it is"
+            "Spare", key="personal-spare", on_click=mark_row, args=("spare", position), shortcut="s", help="Nothing here is personal data: it stays as it is"
         )
-        st.button("Drop the row", key="personal-drop", on_click=_decide, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
+        st.button("Drop the row", key="personal-drop", on_click=mark_row, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
         if len(found) > 1:
             with st.popover("Spare one type"):
                 for kind in found:
-                    st.button(plain(kind), key=f"personal-spare-{kind}", on_click=_decide, args=("spare", position, kind))
+                    st.button(plain(kind), key=f"personal-spare-{kind}", on_click=mark_row, args=("spare", position, kind))
     before = rehearsed(measured, [position], Personal(treat="drop"), let)[0]  # a dropped row is not changed
     after = None if treat is None or treat.treat == "drop" else rehearsed(measured, [position], treat, let)[0]
     sides = [_parts(measured, frame, side) for frame, side in ((before, "found"), (after, "new")) if frame is not None]

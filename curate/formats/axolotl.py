@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curate.formats.format import Conversation, Format, bare
+from curate.formats.format import Conversation, Format, alpaca, bare
 
 __all__ = ["FORMATS"]
 
@@ -18,7 +18,7 @@ def _chat(one: Conversation) -> dict[str, Any]:
 
 
 def _alpaca(one: Conversation) -> dict[str, Any]:
-    return {"instruction": one.prompt or "", "input": one.context or "", "output": one.response, **one.carried}
+    return {**alpaca(one), **one.carried}
 
 
 def _config(path: str, lines: str) -> Any:

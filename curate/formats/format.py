@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CARRIED", "Conversation", "Format", "Kinds", "Unfit", "bare", "json_line"]
+__all__ = ["CARRIED", "Conversation", "Format", "Kinds", "Unfit", "alpaca", "bare", "json_line"]
 
 CARRIED = ("row_id", "order", "phase", "weight", "label_smoothing", "soft_target", "repeat")
 """Columns of an export beside the texts that say how a row is trained on."""
@@ -80,6 +80,11 @@ class Format:
     flat: bool = False
     schema: Callable[[Kinds], Mapping[str, pa.DataType]] | None = None
     beside: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+
+
+def alpaca(one: Conversation) -> dict[str, Any]:
+    """A conversation as Stanford's Alpaca has it."""
+    return {"instruction": one.prompt or "", "input": one.context or "", "output": one.response}
 
 
 def bare(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curate.formats.format import Conversation, Format, Unfit, bare
+from curate.formats.format import Conversation, Format, Unfit, alpaca, bare
 
 __all__ = ["FORMATS"]
 
@@ -62,10 +62,6 @@ def _text(content: Any) -> str:
     raise Unfit("a turn that is no text")
 
 
-def _alpaca(one: Conversation) -> dict[str, Any]:
-    return {"instruction": one.prompt or "", "input": one.context or "", "output": one.response}
-
-
 def _info(folder: str, more: Mapping[str, Any]) -> Any:
     def info(carried: Sequence[str]) -> Mapping[str, str]:
         del carried
@@ -99,7 +95,7 @@ FORMATS = (
         flat=True,
         path="llama_factory_alpaca/train.json",
         kind="json",
-        row=_alpaca,
+        row=alpaca,
         read=f"dataset_dir: llama_factory_alpaca, dataset: {NAME}",
         beside=_info("llama_factory_alpaca", _ALPACA),
         carries=False,
