@@ -42,6 +42,7 @@ DATA: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]] = {
     "blank text": ([{"text": " ", "label": "a"}] * 12, COMPARED),
     "one row": (WHOLE[:1], COMPARED),
     "nothing measured": (WHOLE, {}),
+    "text that nothing was asked of": (TEXTS, {}),
     "judged, nothing kept": (WHOLE, COMPARED),
     "context, by meaning only": (GROUNDED, {**OWN, "grounding_cosine": {"model": "wordllama"}}),
     "context, rated by columns of odd names": (ODD, {**OWN, "grounding": {}}),
@@ -67,7 +68,8 @@ SAYS: dict[str, dict[str, str]] = {
     "mismatch": {"": "Name gold rows, a second language model", "no text": NO_TEXT, "blank text": "no row has a text of its own",
                  "one row": "Reference: those of 36 rows", "judged": "Reference: those of 36 rows"},
     "noise": {"": "No sample is drawn yet", "judged": "0 bad of 6 judged rows"},
-    "personal": {"": "Nothing was found", "no text": NO_TEXT, "one row": "1 finding in 1 row", "nothing measured": "Not measured yet", "judged": "12 findings"},
+    "personal": {"": "Nothing was found", "text that nothing was asked of": "Not measured yet",
+                 "no text": NO_TEXT, "one row": "1 finding in 1 row", "nothing measured": "Not measured yet", "judged": "12 findings"},
 }  # fmt: skip
 """What each page says by the first word or all of a dataset's name; "" for all others."""
 

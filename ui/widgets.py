@@ -99,13 +99,15 @@ def need_dataset() -> None:
 def need(*signals: str) -> None:
     """Stop the page with an empty state where none of these signals is measured: why, what it costs, and the button that starts it."""
     need_dataset()
-    tasks = [t for s in signals if (t := measuring.task_of(s)) is not None]
+    unasked: dict[str, dict[str, object]] = {s: {} for s in signals if measuring.task_of(s) is None}
+    planned = plan(state.scores().dataset, unasked) if unasked else ()
+    tasks = [t for s in signals if (t := measuring.task_of(s) or next((p for p in planned if p.signal.name == s), None)) is not None]
     states = {t.signal.name: measuring.status(t) for t in tasks}
     if "measured" in states.values():
         return
     start = partial(measuring.measure, signals)
     names = " and ".join(s.replace("_", " ") for s in signals)
-    if tasks and all(s == "skipped" for s in states.values()):
+    if all(s == "skipped" for s in states.values()):
         empty(f"Cannot measure {names} here", "; ".join(f"{t.signal.name} {t.skip}" for t in tasks) + ".")
         correct_roles()
     elif "running" in states.values() or "waiting" in states.values():
@@ -115,7 +117,7 @@ def need(*signals: str) -> None:
         why = (job.message if job else "") or "The process ended without a word; it may have run out of memory. What it had finished is kept."
         empty(f"Measuring {names} failed", why, "Try again", start, f"need-{signals[0]}")
     else:
-        wanted = tasks or plan(state.scores().dataset, {s: {} for s in signals})
+        wanted = [*tasks, *planned]
         about = f"It takes about {measuring.duration(measuring.seconds_of(wanted))} in the background. You can go on working."
         quick = measuring.quicker(wanted)
         other = None if quick is None else (f"Use the fast embedding, about {measuring.duration(quick)}", partial(measuring.use_static, signals))
