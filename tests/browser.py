@@ -104,6 +104,10 @@ def server(workspace: Path, file: Path | None = None, port: int | None = None) -
     process = started(workspace, file, port)
     try:
         yield f"http://127.0.0.1:{port}"
+    except BaseException as error:
+        said = (workspace.parent / f"server-{port}.log").read_text(errors="replace")
+        error.add_note(f"The server said last:\n{said[-6000:]}")  # a page hides what broke it
+        raise
     finally:
         process.terminate()
         process.wait(60)
