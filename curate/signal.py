@@ -39,6 +39,7 @@ __all__ = [
     "follow",
     "note",
     "parameters",
+    "parameters_of",
     "report",
     "reporting",
 ]
@@ -155,8 +156,11 @@ def discover() -> Mapping[str, Signal]:
 
 def parameters(signal: Signal) -> dict[str, Any]:
     """The signal's parameters with their defaults, from `compute`'s keyword-only arguments."""
-    found = inspect.signature(signal.compute).parameters.values()
-    return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
+    return _defaults(signal.compute)
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
 def check_parameters(signal: Signal, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,9 +168,14 @@ def check_parameters(signal: Signal, given: Mapping[str, Any]) -> dict[str, Any]
 
     A tuple of texts may be given as one text or as a list.
     """
-    valid = parameters(signal)
+    return parameters_of(signal.compute, given, f"signals.{signal.name}")
+
+
+def parameters_of(function: Callable[..., Any], given: Mapping[str, Any], of: str) -> dict[str, Any]:
+    """All keyword-only arguments of a function, the given ones over the defaults, as `check_parameters` does. of: names them in an error."""
+    valid = _defaults(function)
     for name, value in given.items():
-        where = f"signals.{signal.name}.{name}"
+        where = f"{of}.{name}"
         if name not in valid:
             raise InputError(where, "no such parameter", f"Valid ones are {', '.join(valid) or 'none'}")
         default = valid[name]

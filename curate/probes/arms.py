@@ -1,0 +1,116 @@
+"""Which rows each arm of a plan trains on, in which order, with which labels, weights and smoothing: what a recipe decides of rows that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.arrangement import arrange
+from curate.corrected import column_of, label_of
+from curate.errors import InputError
+from curate.probes.plan import Arm
+from curate.recipe import Recipe
+from curate.reviews import Review, edits
+from curate.roles import Role
+from curate.scores import Scores
+from curate.selection import score_values, select
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Decided", "arm_frame", "arm_labels"]
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A recipe over the measured dataset, with what people said."""
+
+    scores: Scores
+    recipe: Recipe
+    marked: Sequence[Review]
+
+
+def arm_labels(found: Decided, arm: Arm) -> pl.Series | None:
+    """The label of every row as an arm has it: its own column's, the role's as people corrected it, or as given where all rows are taken; None without."""
+    if arm.label is not None:
+        return found.scores.column(arm.label, f"arms.{arm.name}.label")
+    if not found.scores.dataset.has(Role.LABEL):
+        return None
+    return label_of(found.scores, f"arms.{arm.name}", found.marked if arm.rows == "kept" else ())
+
+
+def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
+    """An arm's rows in the order of training: row (Int32, position), label (Int32, -1 for none), weight, smoothing (Float32), prompt, response (edited; null).
+
+    free: bool [rows], that may be trained on. code: labels to their codes. A row that a recipe repeats stands as often. Raises InputError naming the arm.
+    """
+    import polars as pl
+
+    where, scores = f"arms.{arm.name}", found.scores
+    wanted = free & _narrowed(found, arm, where)
+    rows, columns = np.flatnonzero(wanted).astype(np.int32), pl.DataFrame({})
+    if arm.rows == "kept":
+        arranged = arrange(scores, found.recipe, select(scores, found.recipe, found.marked), found.marked)
+        mine = wanted[arranged.rows]
+        rows, columns = arranged.rows[mine], arranged.columns.filter(mine) if arranged.columns.width else arranged.columns
+    if arm.by is not None and arm.order in ("easy_first", "hard_first"):
+        value = score_values(scores, arm.by)[rows]
+        by = np.argsort(value if arm.order == "easy_first" else -value, kind="stable")
+        rows, columns = rows[by], columns[by] if columns.width else columns
+    label = arm_labels(found, arm)
+    ones = np.ones(len(rows), np.float32)
+    weight = columns["weight"].cast(pl.Float32) if arm.weights and "weight" in columns.columns else ones
+    smoothing = columns["label_smoothing"].cast(pl.Float32) if arm.weights and "label_smoothing" in columns.columns else 0 * ones
+    frame = pl.DataFrame(
+        {
+            "row": rows.astype(np.int32),
+            "label": pl.Series([-1] * len(rows), dtype=pl.Int32) if label is None else code(label.gather(rows)),
+            "weight": weight,
+            "smoothing": smoothing,
+        }
+    )
+    return _with_edits(found if arm.rows == "kept" else None, frame)
+
+
+def _narrowed(found: Decided, arm: Arm, where: str) -> Bools:
+    """True for the rows that an arm's conditions leave. bool [rows]."""
+    from curate.view import as_text
+
+    left = np.ones(found.scores.dataset.rows, np.bool_)
+    for name, value in arm.where.items():
+        column = column_of(found.scores, name, f"{where}.where", found.marked)
+        mine = (as_text(column) == value).fill_null(False).to_numpy()
+        if not mine.any():
+            some = ", ".join(map(repr, as_text(column).drop_nulls().unique().sort()[:20]))
+            raise InputError(f"{where}.where", f"no row has {name} = {value!r}", f"There are {some}")
+        left &= mine
+    for name, (low, high) in arm.between.items():
+        score = score_values(found.scores, name)
+        known = np.flatnonzero(~np.isnan(score))
+        place = np.full(len(score), np.nan)
+        place[known[np.argsort(score[known], kind="stable")]] = (np.arange(len(known)) + 0.5) / max(1, len(known))
+        left &= (place >= low) & (place < high if high < 1 else place <= high)
+    return left
+
+
+def _with_edits(found: Decided | None, frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts of prompt and response as people edited them, null in rows that were not."""
+    import polars as pl
+
+    blank = frame.with_columns(pl.lit(None, pl.String).alias("prompt"), pl.lit(None, pl.String).alias("response"))
+    said = edits(found.marked) if found is not None else {}
+    if found is None or not said:
+        return blank
+    ids, roles = found.scores.frame["row_id"], found.scores.dataset.roles
+    mine = ids.gather(frame["row"])
+    texts = {}
+    for part in (Role.PROMPT, Role.RESPONSE):
+        columns = roles.get(part, ())
+        texts[str(part)] = pl.Series([said.get(i, {}).get(columns[0]) if len(columns) == 1 else None for i in mine], dtype=pl.String)
+    return frame.with_columns(**texts)

@@ -1,0 +1,131 @@
+"""What is tried: a plan is a small file that says which rows are trained on, by which probe, how much, how often, and what they are measured by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from curate.part import Part
+from curate.roles import Role
+
+__all__ = ["EVERY", "Amount", "Arm", "Noise", "Plan", "Price", "Validation"]
+
+EVERY = "all rows"
+"""The arm that deltas are told to where a plan names no other."""
+_Text = Annotated[str, Field(coerce_numbers_to_str=True)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Noise(Part):
+    """Labels made wrong on purpose (`curate.probes.noising`). rate: of the rows of an arm."""
+
+    kind: Literal["uniform", "class", "instance"] = "uniform"
+    rate: float = Field(ge=0, lt=1)
+
+
+class Arm(Part):
+    """Rows that are tried. They are those that a recipe keeps, narrowed by what else is said.
+
+    recipe: a path, relative to the plan's folder; the probed recipe where left out. rows: "kept" by it, or "all". where: value by column, role or score.
+    between: from which quantile up to which, in [0, 1], by numeric column or score; a score decile is {score: [0.9, 1]}. order: "recipe" is that of its
+    export, shuffled where that is the file's; two go by `by`, low values being easy. weights: whether its weights and its label smoothing count. label: a
+    column of labels in the place of the role's.
+    """
+
+    name: str = Field(min_length=1)
+    recipe: str | None = None
+    rows: Literal["kept", "all"] = "kept"
+    where: dict[str, _Text] = Field(default={})
+    between: dict[str, tuple[_Share, _Share]] = Field(default={})
+    order: Literal["recipe", "random", "easy_first", "hard_first"] = "recipe"
+    by: str | None = None
+    weights: bool = True
+    label: str | None = None
+    noise: Noise | None = None
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        if self.order in ("easy_first", "hard_first") and self.by is None:
+            raise ValueError(f"{self.order} needs `by`: a numeric score or column")
+        return self
+
+
+class Amount(Part):
+    """How long is trained: so many times over the rows, or until so many rows were seen, which makes arms of different sizes equal in compute."""
+
+    epochs: float | None = Field(default=None, gt=0)
+    seen: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.epochs is None) == (self.seen is None):
+            raise ValueError("give exactly one of epochs and seen")
+        return self
+
+    def rows(self, size: int) -> int:
+        """Rows that are seen in all, of an arm of so many rows."""
+        return self.seen if self.seen is not None else max(1, round(size * (self.epochs or 0)))
+
+    def __str__(self) -> str:
+        return f"{self.seen:,} rows seen" if self.seen is not None else f"{self.epochs:g} epochs"
+
+
+class Validation(Part):
+    """Rows that are never trained on, the same for every arm.
+
+    path: another file, relative to the plan's folder, with its roles; else split: values of the role split; else share of the rows, drawn by seed. most: rows
+    that are taken of them, none with the words of another. label: a column of labels in the place of the role's. near: rows of the dataset that are at least
+    this alike a row of validation (Jaccard, word 3-grams), or have its words, are not trained on.
+    """
+
+    path: str | None = None
+    roles: dict[Role, str | list[str]] | None = None
+    split: tuple[_Text, ...] = ()
+    share: float = Field(default=0.1, gt=0, lt=1)
+    most: int = Field(default=2000, ge=2)
+    seed: int = Field(default=0, ge=0)
+    label: str | None = None
+    near: float = Field(default=0.8, gt=0, le=1)
+
+
+class Price(Part):
+    """What things cost, in any one currency. hour: of the machine that trains for real. annotation: an hour of a person. rows: that person's rows an hour."""
+
+    hour: float = Field(default=0.0, ge=0)
+    annotation: float = Field(default=0.0, ge=0)
+    rows: float = Field(default=120.0, gt=0)
+    currency: str = "USD"
+
+
+class Plan(Part):
+    """A run of probes. Each arm is trained at each size, for each amount and seed, and so is a control of equal rows or tokens drawn at random of all rows.
+
+    about: what is asked, in a sentence. experiment: the preset that made it, "" for none. probe, parameters: of `curate.probes.ladder`. sizes: rows drawn of
+    each arm; the whole arm where empty, and for those that are larger than it. base: the arm that deltas are told to, beside the control. domain: column, role
+    or score whose values the metrics are told by. looks: how often the validation rows are measured on the way.
+    """
+
+    about: str = ""
+    experiment: str = ""
+    probe: str
+    parameters: dict[str, Any] = Field(default={})
+    arms: tuple[Arm, ...] = Field(min_length=1)
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    amounts: tuple[Amount, ...] = Field(default=(Amount(epochs=3),), min_length=1)
+    seeds: int = Field(default=3, ge=1, le=100)
+    control: Literal["rows", "tokens"] = "rows"
+    base: str | None = None
+    domain: str | None = None
+    looks: int = Field(default=8, ge=1, le=1000)
+    validation: Validation = Validation()
+    price: Price = Price()
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        names = [arm.name for arm in self.arms]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two arms are called {twice!r}")
+        if self.base is not None and self.base not in names:
+            raise ValueError(f"base names {self.base!r}, which is no arm; there are {', '.join(names)}")
+        return self

@@ -1,0 +1,159 @@
+"""The contract of a probe: it learns from a lesson and tells, at each look, its loss on every row of a fixed validation set.
+
+A probe is one file in `curate/probes/ladder/` that ends in `PROBE = Probe(...)`. `begin` makes a trainer from the pool, once for a run: what all lessons share
+(a cache of hidden states, a vocabulary) is made there. Keyword-only arguments of `begin` are its parameters, with defaults.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Lesson", "Look", "Pool", "Probe", "Trainer", "ladder", "probe_of"]
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+VECTORS = "vectors.npy", "validation_vectors.npy"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What all lessons of a run are taken from. folder: the run's; it is all that another machine needs.
+
+    classes: labels in the order of their codes; empty where there are none.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """Rows that may be trained on: row_id, prompt, context, response, text, domain (String), label (Int32, -1 for none), tokens (Int32)."""
+        import polars as pl
+
+        return pl.read_parquet(self.folder / "pool.parquet")
+
+    @cached_property
+    def validation(self) -> pl.DataFrame:
+        """Rows that are never trained on, with the same columns."""
+        import polars as pl
+
+        return pl.read_parquet(self.folder / "validation.parquet")
+
+    @cached_property
+    def vectors(self) -> tuple[Floats, Floats]:
+        """Unit embeddings of the rows and of the validation rows, float32 [n, d]; NaN in rows without."""
+        one, other = (np.load(self.folder / name) for name in VECTORS)
+        return one, other
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training is given.
+
+    rows: int32 [n], places in the pool in the order in which they are seen. label: int32 [n], codes, -1 for none. weight, smoothing: float32 [n]. ordered:
+    every epoch keeps that order; else each is shuffled by the seed. seen: rows that are seen in all, over as many epochs as that takes. texts: by place in the
+    pool (prompt, response) that stand in the stead of the pool's, as people edited them. looks: how often validation is measured, the last time at the end.
+    """
+
+    rows: Ints
+    label: Ints
+    weight: Floats
+    smoothing: Floats
+    ordered: bool
+    seen: int
+    seed: int
+    looks: int
+    texts: Mapping[int, tuple[str | None, str | None]]
+
+    def schedule(self) -> Iterator[Ints]:
+        """Places in `rows` epoch by epoch, `seen` of them in all; the last epoch may be cut."""
+        rng, left = np.random.default_rng([self.seed, 7]), self.seen
+        while left > 0 and len(self.rows):
+            order = np.arange(len(self.rows), dtype=np.int32) if self.ordered else rng.permutation(len(self.rows)).astype(np.int32)
+            yield order[:left]
+            left -= len(order)
+
+    def stops(self) -> list[int]:
+        """Rows seen at each look, ascending, the last one `seen`."""
+        return sorted({max(1, round(self.seen * (i + 1) / self.looks)) for i in range(self.looks)})
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a probe does at one moment. seen: rows so far. seconds: of training so far, looks left out. train_loss: mean since the look before.
+
+    loss: float32 [validation], the sum over a row's tokens in nats, or the cross-entropy of its label; NaN in rows that the probe cannot measure. tokens: int32
+    [validation], what the sum is over, 1 for labels. predicted: int32 [validation], codes, where labels are predicted.
+    """
+
+    seen: int
+    seconds: float
+    train_loss: float
+    loss: Floats
+    tokens: Ints
+    predicted: Ints | None = None
+
+
+class Trainer(Protocol):
+    """A probe on a pool."""
+
+    def train(self, lesson: Lesson) -> Iterator[Look]:
+        """Train anew; a look at each of the lesson's stops. The same lesson gives the same looks on one machine."""
+        ...
+
+    def seconds(self, lesson: Lesson) -> float:
+        """Rough seconds that a lesson takes, looks included."""
+        ...
+
+    def about(self) -> Mapping[str, str | int | float | bool]:
+        """For the record: the model with its identity, what was approximated, what the cache took."""
+        ...
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A way to learn from rows that is cheap. needs: "label" or "text", what rows must have. vectors: whether it reads embeddings.
+
+    metric: what it is judged by first, of the columns of `curate.probes.metrics`. cost: rough rows/s of training on 2 cores, before a trainer can tell.
+    """
+
+    name: str
+    version: int
+    about: str
+    source: str
+    needs: tuple[Literal["label", "text"], ...]
+    metric: Literal["loss", "accuracy"]
+    begin: Callable[..., Trainer]
+    vectors: bool = False
+    cost: float = 1000.0
+
+
+@functools.cache
+def ladder() -> Mapping[str, Probe]:
+    """Every probe by name, the cheapest first."""
+    import curate.probes.ladder as folder
+
+    found: list[Probe] = [importlib.import_module(f"{folder.__name__}.{m.name}").PROBE for m in pkgutil.iter_modules(folder.__path__)]
+    return {p.name: p for p in sorted(found, key=lambda p: -p.cost)}
+
+
+def probe_of(name: str) -> Probe:
+    """A probe by its name. Raises InputError naming those there are."""
+    if name not in ladder():
+        raise InputError("probe", f"there is none called {name!r}", f"There are {', '.join(ladder())}")
+    return ladder()[name]

@@ -1,0 +1,156 @@
+"""A run in its folder: which trainings its plan asks for, what each of them is given, and what stands of their results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+from curate.probes.noising import noised
+from curate.probes.plan import Amount, Plan
+from curate.probes.probe import Lesson, Pool, Probe, probe_of
+from curate.workspace import Workspace, digest, read_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Cell", "Run", "open_run", "runs"]
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training. size: rows drawn of the arm. control: whether as much was drawn at random of all rows instead."""
+
+    arm: str
+    control: bool
+    size: int
+    amount: Amount
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, read."""
+
+    folder: Path
+    plan: Plan
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, that of its folder."""
+        return self.folder.name
+
+    @property
+    def probe(self) -> Probe:
+        """The probe that it trains."""
+        return probe_of(self.plan.probe)
+
+    @cached_property
+    def pool(self) -> Pool:
+        """What lessons are taken from."""
+        return Pool(self.folder, tuple(self.about["classes"]))
+
+    @cached_property
+    def arms(self) -> Mapping[str, pl.DataFrame]:
+        """The rows of each arm in its order (`curate.probes.arms.arm_frame`), row being the place in the pool."""
+        import polars as pl
+
+        every = pl.read_parquet(self.folder / "arms.parquet")
+        return {arm.name: every.filter(pl.col("arm") == arm.name) for arm in self.plan.arms}
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every training that the plan asks for: by seed, then by size, each arm beside its control, so that early results can be compared."""
+        return tuple(self._cells())
+
+    def _cells(self) -> Iterator[Cell]:
+        sizes = {arm.name: self._sizes(len(self.arms[arm.name])) for arm in self.plan.arms}
+        for seed in range(self.plan.seeds):
+            for size in sorted({s for mine in sizes.values() for s in mine}):
+                for amount in self.plan.amounts:
+                    for arm in self.plan.arms:
+                        if size in sizes[arm.name] and size:
+                            yield from (Cell(arm.name, control, size, amount, seed) for control in (False, True))
+
+    def _sizes(self, rows: int) -> list[int]:
+        return sorted({min(size, rows) for size in self.plan.sizes} or {rows})
+
+    def lesson(self, cell: Cell) -> Lesson:
+        """What a training is given. Draws of one seed are nested: a larger one holds the smaller."""
+        arm = next(a for a in self.plan.arms if a.name == cell.arm)
+        frame = self.arms[cell.arm]
+        rng = np.random.default_rng([cell.seed, 1])
+        mine = np.sort(rng.permutation(len(frame))[: cell.size])
+        if cell.control:
+            return self._drawn(cell, frame["row"].to_numpy()[mine])
+        rows, label = frame["row"].to_numpy()[mine], frame["label"].to_numpy()[mine]
+        if arm.noise is not None:
+            label = noised(self.pool, rows, label, arm.noise, cell.seed)
+        texts = {r: (p, a) for r, p, a in frame[mine].select("row", "prompt", "response").iter_rows() if p is not None or a is not None}
+        weight, smoothing = (frame[n].to_numpy()[mine] for n in ("weight", "smoothing"))
+        return self._lesson(cell, rows, label, weight, smoothing, bool(self.about["arms"][cell.arm]["ordered"]), texts)
+
+    def _drawn(self, cell: Cell, beside: Ints) -> Lesson:
+        """The control of some rows: as many rows, or about as many tokens, drawn at random of all."""
+        pool = self.pool.rows
+        order = np.random.default_rng([cell.seed, 2]).permutation(len(pool)).astype(np.int32)
+        if self.plan.control == "tokens":
+            tokens = pool["tokens"].to_numpy().astype(np.int64)
+            many = int(np.searchsorted(np.cumsum(tokens[order]), tokens[beside].sum(), "left")) + 1
+        else:
+            many = len(beside)
+        rows = np.sort(order[:many])
+        ones = np.ones(len(rows), np.float32)
+        return self._lesson(cell, rows, pool["label"].to_numpy()[rows], ones, 0 * ones, False, {})
+
+    def _lesson(
+        self, cell: Cell, rows: Ints, label: Ints, weight: Any, smoothing: Any, ordered: bool, texts: Mapping[int, tuple[str | None, str | None]]
+    ) -> Lesson:
+        seen = cell.amount.rows(len(rows))
+        return Lesson(rows, label, weight, smoothing, ordered, seen, cell.seed, self.plan.looks, texts)
+
+    def key(self, lesson: Lesson) -> str:
+        """The name of a training by all that decides its result: cells of equal lessons are trained once."""
+        said = hashlib.sha256()
+        for part in (lesson.rows, lesson.label, lesson.weight, lesson.smoothing):
+            said.update(np.ascontiguousarray(part).tobytes())
+        rest = [lesson.ordered, lesson.seen, lesson.seed, lesson.looks, sorted(lesson.texts.items()), self.plan.parameters]
+        return digest([said.hexdigest(), rest, self.probe.name, self.probe.version])
+
+    @cached_property
+    def keys(self) -> Mapping[Cell, str]:
+        """The training of every cell."""
+        return {cell: self.key(self.lesson(cell)) for cell in self.cells}
+
+    def cell_folder(self, cell: Cell) -> Path:
+        """Where a training's result stands once it is done."""
+        return self.folder / "cells" / self.keys[cell]
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a training's result is there."""
+        return (self.cell_folder(cell) / "cell.json").exists()
+
+
+def open_run(folder: Path) -> Run:
+    """Read a run's folder. Raises InputError where it is none."""
+    from curate.probes.read import read_plan
+
+    if not (folder / "run.json").exists():
+        raise InputError(str(folder), "is no folder of a run of probes", "Make one with `curate probe RECIPE.yaml`")
+    return Run(folder, read_plan(folder / "plan.yaml"), read_json(folder / "run.json"))
+
+
+def runs(workspace: Workspace) -> list[Run]:
+    """Every run of the workspace, the newest first."""
+    found = [open_run(path.parent) for path in (workspace.root / "probes").glob("[!.]*/run.json")]
+    return sorted(found, key=lambda run: str(run.about["made"]), reverse=True)
