@@ -266,6 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         code = 0
     if isinstance(tell, ProgressFile):
+        sys.stdout.flush()  # who sees the exit code reads the result at once
         tell.end(code)
     return code
 
