@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from curate.export import run
+from curate.jobs import Job, Progress
 from curate.load import load
 from curate.measure import measure
 from curate.part import ReviewLog
@@ -23,6 +24,7 @@ from curate.task import plan
 from curate.workspace import Workspace
 from tests import small
 from tests.browser import browser, opened, server, settled
+from ui.charts import log_ticks
 
 ROOT = Path(__file__).parent.parent
 WORDS = "a plain sentence about bridge number {} and the river below it in spring"
@@ -191,3 +193,25 @@ def test_a_conflict_is_settled_in_a_browser_and_a_format_comes_down(tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "openai.zip") as packed:
         assert {*packed.namelist()} == {"openai/train.jsonl", "manifest.json"}
         assert len(packed.read("openai/train.jsonl").splitlines()) == 6
+
+
+def test_a_page_without_scores_says_what_it_waits_for(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, work, fingerprint = _open(tmp_path)
+    monkeypatch.setenv("CURATE_WORKSPACE", str(work.root))
+    nothing = {"dataset": {"path": str(tmp_path / "rows.parquet"), "roles": ROLES}, "signals": {"perplexity": {}, "grounding": {}}}
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe=nothing))
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: None)
+    app.switch_page("pages/decide/thresholds.py").run()
+    assert "**No score to show**" in _said(app)
+    app.switch_page("pages/audit/grounding.py").run()
+    assert not app.exception
+    assert "**Cannot measure grounding here**" in _said(app)
+    now = Job("1", "Measuring", "", ("score", "--only", "perplexity"), 0, 0, 0, "running", Progress("perplexity"), "")
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: now)
+    app.switch_page("pages/decide/thresholds.py").run()
+    assert "**No score to show yet**" in _said(app)
+
+
+def test_logarithmic_axes_have_few_ticks() -> None:
+    assert [log_ticks(*ends, wide=False)["dtick"] for ends in ((20, 200), (1, 10_000), (0, 0))] == ["D2", 1, "D2"]
+    assert log_ticks(1, 10_000)["dtick"] == "D2"

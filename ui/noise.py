@@ -184,7 +184,7 @@ def _by_stratum() -> None:
     table = pl.DataFrame({**names, **whole, **size, **shares, **judged, **ends}, schema_overrides={"after duplicates": pl.Int64, "worth": pl.Int64})
     number = st.column_config.NumberColumn
     config = {n: number(format="localized") for n in (*whole, *size, *ends)} | {"signal": number(format="%.2f"), "noise": number(format="percent")}
-    st.dataframe(table, hide_index=True, column_config=config, placeholder="not known")
+    st.dataframe(table, hide_index=True, column_config=config, placeholder="–")
 
 
 def report() -> None:

@@ -16,5 +16,6 @@ with right:
         weights.facts(found[0])
         weights.picture(found[0])
         weights.factors(found[0])
-        st.subheader("The rows by weight")
-        weights.rows(found[0])
+if found:
+    st.subheader("The rows by weight")
+    weights.rows(found[0])
