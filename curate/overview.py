@@ -74,7 +74,7 @@ def status(scores: Scores) -> pl.DataFrame:
         kept = task.manifest(scores.workspace) if done and not task.skip else {}
         seconds = float(kept["seconds"]) if kept else None
         state = "skipped" if task.skip else "measured" if done else "not measured"
-        notes = [f"model {task.parameters['model']}"] if "model" in task.parameters else []
+        notes = [f"model {task.parameters['model']}"] if task.parameters.get("model") else []
         notes += [f"{name} {value}" for name, value in kept.get("notes", {}).items()]
         found.append({"signal": task.signal.name, "state": state, "seconds": seconds, "note": task.skip or ", ".join(notes), "about": task.signal.about})
     return pl.DataFrame(found, schema={"signal": pl.String, "state": pl.String, "seconds": pl.Float64, "note": pl.String, "about": pl.String})

@@ -17,9 +17,11 @@ from curate.export import run
 from curate.jobs import Job, Progress
 from curate.load import load
 from curate.measure import measure
+from curate.overview import status
 from curate.part import ReviewLog
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import Review, append, fold, read_log
+from curate.scores import Scores
 from curate.task import plan
 from curate.workspace import Workspace
 from tests import small
@@ -206,8 +208,15 @@ def test_a_page_without_scores_says_what_it_waits_for(app: AppTest, tmp_path: Pa
     app.switch_page("pages/audit/grounding.py").run()
     assert not app.exception
     assert "**Cannot measure grounding here**" in _said(app)
+    broke = Job("1", "Measuring", "", ("score", "--only", "confidence"), 0, 0, 0, "failed", Progress("near_duplicate"), "the signal near_duplicate failed")
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: broke)
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe={**nothing, "signals": {"near_duplicate": {"floor": 0.7}}}))
+    app.switch_page("pages/decide/score.py").run()
+    assert "Measuring it failed: the signal near_duplicate failed" in _said(app)
+    assert app.button(key="score-measure").label == "Try again"
     now = Job("1", "Measuring", "", ("score", "--only", "perplexity"), 0, 0, 0, "running", Progress("perplexity"), "")
     monkeypatch.setattr("ui.measuring.job_of", lambda _: now)
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe=nothing))
     app.switch_page("pages/decide/thresholds.py").run()
     assert "**No score to show yet**" in _said(app)
 
@@ -215,3 +224,10 @@ def test_a_page_without_scores_says_what_it_waits_for(app: AppTest, tmp_path: Pa
 def test_logarithmic_axes_have_few_ticks() -> None:
     assert [log_ticks(*ends, wide=False)["dtick"] for ends in ((20, 200), (1, 10_000), (0, 0))] == ["D2", 1, "D2"]
     assert log_ticks(1, 10_000)["dtick"] == "D2"
+
+
+def test_a_signal_without_a_model_names_none(tmp_path: Path) -> None:
+    _, work, _ = _open(tmp_path)
+    data = load(str(tmp_path / "rows.parquet"), work)
+    found = status(Scores(data, work, plan(data, {"confidence": {}}))).filter(pl.col("signal") == "confidence")
+    assert found["note"].to_list() == [""]

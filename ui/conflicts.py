@@ -59,7 +59,7 @@ def controls(now: Shown, said: Claims) -> pl.DataFrame:
     found = groups_in_conflict(now.found.gives_way, said, now.found.hand.how, now.found.hand.pinned & now.found.hand.inside)
     every = len(np.unique(now.found.gives_way[now.found.gives_way != np.arange(now.links.rows)]))
     counts, ways, told = beside("conflict-controls", 1, 2, 2)
-    about = f"{share(len(found), every)} of {count(every)} groups"
+    about = f"{share(len(found), every)} of {count(every, 'groups')}" if every else "no alike rows"
     differ = f"Groups of alike rows with different {said.what.replace(' and ', 's and ')}s"
     counts.metric("Groups in conflict", count(len(found)), about, "off", delta_arrow="off", help=differ)
     with ways:

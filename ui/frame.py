@@ -87,7 +87,7 @@ def in_words(name: str, threshold: Threshold) -> str:
 def _pills() -> None:
     """What decides and what filters; a click on one takes it off."""
     now, pending = state.recipe(), state.waiting()
-    with st.container(horizontal=True, gap="small", width="content"):
+    with st.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
         for name, threshold in now.thresholds.items():
             note = pending.get(name)
             st.button(

@@ -135,7 +135,12 @@ def offer() -> None:
         return
     skipped = [f"{t.signal.name} {t.skip}" for name in needed if (t := measuring.task_of(name)) is not None and t.skip]
     said = f"{so}The proposed one, {PRESETS[0].score}, needs {lacking(measured, PRESETS[0].score)}, which has no value here. "
-    if skipped:
+    failed = [name for name in needed if (t := measuring.task_of(name)) is not None and measuring.status(t) == "failed"]
+    if failed:
+        job = measuring.job_of("score")
+        why = (job.message if job else "") or "The process ended without a word."
+        empty("Which rows are worth most?", f"{said}Measuring it failed: {why}", "Try again", partial(measuring.measure, needed), "score-measure")
+    elif skipped:
         empty("Which rows are worth most?", f"{said}{'; '.join(skipped)}. Write one of the columns below, or start from another.")
     else:
         empty(
