@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,3 +233,8 @@ def test_a_signal_without_a_model_names_none(tmp_path: Path) -> None:
     data = load(str(tmp_path / "rows.parquet"), work)
     found = status(Scores(data, work, plan(data, {"confidence": {}}))).filter(pl.col("signal") == "confidence")
     assert found["note"].to_list() == [""]
+
+
+def test_no_chart_meets_half_a_library() -> None:
+    said = "import sys; import ui.charts; print(all(hasattr(sys.modules.get(n), 'Series') for n in ('pandas', 'polars')))"
+    assert subprocess.run([sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "True"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas  # noqa: F401  Plotly looks for it in sys.modules, and falls over it half imported by another session's thread
 import plotly.graph_objects as go
+import polars  # noqa: F401  the same
 import streamlit as st
 
 __all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "log_ticks", "show", "style"]
