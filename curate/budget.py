@@ -8,6 +8,7 @@ as far as rows and quotas allow. What cannot be met is said.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from curate.reviews import Review
 from curate.scores import Scores
 from curate.view import as_text
 
-__all__ = ["OTHERS", "Group", "Spent", "spend", "total_of", "values_of", "wanted"]
+__all__ = ["OTHERS", "Allotment", "Spent", "spend", "total_of", "values_of", "wanted"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -35,7 +36,7 @@ SAID = 20  # shortfalls that are listed one by one
 
 
 @dataclass(frozen=True)
-class Group:
+class Allotment:
     """A value of the column that quotas are of. there, kept: in the budget's unit; floor, quota: 0 and None where it has none."""
 
     name: str
@@ -50,7 +51,7 @@ class Spent:
     """What a budget keeps. keep: bool [rows]. order: positions of all rows that came to it, as they are taken, int32.
 
     unit: "rows" or "tokens". total: the budget in it, of all rows or of each value of `per`. kept: what is used of it. groups: values with a quota or a
-    floor. short: what could not be met, in words.
+    floor. unknown: quotas and floors of values that no row has, each with where, what and what to do. short: what else could not be met, in words.
     """
 
     keep: Bools
@@ -58,13 +59,19 @@ class Spent:
     unit: str
     total: int
     kept: int
-    groups: tuple[Group, ...]
+    groups: tuple[Allotment, ...]
     short: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def not_met(self) -> tuple[str, ...]:
+        """What of the budget does not hold as it was asked for, in words."""
+        return (*self.unknown, *self.short)
 
     def as_json(self) -> dict[str, Any]:
         """What the manifest says of it."""
         told = [{k: v for k, v in vars(g).items() if v is not None} for g in self.groups]
-        return {"unit": self.unit, "total": self.total, "kept": self.kept, **({"groups": told} if told else {}), "not_met": list(self.short)}
+        return {"unit": self.unit, "total": self.total, "kept": self.kept, **({"groups": told} if told else {}), "not_met": list(self.not_met)}
 
 
 def total_of(budget: Budget, rows: int) -> int:
@@ -172,19 +179,29 @@ def _parted(budget: Budget, values: Values, candidates: Candidates, order: Ints,
     kept = np.bincount(group[taken], cost[taken], len(names)).astype(np.int64)
     limited = quota < np.iinfo(np.int64).max
     shown = np.flatnonzero(limited | (floor > 0)).tolist()
-    groups = tuple(Group(names[i], int(there[i]), int(kept[i]), int(floor[i]), int(quota[i]) if limited[i] else None) for i in shown)
+    groups = tuple(Allotment(names[i], int(there[i]), int(kept[i]), int(floor[i]), int(quota[i]) if limited[i] else None) for i in shown)
     unit = "rows" if budget.tokens is None else "tokens"
-    unknown = [n for n in dict.fromkeys([*(budget.quota or {}), *(budget.floor or {})]) if n != OTHERS and n not in set(names)]
-    short = [*(f"no row has the value {n}" for n in unknown), *_short(groups, unit)]
+    short = _short(groups, unit)
     if lost := int((~taken[:pinned]).sum()):
         short.insert(0, f"{lost:,} pinned rows found no room")
     if (used := int(kept.sum())) < total and (unit == "rows" or taken.all()):
         why = f"only {int(there.sum()):,} came to it" if taken.all() else "quotas have no room for the other rows"
         short.append(f"{used:,} of the budget of {total:,} {unit} are used: {why}")
-    return Spent(_kept(len(values[1]), order, taken), order, unit, total, used, groups, tuple(short))
+    return Spent(_kept(len(values[1]), order, taken), order, unit, total, used, groups, tuple(short), _unknown(budget, names))
 
 
-def _short(groups: tuple[Group, ...], unit: str) -> list[str]:
+def _unknown(budget: Budget, names: list[str]) -> tuple[str, ...]:
+    """Quotas and floors of values that no row has: a name may be misspelt."""
+    there, found = {*names}, []
+    for part, given in (("quota", budget.quota), ("floor", budget.floor)):
+        for name in [n for n in given or {} if n != OTHERS and n not in there]:
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"Write {near[0]}, if that is meant, or take it out" if near else f"Correct the name, or take it out; there are {', '.join(names[:SAID])}"
+            found.append(f"budget.{part}.{name}: no row has this value in {budget.per}, so it limits nothing. {meant}.")
+    return tuple(found if len(found) <= SAID else [*found[:SAID], f"And {len(found) - SAID:,} more quotas and floors are of values that no row has."])
+
+
+def _short(groups: tuple[Allotment, ...], unit: str) -> list[str]:
     """Floors that are not reached, each with the reason."""
     found = []
     for g in groups:

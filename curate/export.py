@@ -51,16 +51,23 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Export:
-    """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice."""
+    """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
+
+    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line.
+    """
 
     out: Path
     rows: int
     kept: int
     dropped: Mapping[str, int]
+    written: int | None = None
+    not_met: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
-        return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out)}
+        more = {"written": self.written, "not_met": [*self.not_met] or None}
+        told = {k: v for k, v in more.items() if v is not None}
+        return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
 
 def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Export:
@@ -106,7 +113,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
     folder = out or scores.workspace.version(_name(scores, full, arranged, [r.id for r in marked]))
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
-    result = Export(folder, scores.dataset.rows, selection.kept, dropped)
+    unmet = selection.spent.not_met if selection.spent is not None else ()
+    result = Export(folder, scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet)
     if out is None and (folder / "manifest.json").exists():
         return result
     with whole_folder(folder) as temporary:

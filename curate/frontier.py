@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.diversity import Candidates, neighbour_lists
-from curate.noise import Judged, judged_rows, rank_signal
+from curate.noise import JudgedRows, judged_rows, rank_signal
 from curate.rate import stratified
 from curate.reviews import Review
 from curate.scores import Scores
@@ -49,7 +49,7 @@ class Basis:
     grid: Longs
     tokens: Longs | None
     signal: Floats | None
-    judged: Judged | None
+    judged: JudgedRows | None
     chance: Floats | None
     covered: Ints | None
     near: Ints | None
@@ -153,7 +153,7 @@ def _places(basis: Basis) -> int:
     return max(int(basis.rows.max(initial=-1)), judged, near) + 1
 
 
-def _judged_noise(judged: Judged, grid: Longs, order: Ints, place: Ints) -> tuple[Floats, Floats, Floats]:
+def _judged_noise(judged: JudgedRows, grid: Longs, order: Ints, place: Ints) -> tuple[Floats, Floats, Floats]:
     """The noise rate of the first rows and its interval; NaN where a stratum among them has no judged row."""
     groups = len(judged.names)
 

@@ -34,7 +34,7 @@ from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
-from curate.training import Curriculum, Group, Smoothing, Weights
+from curate.training import Curriculum, Grouping, Smoothing, Weights
 from curate.weights import MODELS
 
 __all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
@@ -200,7 +200,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "budget": Budget,
         "curriculum": Curriculum,
         "weights": Weights,
-        "group": Group,
+        "group": Grouping,
         "smoothing": Smoothing,
         "diversity": Diversity,
         "personal": Personal,

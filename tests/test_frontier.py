@@ -12,7 +12,7 @@ import pytest
 from curate.diversity import Candidates, plain_order
 from curate.frontier import Basis, band, basis_of, marginal, random_order, signal_columns, signal_order, trace
 from curate.nearest import nearest
-from curate.noise import Judged, noise
+from curate.noise import JudgedRows, noise
 from curate.rate import stratified
 from curate.reviews import Review
 from curate.scores import Scores
@@ -28,7 +28,7 @@ def basis() -> Basis:
     rng = np.random.default_rng(0)
     near = nearest(planted(N, 16, 10)[0], 4)[0]
     at = np.sort(rng.permutation(N)[:80])
-    judged = Judged(at, rng.random(80) < 0.3, ("a", "b"), (np.arange(N) % 3 == 0).astype(np.int32))
+    judged = JudgedRows(at, rng.random(80) < 0.3, ("a", "b"), (np.arange(N) % 3 == 0).astype(np.int32))
     rows = np.flatnonzero(np.arange(N) % 7).astype(np.int32)
     grid = np.unique(np.linspace(0, len(rows), 21).round().astype(np.int64))
     return Basis(rows, grid, rng.integers(0, 90, N), rng.random(N), judged, None, rows, near[rows], None)
