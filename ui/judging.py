@@ -11,6 +11,7 @@ import streamlit as st
 from curate.crossfilter import numeric_columns
 from curate.limit import QUESTION, JudgedValues, Told, around, judged, panel_value, panels, suggest, tell
 from curate.part import ScoreThreshold
+from curate.rate import percent
 from curate.selection import threshold_mask
 from curate.signal import Column
 from ui import calibration, state
@@ -90,7 +91,7 @@ def judge(column: Column, limit: ScoreThreshold) -> JudgedValues:
 
 
 def _span(told: Told) -> str:
-    return "–" if told.value is None else f"{told.value:.0%} ({told.low:.0%}–{told.high:.0%})"
+    return "–" if told.value is None else f"{percent(told.value, 0)} ({percent(told.low, 0)}–{percent(told.high, 0)})"
 
 
 def told(column: Column, limit: ScoreThreshold, found: JudgedValues) -> None:
