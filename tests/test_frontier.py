@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from curate.diversity import Candidates, plain_order
-from curate.frontier import Basis, band, basis_of, marginal, random_order, signal_columns, signal_order, trace
+from curate.frontier import Basis, band, basis_of, marginal, random_order, signal_columns, signal_order, trace, unlike
 from curate.nearest import nearest
 from curate.noise import JudgedRows, noise
 from curate.rate import stratified
@@ -117,3 +117,21 @@ def test_the_basis_is_read_from_what_is_measured(tmp_path: Path) -> None:
     for column in columns.values():
         order = signal_order(scores, column, basis.rows)
         assert sorted(order.tolist()) == basis.rows.tolist()
+
+
+def test_a_signal_of_an_order_that_is_drawn_already_is_passed_over(tmp_path: Path) -> None:
+    import polars as pl
+
+    from curate.signal import Column
+
+    held = measured(write(tmp_path), Workspace.at(tmp_path / "workspace"))
+    rng = np.random.default_rng(0)
+    one, two = rng.random(40), rng.random(40)
+    held.__dict__["frame"] = held.frame.with_columns(
+        pl.Series("a", one), pl.Series("b", 2 * one), pl.Series("c", -one), pl.Series("d", two), pl.Series("e", one * two)
+    )
+    columns = [Column(n, "Float64", "", "", keep="above") for n in "abcde"]
+    rows = np.arange(40, dtype=np.int32)
+    own = signal_order(held, columns[3], rows)
+    assert unlike(held, columns, rows, own, 2) == (["a", "c"], {"b": "a"})
+    assert unlike(held, columns, rows, own, 4) == (["a", "c", "e"], {"b": "a", "d": ""})
