@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.corrected import NONE, column_of, values_key
-from curate.diversity import Candidates, order_of, reach_of
+from curate.diversity import Candidates, order_of, plain_order, reach_of, seconds_of
 from curate.errors import InputError
 from curate.part import Budget
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.view import as_text
 
-__all__ = ["OTHERS", "Allotment", "Spent", "spend", "total_of", "values_of", "wanted"]
+__all__ = ["OTHERS", "Allotment", "Spent", "seconds_to_spend", "spend", "total_of", "values_of", "wanted"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -101,14 +101,42 @@ def spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequen
         raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
     values, reach = values_of(scores, budget.per, marked), wanted(scores, budget, candidates, marked)
     while True:
-        order = order_of(scores, budget.diversity, candidates, reach)
-        cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
-        found = _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
-        near, reach = budget.diversity, reach_of(len(order), reach)
-        greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][order]) <= reach
-        if greedy or 2 * reach * len(order) > WORK:
+        found = _along(budget, values, candidates, order_of(scores, budget.diversity, candidates, reach))
+        wider = _wider(budget, values, found, reach)
+        if wider is None:
             return found
-        reach = min(len(order), 2 * reach)
+        reach = wider
+
+
+def seconds_to_spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> float:
+    """Rough seconds until `spend` answers: of every order that is not kept yet, k-centre's wider ones too; 0 where all are kept, or quick.
+
+    How far an order that is still unknown has to go is judged by that of the score.
+    """
+    if budget.diversity is None or not budget.diversity.share or (budget.tokens is not None and candidates.tokens is None):
+        return 0.0
+    values, plain, total = values_of(scores, budget.per, marked), plain_order(candidates), 0.0
+    reach: int | None = wanted(scores, budget, candidates, marked)
+    while reach is not None:
+        seconds = seconds_of(scores, budget.diversity, candidates, reach)
+        total += seconds
+        known = not total and budget.per is not None and budget.diversity.by == "kcentre"
+        order = order_of(scores, budget.diversity, candidates, reach) if known else plain
+        reach = _wider(budget, values, _along(budget, values, candidates, order), reach)
+    return total
+
+
+def _along(budget: Budget, values: Values, candidates: Candidates, order: Ints) -> Spent:
+    cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
+    return _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
+
+
+def _wider(budget: Budget, values: Values, found: Spent, reach: int) -> int | None:
+    """How far k-centre is carried on, so that every row that it should choose is chosen by it; None where it went far enough, or would take minutes."""
+    near, rows = budget.diversity, len(found.order)
+    reach = reach_of(rows, reach)
+    greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][found.order]) <= reach
+    return None if greedy or 2 * reach * rows > WORK else min(rows, 2 * reach)
 
 
 def _chosen(found: Spent, group: Longs) -> int:
