@@ -5,7 +5,7 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -37,7 +37,7 @@ from curate.signal import check_parameters, discover
 from curate.training import Curriculum, Grouping, Smoothing, Weights
 from curate.weights import MODELS
 
-__all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
+__all__ = ["Recipe", "dump_recipe", "group_limit", "load_recipe", "parse_recipe"]
 
 
 _P = TypeVar("_P", bound="Part")
@@ -120,6 +120,21 @@ def _reads_of_weights(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     score = columns_of(recipe.rank.score) if now.score and recipe.rank else ()
     columns = [meant(c) for c in (*now.trust, now.balance) if c and c not in [*Role]]
     return {"weights": (*score, *columns, *([now.links.links] if now.links else []), *([now.smoothing.confidence] if now.smoothing else []))}
+
+
+def group_limit(recipe: Recipe, lacking: Collection[str] = ()) -> float | None:
+    """From which likeness on rows are one group to `weights.group`: its own limit, or that of the threshold; None without such a factor.
+
+    lacking: thresholds that cannot be applied. Raises InputError where there is no limit.
+    """
+    asked = recipe.weights.links if recipe.weights is not None else None
+    if asked is None or asked.limit is not None:
+        return None if asked is None else asked.limit
+    threshold = recipe.thresholds.get(asked.links) if asked.links not in lacking else None
+    if isinstance(threshold, LinkThreshold):
+        return threshold.limit
+    what = f"the threshold of {asked.links} waits" if asked.links in recipe.thresholds else f"{asked.links} has no threshold, so no limit"
+    raise InputError("weights.group", what, f"Write {{links: {asked.links}, limit: …}}, or set the threshold")
 
 
 def parse_recipe(given: Any, where: str) -> Recipe:

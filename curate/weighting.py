@@ -24,8 +24,7 @@ from curate.corrected import column_of, values_key
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.noise import judgements
-from curate.part import LinkThreshold
-from curate.recipe import Recipe
+from curate.recipe import Recipe, group_limit
 from curate.reviews import Review, labels
 from curate.scores import Scores
 from curate.selection import Selection, by_hand, links_of
@@ -103,11 +102,9 @@ def _shared(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
     assert asked is not None
     if asked.links not in scores.links:
         raise InputError("weights.group", f"{asked.links!r} is no measured Links here", f"There are {', '.join(scores.links) or 'none'}")
-    threshold = recipe.thresholds.get(asked.links)
-    limit = asked.limit if asked.limit is not None else threshold.limit if isinstance(threshold, LinkThreshold) else None
-    if limit is None:
-        raise InputError("weights.group", f"{asked.links} has no threshold, so no limit", f"Write {{links: {asked.links}, limit: …}}, or set the threshold")
+    limit = group_limit(recipe)
     floor = recipe.signals.get(asked.links, {}).get("floor")
+    assert limit is not None
     if floor is not None and limit < floor:
         raise InputError("weights.group.limit", f"{limit} lies below the floor {floor} of {asked.links}, and pairs below it are not known", "Raise the limit")
     mine = links_of(scores, asked.links, marked).labels(limit)[selection.keep]
