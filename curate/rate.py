@@ -11,9 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "stratified", "wilson"]
+__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "percent", "stratified", "wilson"]
 
 Z = 1.959964  # of 95 %
+EXACT = 1e-10  # of a share: rounding of sums
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share in per cent, "12.3%"; rounded it is never 0 % of some nor 100 % of not all: "under 0.1%" and "over 99.9%" stand there."""
+    said, least = f"{value:.{digits}%}", 10.0**-digits
+    if 0 < value < 0.5 and float(said[:-1]) == 0:
+        return f"under {least:.{digits}f}%"
+    if 0.5 < value < 1 - EXACT and float(said[:-1]) == 100:
+        return f"over {100 - least:.{digits}f}%"
+    return said
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from curate.part import LinkThreshold, Personal, Rank, ScoreThreshold
 from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
 from curate.rank import Given, score_of
-from curate.recipe import Recipe
+from curate.recipe import Recipe, group_limit
 from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
 from curate.scores import Scores
@@ -197,6 +197,11 @@ def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
             rank_values(scores, recipe.rank)
         except InputError as error:
             found |= {part: str(error) for part in _by_rank(recipe)}
+    if "weights" in recipe.reads and "weights" not in found:
+        try:
+            group_limit(recipe, found)
+        except InputError as error:
+            found["weights"] = str(error).removesuffix(".")
     return found
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from curate.part import Part
 
-__all__ = ["Curriculum", "Group", "Smoothing", "Weights"]
+__all__ = ["Curriculum", "Grouping", "Smoothing", "Weights"]
 
 
 class Curriculum(Part):
@@ -42,7 +42,7 @@ _Word = Literal["keep", "label", "good", "bad", "unsure"]
 _Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
-class Group(Part):
+class Grouping(Part):
     """Groups of alike rows. links: the name of a Links. limit: from which similarity on; that of the recipe's threshold where it is left out."""
 
     links: str
@@ -71,7 +71,7 @@ class Weights(Part):
 
     score: bool = False
     trust: dict[str, dict[_Text, _Factor]] = Field(default={})
-    group: str | Group | None = None
+    group: str | Grouping | None = None
     reviews: dict[_Word, _Factor] = Field(default={})
     balance: str | None = None
     clip: tuple[_Factor, _Factor] | None = None
@@ -89,6 +89,6 @@ class Weights(Part):
         return self
 
     @property
-    def links(self) -> Group | None:
+    def links(self) -> Grouping | None:
         """Whose groups count, written whole; None without."""
-        return Group(links=self.group) if isinstance(self.group, str) else self.group
+        return Grouping(links=self.group) if isinstance(self.group, str) else self.group

@@ -5,7 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.rate import information, kish, more_to_halve, stratified, wilson
+from curate.rate import information, kish, more_to_halve, percent, stratified, wilson
+from ui.widgets import share
+
+
+def test_a_rounded_share_is_all_or_none_only_where_it_is() -> None:
+    found = [percent(v) for v in (0.0, 1.0, 0.9998, 0.0002, 0.5, 0.9994, 1 - 1e-14)]
+    assert found == [
+        "0.0%",
+        "100.0%",
+        "over 99.9%",
+        "under 0.1%",
+        "50.0%",
+        "99.9%",
+        "100.0%",
+    ]
+    assert [percent(v, 0) for v in (0.0, 1.0, 0.996, 0.004, 0.123)] == ["0%", "100%", "over 99%", "under 1%", "12%"]
+    assert share(9998, 10000) == "over 99.9%"
+    assert share(0, 10000) == "0.0%"
+    assert share(0, 0) == "–"
 
 
 def test_wilsons_published_intervals() -> None:

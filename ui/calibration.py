@@ -15,7 +15,7 @@ import streamlit as st
 from curate import reviews
 from curate.calibration import answers, area, at_best_limit, at_limit, best_limit, combination, drawn, inside, pick, surely_better
 from curate.part import ScoreThreshold
-from curate.rate import Rate
+from curate.rate import Rate, percent
 from curate.roles import Role
 from curate.selection import score_values
 from curate.signal import Column
@@ -174,7 +174,7 @@ def called(name: str) -> str:
 
 
 def _span(rate: Rate) -> str:
-    return "–" if rate.value is None else f"{rate.value:.0%} ({rate.low:.0%}–{rate.high:.0%})"
+    return "–" if rate.value is None else f"{percent(rate.value, 0)} ({percent(rate.low, 0)}–{percent(rate.high, 0)})"
 
 
 def _row(column: Column, values: Floats, good: Bools) -> dict[str, object]:

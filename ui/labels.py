@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
+from curate.rate import percent
 from curate.reviews import labels
 from curate.roles import Role
 from curate.scores import Scores
@@ -163,7 +164,7 @@ def _judge(position: int, given: pl.Series) -> None:
         st.subheader(f"Row {count(position)}")
         st.space("stretch")
         row_link(position, "All about this row")
-    st.text(f"Given: {label} ({own:.0%})\nExpected: {suggested} ({other:.0%})")
+    st.text(f"Given: {label} ({percent(own, 0)})\nExpected: {suggested} ({percent(other, 0)})")
     with st.container(horizontal=True, gap="small"):
         if suggested != label:
             st.button("Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut="a", help=suggested)

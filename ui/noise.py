@@ -9,7 +9,7 @@ import streamlit as st
 from curate.audit import audit
 from curate.example import examples
 from curate.noise import KINDS, Noise, draw, drawn, effective_size, noise, strata, worth
-from curate.rate import more_to_halve
+from curate.rate import more_to_halve, percent
 from curate.report import report_page
 from curate.roles import Role
 from curate.saturation import ALIKE, copies
@@ -116,7 +116,7 @@ def _rates_figure(found: Noise) -> None:
         hovertemplate="%{y}: %{x:.1%}, 95 % interval %{customdata[0]:.1%} to %{customdata[1]:.1%}; %{customdata[2]} bad of %{customdata[3]}<extra></extra>",
     )
     unknown = f"{count(sum(r.value is None for r in each[1:]), 'strata')} without a judged row: the rate of all is not known yet"
-    title = unknown if rate.value is None else f"{rate.value:.1%} of rows are bad, between {rate.low:.1%} and {rate.high:.1%}"
+    title = unknown if rate.value is None else f"{percent(rate.value)} of rows are bad, between {percent(rate.low)} and {percent(rate.high)}"
     layout(figure, title, 100 + 30 * max(2, len(told)))
     figure.update_xaxes(title="share of bad rows, Wilson's 95 % interval", tickformat=".0%", range=[-0.02, 1.02])
     figure.update_yaxes(autorange="reversed", type="category")

@@ -16,6 +16,7 @@ import streamlit as st
 
 from curate.browse import Place, find_row, neighbours, place
 from curate.crossfilter import Binned, bin_values, numeric_columns
+from curate.rate import percent
 from curate.reviews import labels, marks, tags
 from curate.roles import Role
 from curate.scores import Scores
@@ -127,7 +128,7 @@ def places(position: int) -> None:
         at = (i % ACROSS / ACROSS, 1 - (i // ACROSS + 1) / down)
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))
-        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {here.below:.0%}' if here.below else 'lowest'}"
+        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {percent(here.below, 0)}' if here.below else 'lowest'}"
         name = [escape(line) for line in wrap(label, 18)[:3]]
         more["annotations"].append(_note("<br>".join([*name, value]), at, down))
         if here.bin is not None:

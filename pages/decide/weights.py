@@ -12,7 +12,7 @@ with left:
     weights.controls()
 found: list[Weighted] = []
 with right:
-    if attempt(lambda: found.append(weights.weighted())):
+    if not weights.wait() and attempt(lambda: found.append(weights.weighted())):
         weights.facts(found[0])
         weights.picture(found[0])
         weights.factors(found[0])
