@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.cases import Work
 from benchmarks.news import NEWS, SKIPPED, read_news
-from curate.queue import BATCH, Asked, turns
+from curate.queue import BATCH, SHARES, Asked, turns
 from curate.reviews import Review
 from curate.scores import Scores
 
@@ -39,7 +39,7 @@ SIGNALS: Mapping[str, Mapping[str, Any]] = {"embedding": {}, "neighbour": {}, "l
 QUEUES: Mapping[str, tuple[Mapping[str, float], int]] = {
     "reranked self_confidence": ({"self_confidence": 1}, STEP),
     "reranked expected_gain": ({"expected_gain": 1}, STEP),
-    "mixed": ({"expected_gain": 60, "random": 20}, BATCH),  # as on the page, where no two scores can disagree
+    "mixed": ({kind: share for kind, share in SHARES.items() if kind != "disagreement"}, BATCH),  # as on the page, where no two scores can disagree
 }
 Order = Callable[[int], Iterator[npt.NDArray[np.int64]]]
 

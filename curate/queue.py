@@ -21,7 +21,7 @@ from curate.reviews import MARKS, Review
 if TYPE_CHECKING:
     from curate.scores import Scores
 
-__all__ = ["AGAIN", "BATCH", "Asked", "Turn", "available", "interleave", "judged", "order_of", "priority", "turns"]
+__all__ = ["AGAIN", "BATCH", "SHARES", "Asked", "Turn", "available", "interleave", "judged", "order_of", "priority", "turns"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -31,6 +31,8 @@ BATCH = 20
 AHEAD = 4 * BATCH
 """Rows that are ranked at a time, so that none is wanting while the next ranking runs."""
 AGAIN = "second reading"
+SHARES: Mapping[str, int] = {"expected_gain": 60, "disagreement": 20, "random": 20}
+"""Of each kind, to begin with."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from curate.acquisition import KINDS
 from curate.agreement import agreement
-from curate.queue import BATCH, Asked, available, judged
+from curate.queue import BATCH, SHARES, Asked, available, judged
 from curate.rate import predicted
 from curate.reading import Conflict, conflicts, corrected, ratings, readers
 from curate.reviews import edits
@@ -22,7 +22,6 @@ from ui.widgets import count, empty
 
 __all__ = ["controls", "more", "read_rows"]
 
-SHARES = {"expected_gain": 60, "disagreement": 20, "random": 20}
 PLAIN = {"self_confidence": 60, "disagreement": 20, "random": 20}
 """Where nothing can be learnt from answers."""
 LATEST = 100
