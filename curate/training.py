@@ -52,7 +52,7 @@ class Grouping(Part):
 class Smoothing(Part):
     """Label smoothing by row. confidence: a column with the probability of the given label. most: the highest ε; .5 leaves a label half of its mass.
 
-    reviewed: ε of rows that a person kept, labelled or judged good. soft: write soft targets too.
+    reviewed: ε of rows that a person read and kept, labelled or judged good. soft: write soft targets too.
     """
 
     confidence: str = "label_issue_self_confidence"
@@ -65,8 +65,8 @@ class Weights(Part):
     """How much a row counts (`curate.weighting`): the product of factors; it holds where export.weight is weights.
 
     score: the rank score. trust: a factor by value, of columns or roles; 1 for what is not named. group: 1 / rows of the group that are kept. reviews: a factor
-    by what people said. balance: 1 / frequency of the value of a column or role. clip: the least and the most, of what is above 0. normalise: to mean 1 over
-    what is above 0. repeat: the weight as whole numbers, in a column, or as so many rows. seed: of their rounding.
+    by what people said, row by row. balance: 1 / frequency of the value of a column or role. clip: the least and the most, of what is above 0. normalise: to
+    mean 1 over what is above 0. repeat: the weight as whole numbers, in a column, or as so many rows. seed: of their rounding.
     """
 
     score: bool = False

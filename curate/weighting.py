@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import column_of, values_key
+from curate.corrected import column_of, read_labels, values_key
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.noise import judgements
 from curate.recipe import Recipe, group_limit
-from curate.reviews import Review, labels
+from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import Selection, by_hand, links_of
+from curate.selection import Selection, kept_by_reader, links_of
 from curate.smoothing import smoothed
 from curate.training import Weights
 
@@ -112,12 +112,12 @@ def _shared(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
 
 
 def _said(scores: Scores, by: Mapping[Any, float], marked: Sequence[Review]) -> Floats:
-    """The product of the numbers for what people said of each row. float64 [rows]."""
+    """The product of the numbers for what people said of each row that they read; many at once are not read. float64 [rows]."""
     found = np.ones(scores.dataset.rows)
-    found[by_hand(scores, marked) == 1] *= by.get("keep", 1.0)
+    found[kept_by_reader(scores, marked)] *= by.get("keep", 1.0)
     ids, words = scores.frame["row_id"], judgements(marked)
     rows = {word: [row for row, said in words.items() if said.partition(":")[0] == word] for word in ("good", "bad", "unsure")}
-    for word, named in {"label": [*labels(marked)], **rows}.items():
+    for word, named in {"label": [*read_labels(marked)], **rows}.items():
         if word in by and named:
             found[ids.is_in(named).to_numpy()] *= by[word]
     return found

@@ -92,7 +92,7 @@ def test_conflicts_are_settled_by_the_recipe_and_by_key(app: AppTest, tmp_path: 
     out = run(_held(work, fingerprint, recipe), work, tmp_path / "out", "inline").out
     assert pl.read_parquet(out / "selected.parquet")["label"].to_list() == ["b"] * 6
     next(s for s in app.main.selectbox if s.label == "What holds is decided by").select("keeper").run()
-    app.button(key="conflict-k").click().run()
+    app.button(key="conflict-keep").click().run()
     assert "5 open" in _said(app)
     app.button(key="conflict-drop").click().run()
     assert "4 open" in _said(app)

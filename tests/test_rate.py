@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.rate import information, kish, more_to_halve, percent, stratified, wilson
+from curate.rate import information, kish, more_to_halve, percent, predicted, stratified, wilson
 from ui.widgets import share
 
 
@@ -76,3 +76,18 @@ def test_effective_information_carries_the_interval() -> None:
     assert kish([1, 1, 1, 1]) == 4
     assert kish([1, 0, 0]) == 1
     assert kish([]) == 0
+
+
+def test_the_next_rows_lie_in_their_interval_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for rate, judged in [(0.05, 100), (0.3, 40), (0.5, 10)]:
+        seen, later = rng.binomial(judged, rate, 1500), rng.binomial(100, rate, 1500)
+        told = {int(bad): predicted(int(bad), judged, 100) for bad in np.unique(seen)}
+        hits = np.mean([told[bad][1] <= more <= told[bad][2] for bad, more in zip(seen.tolist(), later.tolist(), strict=True)])
+        assert 0.93 <= hits <= 1, (rate, judged, hits)
+    mean, low, high = predicted(20, 100, 100)
+    assert mean == pytest.approx(100 * 20.5 / 101)
+    assert (low, high) == (10, 32), "wider than the rate's own interval, 13 to 29"
+    assert predicted(0, 0, 100)[1:] == (0, 100)
+    with pytest.raises(ValueError, match="3 of 2"):
+        predicted(3, 2, 100)

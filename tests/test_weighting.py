@@ -88,6 +88,18 @@ def test_what_people_said_is_a_factor(scores: Scores) -> None:
     assert found.tolist() == pytest.approx([3.0, 1.5, 0.1, 0.5, 1, 3, 1, 1, 1, 1, 1, 1])
 
 
+def test_many_rows_at_once_are_not_read(scores: Scores) -> None:
+    ids, now = scores.frame["row_id"].to_list(), Smoothing(confidence="sure")
+    bulk = [Review("keep", "s", rows=tuple(ids)), Review("keep", "s", rows=(ids[2],), why="bulk"), Review("label", "s", rows=(ids[3], ids[4]), value="y")]
+    assert smoothed(scores, now, EVERY, bulk).tolist() == smoothed(scores, now, EVERY, []).tolist()
+    assert (weigh(scores, _recipe(reviews={"keep": 2.0, "label": 3.0}), _chosen(), bulk).factors["reviews"] == 1).all()
+    read = [Review("keep", "s", rows=(ids[2],), why="queue: margin"), Review("label", "s", rows=(ids[3],), value="x")]
+    for log, known in (([*bulk, *read], (2, 3)), ([*read, *bulk], (2,)), ([*read, Review("drop", "s", rows=tuple(ids)), bulk[0]], (2, 3))):
+        assert np.flatnonzero((smoothed(scores, now, EVERY, log) == 0) & (np.arange(12) != 6)).tolist() == [*known], (
+            "a bulk label in its place was read by nobody"
+        )
+
+
 def test_a_group_counts_as_one_row(tmp_path: Path, workspace: Workspace) -> None:
     path = small.write(tmp_path)
     measured = small.measured(path, workspace)

@@ -19,6 +19,7 @@ from curate.view import as_text
 from ui import pills, state
 from ui.browsing import mark_row, version
 from ui.charts import SCALE, escape, layout, show
+from ui.keys import KEYS, numbered
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import correct_roles, count, empty, share
 
@@ -167,9 +168,11 @@ def _judge(position: int, given: pl.Series) -> None:
     st.text(f"Given: {label} ({percent(own, 0)})\nExpected: {suggested} ({percent(other, 0)})")
     with st.container(horizontal=True, gap="small"):
         if suggested != label:
-            st.button("Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut="a", help=suggested)
-        st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut="k", help="It is right as it is")
-        st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
+            st.button(
+                "Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut=numbered(1), help=suggested
+            )
+        st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut=KEYS["keep"], help="It is right as it is")
+        st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut=KEYS["drop"], help="Whatever the thresholds say")
         with st.popover("Another label"):
             every = sorted(set(given.drop_nulls().unique().to_list()) - {label})
             picked = st.selectbox("Label", every, index=None, key=f"label-other-{position}", placeholder="choose")

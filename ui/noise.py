@@ -16,6 +16,8 @@ from curate.saturation import ALIKE, copies
 from curate.stratum import by_stratum
 from ui import state
 from ui.charts import HAND, KEPT, escape, layout, show
+from ui.keys import KEYS, numbered
+from ui.reader import name_box, reader
 from ui.rows import row_link, row_text
 from ui.widgets import attempt, beside, count, empty, share
 
@@ -45,7 +47,7 @@ def begin() -> None:
     """How the sample is drawn, and who judges."""
     held = drawn(state.decided().marked)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Two judges of the same rows give an agreement")
+        name_box("Two judges of the same rows give an agreement")
         with st.popover("Draw another sample" if held else "Draw a sample", icon=":material/casino:"):
             st.selectbox("Within", list(_columns()), key="noise-strata", help="Rows are drawn from each value in proportion, two at least")
             st.number_input("Rows", 10, 100_000, 100, key="noise-rows")
@@ -61,12 +63,12 @@ def begin() -> None:
 
 
 def _say(row_id: str, word: str) -> None:
-    state.mark("judge", [row_id], word, str(st.session_state.get("reviewer") or "").strip())
+    state.mark("judge", [row_id], word, reader())
 
 
 def hand() -> None:
     """The next row of the sample that this judge has not judged, and the keys."""
-    said, who = state.decided().marked, str(st.session_state.get("reviewer") or "").strip()
+    said, who = state.decided().marked, reader()
     sample = drawn(said)
     assert sample is not None
     mine = {row for r in said if r.action == "judge" and r.by == who for row in r.rows}
@@ -81,13 +83,13 @@ def hand() -> None:
         return
     row = str(ids[at])
     with st.container(horizontal=True, gap="small"):
-        st.button("Good", key="judge-good", on_click=_say, args=(row, "good"), shortcut="g", type="primary")
-        st.button("Bad", key="judge-bad", on_click=_say, args=(row, "bad"), shortcut="b")
-        st.button("Unsure", key="judge-unsure", on_click=_say, args=(row, "unsure"), shortcut="u", help="Counts neither way")
+        st.button("Good", key="judge-good", on_click=_say, args=(row, "good"), shortcut=KEYS["good"], type="primary")
+        st.button("Bad", key="judge-bad", on_click=_say, args=(row, "bad"), shortcut=KEYS["bad"])
+        st.button("Unsure", key="judge-unsure", on_click=_say, args=(row, "unsure"), shortcut=KEYS["skip"], help="Counts neither way")
         row_link(at, "All about this row")
     with st.container(horizontal=True, gap="xsmall"):
         for number, kind in enumerate(KINDS, 1):
-            st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=str(number), help="Bad, and of this kind")
+            st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=numbered(number), help="Bad, and of this kind")
     measured = state.scores()
     if measured.dataset.has(Role.LABEL):
         st.text(f"Label: {measured.dataset.rows_at([at], [Role.LABEL]).item()}")

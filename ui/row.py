@@ -25,6 +25,7 @@ from curate.signal import Column
 from ui import state
 from ui.browsing import decide, version
 from ui.charts import DROPPED, HAND, escape, show, style
+from ui.keys import KEYS
 from ui.rows import fate, read, row_diff, row_list
 from ui.widgets import beside, count, empty
 
@@ -59,8 +60,8 @@ def chosen_row() -> int:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Row id", key="row-id", width=240, help="The address of this page names it, so that it can be shared")
         if position is not None:
-            st.button("Previous", icon=":material/chevron_left:", on_click=go_to, args=(position - 1,), shortcut="K")
-            st.button("Next", icon=":material/chevron_right:", icon_position="right", on_click=go_to, args=(position + 1,), shortcut="J")
+            st.button("Previous", icon=":material/chevron_left:", on_click=go_to, args=(position - 1,), shortcut=KEYS["previous"])
+            st.button("Next", icon=":material/chevron_right:", icon_position="right", on_click=go_to, args=(position + 1,), shortcut=KEYS["next"])
             st.text(f"Row {count(position)} of {count(rows)}, counted from 0")
     if position is None:
         empty("No row has this id", "Ids have 16 hexadecimal digits and hold for this dataset only.", "Go to the first row", lambda: go_to(0))

@@ -31,7 +31,7 @@ from ui.widgets import beside, count, empty, key_of, share
 __all__ = ["controls", "factors", "facts", "picture", "rows", "switch", "wait", "weighted"]
 
 Floats = npt.NDArray[np.float64]
-SAID = {"keep": "kept by hand", "label": "label given by hand", "good": "judged good", "bad": "judged bad", "unsure": "nobody could tell"}
+SAID = {"keep": "read and kept", "label": "read and labelled", "good": "judged good", "bad": "judged bad", "unsure": "nobody could tell"}
 MOST = 12  # values that get a number of trust, and bars of means
 
 
