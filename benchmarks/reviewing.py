@@ -177,6 +177,7 @@ def _curve(pool: Pool, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.fl
 
 REVIEWED = {
     "reranked expected_gain": "by expected gain",
+    "mixed": "by the page's own mix, made anew after every 20",
     "reranked self_confidence": "by self-confidence, sharpened by the answers alike",
     "plain self_confidence": "by self-confidence of a plain regression",
     "plain random": "by chance",
