@@ -1,49 +1,78 @@
 """What reviewing is worth: news that people labelled with 19.75 % of real errors, a reviewer who knows the right labels, and a test set that is clean.
 
 For each strategy: accuracy on the test set of a logistic regression on all 10,000 rows with the labels as corrected so far, against rows reviewed. The order is
-made anew after every 150 answers. `plain` strategies rank by the out-of-fold probabilities of a regression on the corrected labels; `reranked` ones by
-`curate.rerank`. No strategy sees a right label before it asks for it, nor the test set. Unseen rows keep their given label in the regression that is tested.
+made anew after every batch of answers. `plain` strategies rank by the out-of-fold probabilities of a regression on the corrected labels; the others go
+through `curate.queue.turns` and entries of a log, as the page Review does: `mixed` with its own shares and batch. No strategy sees a right label before it
+asks for it, nor the test set. Unseen rows keep their given label in the regression that is tested.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Work
 from benchmarks.news import NEWS, SKIPPED, read_news
+from curate.queue import BATCH, SHARES, Asked, turns
+from curate.reviews import Review
+from curate.scores import Scores
+
+if TYPE_CHECKING:
+    from curate.rerank import Pool
 
 __all__ = ["case_reviewing", "reviewing_line"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 STEP, STEPS, SEEDS, WIDE = 150, 10, 5, 4
-NEAR = 15  # neighbours that the signal `neighbour` has
 C = {"c10": 10.0, "c1": 1.0}  # inverse strengths of the penalty: that of the figures to beat, and scikit-learn's own
 T95 = 2.776  # Student's t of five seeds
 PLAIN = ("random", "self_confidence", "least_confidence", "margin", "entropy", "badge")
-RERANKED = ("self_confidence", "expected_gain")
-Ask = Callable[[Ints], npt.NDArray[np.float64]]
+SIGNALS: Mapping[str, Mapping[str, Any]] = {"embedding": {}, "neighbour": {}, "label_issue": {}}
+QUEUES: Mapping[str, tuple[Mapping[str, float], int]] = {
+    "reranked self_confidence": ({"self_confidence": 1}, STEP),
+    "reranked expected_gain": ({"expected_gain": 1}, STEP),
+    "mixed": ({kind: share for kind, share in SHARES.items() if kind != "disagreement"}, BATCH),  # as on the page, where no two scores can disagree
+}
+Order = Callable[[int], Iterator[npt.NDArray[np.int64]]]
 
 
-def _vectors(name: str, texts: list[str], folder: Path) -> Floats:
+def _test_vectors(texts: list[str], folder: Path) -> Floats:
     """Vectors of length 1 as the signal makes them, kept between runs."""
     import pyarrow as pa
 
     from curate.nearest import unit_vectors
     from curate.signals.embedding import SIGNAL
 
-    path = folder / f"news-{name}.npy"
+    path = folder / "news-test.npy"
     if not path.exists():
         found = SIGNAL.compute(pa.record_batch({"of": pa.array(texts)}))
         np.save(path, unit_vectors(pa.chunked_array([found.column("embedding_vector")]))[1])
     return np.asarray(np.load(path), np.float32)
+
+
+def _measured(rows: list[dict[str, str]], folder: Path) -> Scores:
+    """The rows as a dataset, with what the queue reads, kept between runs."""
+    import polars as pl
+
+    from curate.load import load
+    from curate.measure import measure
+    from curate.task import plan
+    from curate.workspace import Workspace
+
+    path, work = folder / "news.parquet", Workspace.at(folder / "news")
+    pl.DataFrame({"text": [row["text"] for row in rows], "label": [row["label"] for row in rows]}).write_parquet(path)
+    data = load(str(path), work, roles={"response": "text", "label": "label"})
+    tasks = plan(data, SIGNALS)
+    measure(data, tasks, work, "inline")
+    return Scores(data, work, tasks)
 
 
 def case_reviewing(rows: int, folder: Path) -> Work:
@@ -51,23 +80,24 @@ def case_reviewing(rows: int, folder: Path) -> Work:
     read = read_news(rows)
     if read is None:
         return lambda: {**SKIPPED}
-    from curate.nearest import nearest
-    from curate.rerank import Pool
-
     with gzip.open(NEWS / "samplesTest.csv.gz", "rt", encoding="utf-8") as file:
         tested = list(csv.DictReader(file))
-    vectors = _vectors("rows", [row["text"] for row in read], folder)
-    given, right = (np.array([int(row[name]) for row in read], np.int32) for name in ("label", "gt"))
-    test = _vectors("test", [row["text"] for row in tested], folder), np.array([int(row["gt"]) for row in tested], np.int32)
-    pool = Pool(vectors, given, nearest(vectors, NEAR)[0], WIDE)
+    from curate.rerank import pool_of
+
+    scores = _measured(read, folder)
+    place, pool, names = pool_of(scores)
+    assert len(place) == len(read), "every row has a vector, so that places in the pool are places in the file"
+    right = np.array([names.index(row["gt"]) for row in read], np.int32)
+    test = _test_vectors([row["text"] for row in tested], folder), np.array([names.index(row["gt"]) for row in tested], np.int32)
 
     def work() -> dict[str, Any]:
-        accuracy = _tester(vectors, *test)
-        strategies = [(f"plain {kind}", kind, True) for kind in PLAIN] + [(f"reranked {kind}", kind, False) for kind in RERANKED]
-        curves = {name: _curve(pool, right, accuracy, kind, plain) for name, kind, plain in strategies}
-        ends = {"as_given": accuracy(given), "all_clean": accuracy(right)}
+        accuracy = _tester(pool.vectors, *test)
+        curves = {f"plain {kind}": _curve(pool, right, accuracy, partial(_plainly, pool, right, kind)) for kind in PLAIN}
+        curves |= {name: _curve(pool, right, accuracy, partial(_queued, scores, names, right, *queue)) for name, queue in QUEUES.items()}
+        ends = {"as_given": accuracy(pool.given), "all_clean": accuracy(right)}
         said = {name: {c: round(float(v[i]), 4) for i, c in enumerate(C)} for name, v in ends.items()}
-        return {"seeds": SEEDS, "reviewed": [STEP * i for i in range(STEPS + 1)], "wrong": int((given != right).sum()), **said, "strategies": curves}
+        told = {"seeds": SEEDS, "reviewed": [STEP * i for i in range(STEPS + 1)], "wrong": int((pool.given != right).sum()), "batch": BATCH}
+        return {**told, **said, "strategies": curves}
 
     return work
 
@@ -91,41 +121,52 @@ def _tester(vectors: Floats, test: Floats, truth: Ints) -> Callable[[Ints], npt.
     return accuracy
 
 
-def _asked(pool: Any, kind: str, plain: bool, seed: int) -> Ask:
-    """A strategy of one run: priorities by the answers so far, -1 for none."""
+def _plainly(pool: Pool, right: Ints, kind: str, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Positions in the order in which they are reviewed, STEP at a time, by a regression on the corrected labels."""
     from curate.acquisition import priorities
     from curate.regression import one_hot
-    from curate.rerank import regressed, rerank
+    from curate.rerank import regressed
 
-    alike, state = np.ones(len(pool.given), np.float32), dict[str, Any]()
-
-    def ask(answered: Ints) -> npt.NDArray[np.float64]:
+    alike, weights, answered = np.ones(len(right), np.float32), None, np.full(len(right), -1, np.int32)
+    for step in range(STEPS):
         label = np.where(answered >= 0, answered, pool.given)
-        if not plain:
-            queue = rerank(pool, answered, kind, state.get("belief"), seed=seed)
-            state["belief"] = queue.belief
-            return queue.priority
-        p = np.full((len(label), WIDE), 0.25, np.float32)
-        if kind != "random":
-            p, state["weights"] = regressed(pool, one_hot(label, WIDE), alike, state.get("weights"), seed)
-        p[answered >= 0] = np.nan
-        return priorities(kind, p, label, pool.vectors, seed=seed * STEPS + int((answered >= 0).sum()) // STEP)
+        if kind == "random":
+            order = np.random.default_rng(seed * STEPS + step).random(len(right))
+        else:
+            p, weights = regressed(pool, one_hot(label, WIDE), alike, weights, seed)
+            p[answered >= 0] = np.nan
+            order = priorities(kind, p, label, pool.vectors, seed=seed * STEPS + step)
+        order = np.where(answered >= 0, -np.inf, np.nan_to_num(order, nan=-np.inf))
+        picked = np.argsort(-order, kind="stable")[:STEP]
+        answered[picked] = right[picked]
+        yield picked
 
-    return ask
+
+def _queued(scores: Scores, names: list[str], right: Ints, shares: Mapping[str, float], batch: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """The same through the queue of the page Review and entries of a log, ranked again after each batch of answers."""
+    mine = Scores(scores.dataset, scores.workspace, scores.tasks)  # nothing learnt from another run
+    ids, given, log, asked = mine.frame["row_id"], mine.column("label", "label"), list[Review](), Asked(shares, seed=seed)
+    while True:
+        picked = turns(mine, log, asked, "reviewer", batch)
+        for turn in picked:
+            label, why = names[right[turn.position]], f"queue: {turn.kind}"
+            right_as_given = label == given[turn.position]
+            log.append(Review("keep" if right_as_given else "label", "", "reviewer", (ids[turn.position],), None if right_as_given else label, why=why))
+        yield np.array([turn.position for turn in picked], np.int64)
 
 
-def _curve(pool: Any, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.float64]], kind: str, plain: bool) -> dict[str, Any]:
-    """Mean, low and high over the seeds at each step, for each C; and wrong labels found."""
+def _curve(pool: Pool, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.float64]], asked: Order) -> dict[str, Any]:
+    """Mean, low and high over the seeds at each step, for each C; and wrong labels found. asked: rows as a strategy asks for them, by the seed."""
     scores, found = np.zeros((SEEDS, STEPS + 1, len(C))), np.zeros((SEEDS, STEPS + 1))
     for seed in range(SEEDS):
-        ask, answered = _asked(pool, kind, plain, seed), np.full(len(right), -1, np.int32)
+        order, rows = np.empty(0, np.int64), asked(seed)
         scores[seed, 0] = accuracy(pool.given)
         for step in range(1, STEPS + 1):
-            order = np.where(answered >= 0, -np.inf, np.nan_to_num(ask(answered), nan=-np.inf))
-            picked = np.argsort(-order, kind="stable")[:STEP]
-            answered[picked] = right[picked]
-            scores[seed, step] = accuracy(np.where(answered >= 0, answered, pool.given))
-            found[seed, step] = (answered >= 0).sum() - (answered == pool.given).sum()
+            while len(order) < step * STEP:
+                order = np.append(order, next(rows))
+            label = pool.given.copy()
+            label[order[: step * STEP]] = right[order[: step * STEP]]
+            scores[seed, step], found[seed, step] = accuracy(label), (label != pool.given).sum()
     half = T95 * scores.std(0, ddof=1) / np.sqrt(SEEDS)
     mean = scores.mean(0)
     curve = {
@@ -136,6 +177,7 @@ def _curve(pool: Any, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.flo
 
 REVIEWED = {
     "reranked expected_gain": "by expected gain",
+    "mixed": "by the page's own mix, made anew after every 20",
     "reranked self_confidence": "by self-confidence, sharpened by the answers alike",
     "plain self_confidence": "by self-confidence of a plain regression",
     "plain random": "by chance",

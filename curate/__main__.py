@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
     run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     run.add_argument("--key", help=argparse.SUPPRESS)
-    run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out")
+    run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out; written where rows are repeated; not_met of the budget")
     score = add("score", "load and measure what a recipe says, and keep it in the workspace")
     score.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     score.add_argument("--key", help=argparse.SUPPRESS)
@@ -83,6 +83,7 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 def _add_decide(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     command.add_argument("--key", help=argparse.SUPPRESS)
+    command.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped; not_met of the budget")
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
@@ -129,8 +130,17 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
     else:
         for name, count in result.dropped.items():
             print(f"{count:>12,} dropped by {name}")
-        print(f"{result.kept:>12,} kept of {result.rows:,} rows\n{result.out}")
+        print(f"{result.kept:>12,} kept of {result.rows:,} rows")
+        if result.written is not None:
+            print(f"{result.written:>12,} lines written: rows are repeated by their weight")
+        _say_unmet(result.not_met)
+        print(result.out)
     return 0
+
+
+def _say_unmet(told: Sequence[str]) -> None:
+    for one in told:
+        print(f"not met: {one}")
 
 
 def _score(args: argparse.Namespace, tell: Any) -> int:
@@ -166,7 +176,13 @@ def _decide(args: argparse.Namespace, tell: Any) -> int:
     from curate.workspace import Workspace
 
     found = decide(load_recipe(args.recipe), Workspace.at(args.workspace), args.key, tell)
-    print(f"{found.kept:,} kept of {found.rows:,} rows")
+    unmet = found.spent.not_met if found.spent is not None else ()
+    if args.json:
+        dropped = {name: int(mask.sum()) for name, mask in found.drops.items()}
+        print(json.dumps({"rows": found.rows, "kept": found.kept, "dropped": dropped, **({"not_met": [*unmet]} if unmet else {})}, ensure_ascii=False))
+    else:
+        print(f"{found.kept:,} kept of {found.rows:,} rows")
+        _say_unmet(unmet)
     return 0
 
 
@@ -284,6 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         code = 0
     if isinstance(tell, ProgressFile):
+        sys.stdout.flush()  # who sees the exit code reads the result at once
         tell.end(code)
     return code
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.coverage import CHANCE, SURE, Lack, lack
-from curate.rate import Rate, more_to_halve
+from curate.rate import Rate, more_to_halve, percent
 from curate.recipe import Recipe
 from curate.reviews import Review
 from curate.saturation import Saturation, copies, saturation
@@ -52,7 +52,7 @@ def _lacking(scores: Scores) -> Lack | None:
 
 def _on_noise(kept: int, noise: Rate, value: float) -> list[str]:
     said, more = [], more_to_halve(noise)
-    rate = f"{value:.1%} of the kept rows are bad (95 % interval {noise.low:.1%} to {noise.high:.1%}, {noise.judged:,} judged)"
+    rate = f"{percent(value)} of the kept rows are bad (95 % interval {percent(noise.low)} to {percent(noise.high)}, {noise.judged:,} judged)"
     if noise.high - noise.low > WIDE and more:
         said.append(f"Judge more rows first: {rate}; {more:,} more would halve the interval.")
     if value < 1 and noise.low > 0:
@@ -62,16 +62,16 @@ def _on_noise(kept: int, noise: Rate, value: float) -> list[str]:
             f"{equal:,.0f} new rows of the same noise."
         )
     elif noise.bad == 0:
-        said.append(f"More rows rather than cleaner ones: none of {noise.judged:,} judged rows is bad, and at most {noise.high:.1%} are (95 %).")
+        said.append(f"More rows rather than cleaner ones: none of {noise.judged:,} judged rows is bad, and at most {percent(noise.high)} are (95 %).")
     return said
 
 
 def _on_copies(rows: int, copies: int) -> str:
     share = copies / rows
     if share >= MANY:
-        return f"Other rows, not more of these: {copies:,} of {rows:,} rows ({share:.1%}) give way to a twin, so new rows of this kind may be copies too."
+        return f"Other rows, not more of these: {copies:,} of {rows:,} rows ({percent(share)}) give way to a twin, so new rows of this kind may be copies too."
     if copies:
-        return f"Duplicates cost little: {copies:,} of {rows:,} rows ({share:.1%}) give way to a twin."
+        return f"Duplicates cost little: {copies:,} of {rows:,} rows ({percent(share)}) give way to a twin."
     return f"No row of {rows:,} gives way to a twin: duplicates do not speak against more rows of this kind."
 
 
@@ -89,9 +89,8 @@ def _on_saturation(found: Saturation) -> str:
 def _on_coverage(found: Lack) -> str:
     from scipy.special import bdtrc
 
-    share = (
-        f"{found.missing:,} of {found.rows:,} rows of the reference ({found.missing / found.rows:.1%}) have no neighbour here at a cosine of {found.limit:.3f}"
-    )
+    lost = percent(found.missing / found.rows)
+    share = f"{found.missing:,} of {found.rows:,} rows of the reference ({lost}) have no neighbour here at a cosine of {found.limit:.3f}"
     if not found.gaps and float(bdtrc(found.missing - 1, found.rows, CHANCE)) < SURE:
         return f"Rows of every kind: {share}, where chance gives {CHANCE:.0%}, and no one of its {found.clusters:,} clusters lacks most of its rows."
     if not found.gaps:

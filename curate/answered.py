@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.acquisition import LEARNS, priorities
 from curate.label import classes
 from curate.reviews import Review
 from curate.roles import Role
@@ -21,15 +22,11 @@ if TYPE_CHECKING:
     from curate.rerank import Pool
     from curate.scores import Scores
 
-__all__ = ["LEARNS", "MODELLED", "answers", "modelled"]
+__all__ = ["answers", "modelled"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-MODELLED = ("expected_gain", "self_confidence", "least_confidence", "margin", "entropy", "badge")
-"""Kinds that look at probabilities of labels."""
 KEPT = -2
-LEARNS = ("embedding", "neighbour")
-"""Signals without which nothing is learnt from answers."""
 
 
 def answers(scores: Scores, marked: Sequence[Review], names: Sequence[str], given: Ints) -> Ints:
@@ -87,21 +84,19 @@ def _believed(scores: Scores, pool: Pool, right: Ints, seed: int) -> npt.NDArray
 
 
 def modelled(kind: str, scores: Scores, marked: Sequence[Review], seed: int = 0) -> Floats:
-    """The priority of each row by one of `MODELLED`, highest first. float64 [rows], NaN in rows that were answered or that have no label or text.
+    """The priority of each row by one of `curate.acquisition.MODELLED`, highest first. float64 [rows], NaN in rows that were answered or that have no label
+    or text.
 
     Raises InputError for badge and expected_gain without the signal embedding.
     """
-    from curate.acquisition import priorities
-    from curate.rerank import pool_of
+    from curate.rerank import pool_of, unanswered
 
     label, known, names = scores.once(("queue", "measured"), lambda: _measured(scores))
     if not all(name in scores.measured for name in LEARNS):
-        return priorities(kind, known, label, None, (), seed)
+        return priorities(kind, known, label, seed=seed)
     position, pool, _ = scores.once(("queue", "pool"), lambda: pool_of(scores))
     right = answers(scores, marked, names, label)[position]
-    answered = right >= 0
-    belief = _believed(scores, pool, right, seed) if answered.any() else known[position]
     found = np.full(scores.dataset.rows, np.nan)
-    found[position] = priorities(kind, belief, np.where(answered, right, pool.given), pool.vectors, (), seed)
-    found[position[answered]] = np.nan
+    belief = _believed(scores, pool, right, seed) if (right >= 0).any() else known[position]
+    found[position] = unanswered(kind, pool, belief, right, seed)
     return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from curate.budget import wanted
+from curate.budget import seconds_to_spend
 from curate.deciding import DECIDING, STEPS, without
-from curate.diversity import Candidates, seconds_of
+from curate.diversity import Candidates
 from curate.part import Export
 from curate.recipe import Recipe
 from curate.reviews import Review
@@ -40,7 +40,7 @@ def seconds_to_choose(scores: Scores, recipe: Recipe, marked: Sequence[Review] =
     if recipe.budget is None or recipe.budget.diversity is None or "budget" in lacking:
         return 0.0
     found = before_budget(scores, applicable(recipe, lacking), marked)
-    return seconds_of(scores, recipe.budget.diversity, found, wanted(scores, recipe.budget, found, marked))
+    return seconds_to_spend(scores, recipe.budget, found, marked)
 
 
 def unneeded(scores: Scores, recipe: Recipe) -> list[Task]:

@@ -8,6 +8,7 @@ as far as rows and quotas allow. What cannot be met is said.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.corrected import NONE, column_of, values_key
-from curate.diversity import Candidates, order_of, reach_of
+from curate.diversity import Candidates, order_of, plain_order, reach_of, seconds_of
 from curate.errors import InputError
 from curate.part import Budget
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.view import as_text
 
-__all__ = ["OTHERS", "Group", "Spent", "spend", "total_of", "values_of", "wanted"]
+__all__ = ["OTHERS", "Allotment", "Spent", "seconds_to_spend", "spend", "total_of", "values_of", "wanted"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -35,7 +36,7 @@ SAID = 20  # shortfalls that are listed one by one
 
 
 @dataclass(frozen=True)
-class Group:
+class Allotment:
     """A value of the column that quotas are of. there, kept: in the budget's unit; floor, quota: 0 and None where it has none."""
 
     name: str
@@ -50,7 +51,7 @@ class Spent:
     """What a budget keeps. keep: bool [rows]. order: positions of all rows that came to it, as they are taken, int32.
 
     unit: "rows" or "tokens". total: the budget in it, of all rows or of each value of `per`. kept: what is used of it. groups: values with a quota or a
-    floor. short: what could not be met, in words.
+    floor. unknown: quotas and floors of values that no row has, each with where, what and what to do. short: what else could not be met, in words.
     """
 
     keep: Bools
@@ -58,13 +59,19 @@ class Spent:
     unit: str
     total: int
     kept: int
-    groups: tuple[Group, ...]
+    groups: tuple[Allotment, ...]
     short: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def not_met(self) -> tuple[str, ...]:
+        """What of the budget does not hold as it was asked for, in words."""
+        return (*self.unknown, *self.short)
 
     def as_json(self) -> dict[str, Any]:
         """What the manifest says of it."""
         told = [{k: v for k, v in vars(g).items() if v is not None} for g in self.groups]
-        return {"unit": self.unit, "total": self.total, "kept": self.kept, **({"groups": told} if told else {}), "not_met": list(self.short)}
+        return {"unit": self.unit, "total": self.total, "kept": self.kept, **({"groups": told} if told else {}), "not_met": list(self.not_met)}
 
 
 def total_of(budget: Budget, rows: int) -> int:
@@ -94,14 +101,42 @@ def spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequen
         raise InputError("budget.tokens", "tokens are not measured", "Add the signal tokens to the recipe")
     values, reach = values_of(scores, budget.per, marked), wanted(scores, budget, candidates, marked)
     while True:
-        order = order_of(scores, budget.diversity, candidates, reach)
-        cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
-        found = _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
-        near, reach = budget.diversity, reach_of(len(order), reach)
-        greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][order]) <= reach
-        if greedy or 2 * reach * len(order) > WORK:
+        found = _along(budget, values, candidates, order_of(scores, budget.diversity, candidates, reach))
+        wider = _wider(budget, values, found, reach)
+        if wider is None:
             return found
-        reach = min(len(order), 2 * reach)
+        reach = wider
+
+
+def seconds_to_spend(scores: Scores, budget: Budget, candidates: Candidates, marked: Sequence[Review] = ()) -> float:
+    """Rough seconds until `spend` answers: of every order that is not kept yet, k-centre's wider ones too; 0 where all are kept, or quick.
+
+    How far an order that is still unknown has to go is judged by that of the score.
+    """
+    if budget.diversity is None or not budget.diversity.share or (budget.tokens is not None and candidates.tokens is None):
+        return 0.0
+    values, plain, total = values_of(scores, budget.per, marked), plain_order(candidates), 0.0
+    reach: int | None = wanted(scores, budget, candidates, marked)
+    while reach is not None:
+        seconds = seconds_of(scores, budget.diversity, candidates, reach)
+        total += seconds
+        known = not total and budget.per is not None and budget.diversity.by == "kcentre"
+        order = order_of(scores, budget.diversity, candidates, reach) if known else plain
+        reach = _wider(budget, values, _along(budget, values, candidates, order), reach)
+    return total
+
+
+def _along(budget: Budget, values: Values, candidates: Candidates, order: Ints) -> Spent:
+    cost = np.ones(len(order), np.int64) if budget.tokens is None or candidates.tokens is None else candidates.tokens[order]
+    return _parted(budget, values, candidates, order, cost) if budget.parted else _within(budget, values, order, cost)
+
+
+def _wider(budget: Budget, values: Values, found: Spent, reach: int) -> int | None:
+    """How far k-centre is carried on, so that every row that it should choose is chosen by it; None where it went far enough, or would take minutes."""
+    near, rows = budget.diversity, len(found.order)
+    reach = reach_of(rows, reach)
+    greedy = budget.per is None or near is None or near.by != "kcentre" or not near.share or _chosen(found, values[1][found.order]) <= reach
+    return None if greedy or 2 * reach * rows > WORK else min(rows, 2 * reach)
 
 
 def _chosen(found: Spent, group: Longs) -> int:
@@ -172,19 +207,29 @@ def _parted(budget: Budget, values: Values, candidates: Candidates, order: Ints,
     kept = np.bincount(group[taken], cost[taken], len(names)).astype(np.int64)
     limited = quota < np.iinfo(np.int64).max
     shown = np.flatnonzero(limited | (floor > 0)).tolist()
-    groups = tuple(Group(names[i], int(there[i]), int(kept[i]), int(floor[i]), int(quota[i]) if limited[i] else None) for i in shown)
+    groups = tuple(Allotment(names[i], int(there[i]), int(kept[i]), int(floor[i]), int(quota[i]) if limited[i] else None) for i in shown)
     unit = "rows" if budget.tokens is None else "tokens"
-    unknown = [n for n in dict.fromkeys([*(budget.quota or {}), *(budget.floor or {})]) if n != OTHERS and n not in set(names)]
-    short = [*(f"no row has the value {n}" for n in unknown), *_short(groups, unit)]
+    short = _short(groups, unit)
     if lost := int((~taken[:pinned]).sum()):
         short.insert(0, f"{lost:,} pinned rows found no room")
     if (used := int(kept.sum())) < total and (unit == "rows" or taken.all()):
         why = f"only {int(there.sum()):,} came to it" if taken.all() else "quotas have no room for the other rows"
         short.append(f"{used:,} of the budget of {total:,} {unit} are used: {why}")
-    return Spent(_kept(len(values[1]), order, taken), order, unit, total, used, groups, tuple(short))
+    return Spent(_kept(len(values[1]), order, taken), order, unit, total, used, groups, tuple(short), _unknown(budget, names))
 
 
-def _short(groups: tuple[Group, ...], unit: str) -> list[str]:
+def _unknown(budget: Budget, names: list[str]) -> tuple[str, ...]:
+    """Quotas and floors of values that no row has: a name may be misspelt."""
+    there, found = {*names}, []
+    for part, given in (("quota", budget.quota), ("floor", budget.floor)):
+        for name in [n for n in given or {} if n != OTHERS and n not in there]:
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"Write {near[0]}, if that is meant, or take it out" if near else f"Correct the name, or take it out; there are {', '.join(names[:SAID])}"
+            found.append(f"budget.{part}.{name}: no row has this value in {budget.per}, so it limits nothing. {meant}.")
+    return tuple(found if len(found) <= SAID else [*found[:SAID], f"And {len(found) - SAID:,} more quotas and floors are of values that no row has."])
+
+
+def _short(groups: tuple[Allotment, ...], unit: str) -> list[str]:
     """Floors that are not reached, each with the reason."""
     found = []
     for g in groups:

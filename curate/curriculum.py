@@ -16,6 +16,7 @@ a random order by the seed. A row without a value is placed evenly among the oth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,29 +77,36 @@ def code_of(scores: Scores, column: str, where: str, marked: Sequence[Review] = 
 
 def course(scores: Scores, now: Curriculum, selection: Selection, marked: Sequence[Review] = ()) -> Course:
     """The kept rows in the order of the recipe's curriculum. Raises InputError where its signal or its column is not there."""
-    every = np.random.default_rng(now.seed).permutation(scores.dataset.rows).astype(np.int32)
+    value = None if now.direction == "random" else signal_of(scores, now, selection, marked)
+    every = _line(scores, now, value)
     order = every[selection.keep[every]]  # so that a row's draw does not hang on which others are kept
-    if now.direction != "random":
-        order = _sorted(order, signal_of(scores, now, selection, marked)[order], now)
+    if value is not None and now.missing == "spread":
+        lacks = np.isnan(value[order])
+        order = order[_woven(lacks.astype(np.int32), np.ones(len(order), np.int32))] if lacks.any() else order
     ends = openings(now, len(order))
     phase = np.repeat(np.arange(1, now.phases + 1, dtype=np.int32), np.diff(ends, prepend=0))
     if now.within == "shuffled":
-        by = np.random.default_rng([now.seed, 1]).permutation(len(order))
-        order = order[by[np.argsort(phase[by], kind="stable")]]
+        rows = len(order)
+        by = scores.once(("shuffled", now.seed, rows), lambda: np.random.default_rng([now.seed, 1]).permutation(rows).astype(np.int32))
+        order = order[by[np.argsort(phase[by].astype(np.uint16), kind="stable")]]  # a radix sort
     if now.interleave is not None:
         code, _ = code_of(scores, now.interleave, "curriculum.interleave", marked)
         order = order[_woven(code[order], phase)]
     return Course(order, phase)
 
 
-def _sorted(order: Ints, value: Floats, now: Curriculum) -> Ints:
-    """Rows in a random order, by their value, those without one in between or last."""
+def _line(scores: Scores, now: Curriculum, value: Floats | None) -> Ints:
+    """Positions of all rows from easy to hard, ties at random, those without a value last; all at random without a signal. Kept for the next look. int32."""
+    if value is None:
+        return scores.once(("at random", now.seed), lambda: np.random.default_rng(now.seed).permutation(scores.dataset.rows).astype(np.int32))
     falls = (now.easy == "high") == (now.direction == "easy_first")
-    by = np.argsort(-value if falls else value, kind="stable")  # NaN comes last
-    lacks = np.isnan(value[by])
-    if now.missing == "spread" and lacks.any():
-        by = by[_woven(lacks.astype(np.int32), np.ones(len(by), np.int32))]
-    return order[by]
+    told = hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).hexdigest()
+
+    def made() -> Ints:
+        every = _line(scores, now, None)
+        return every[np.argsort(-value[every] if falls else value[every], kind="stable")]  # NaN comes last
+
+    return scores.once(("easy to hard", now.seed, falls, told), made)
 
 
 def _woven(code: Ints, phase: Ints) -> npt.NDArray[np.int64]:

@@ -10,16 +10,13 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from curate import __version__
 from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
-from curate.edit import edited_columns, finished, noted
+from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.formats.writing import check_formats, write_formats
@@ -27,22 +24,17 @@ from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.part import ReviewLog
-from curate.personal import Told
 from curate.recipe import Recipe, dump_recipe
-from curate.relabel import relabelled
-from curate.reviews import Review, edits, fold, labels, read_log, spared
+from curate.reviews import fold, read_log
 from curate.scores import Scores, read_scores
+from curate.selected import selected_columns, write_selected
 from curate.selection import Selection, select, selection_frame
 from curate.signal import reporting
 from curate.task import Task
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
-if TYPE_CHECKING:
-    import polars as pl
+__all__ = ["Export", "dataset_of", "decide", "export", "run"]
 
-__all__ = ["Export", "dataset_of", "decide", "export", "run", "selected_columns"]
-
-_GROUP_BYTES = 64 << 20
 PACKAGES = (
     *("duckdb", "numba", "numpy", "phonenumbers", "polars", "presidio-analyzer", "pyarrow"),
     *("scikit-learn", "sentence-transformers", "torch", "transformers", "wordllama"),
@@ -51,16 +43,23 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Export:
-    """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice."""
+    """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
+
+    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line.
+    """
 
     out: Path
     rows: int
     kept: int
     dropped: Mapping[str, int]
+    written: int | None = None
+    not_met: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
-        return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out)}
+        more = {"written": self.written, "not_met": [*self.not_met] or None}
+        told = {k: v for k, v in more.items() if v is not None}
+        return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
 
 def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Export:
@@ -106,23 +105,24 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
     folder = out or scores.workspace.version(_name(scores, full, arranged, [r.id for r in marked]))
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
-    result = Export(folder, scores.dataset.rows, selection.kept, dropped)
+    unmet = selection.spent.not_met if selection.spent is not None else ()
+    result = Export(folder, scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet)
     if out is None and (folder / "manifest.json").exists():
         return result
     with whole_folder(folder) as temporary:
         edited = edited_columns(marked, decisions["row_id"])
         (decisions if edited is None else decisions.with_columns(edited)).write_parquet(temporary / "decisions.parquet")
-        beside = selected_columns(scores, selection, decisions, arranged)
-        treated = _write_selected(scores, recipe, arranged, beside, temporary / "selected.parquet", marked)
+        beside, names = selected_columns(scores, selection, decisions, arranged)
+        treated = write_selected(scores, recipe, arranged, (beside, names.get("soft_target", "")), temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
             _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
-        formats = write_formats(temporary, scores.dataset, recipe.export.formats)
+        formats = write_formats(temporary, scores.dataset, recipe.export.formats, names)
         if log:
             (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
-        more = {**arranged.about, **noted(marked), **personal, **({"formats": formats} if formats else {})}
+        more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
         write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
     return result
 
@@ -139,71 +139,6 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with the recognised roles written out."""
     roles: dict[Any, Any] = {role: names[0] if len(names) == 1 else list(names) for role, names in dataset.roles.items()}
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"roles": roles})})
-
-
-def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFrame, arranged: Arrangement) -> pl.DataFrame:
-    """What selected.parquet adds to the original columns, one row a written row: scores, rank, and the columns of the arrangement.
-
-    A score whose name an original column has is called `<name>_2`, or the next free number: the original stays as it was.
-    """
-    import polars as pl
-
-    drop = [c for c in decisions.columns if c in ("row_id", "keep") or c.startswith("drop_") or c.removesuffix("_keeper") in selection.gives_way]
-    frame = decisions.drop(drop)[arranged.rows.astype(np.int64)]
-    taken, names = {n for n, _ in scores.dataset.columns}, {}
-    columns = [*frame.get_columns(), *arranged.columns.get_columns()]
-    for name in (c.name for c in columns):
-        names[name] = next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in taken)
-        taken.add(names[name])
-    return pl.DataFrame([c.alias(names[c.name]) for c in columns])
-
-
-def _write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, beside: pl.DataFrame, path: Path, marked: Sequence[Review]) -> Told:
-    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
-
-    Labels that people corrected, texts that they edited and the treatment of personal data are applied to each group. Returns what was done about the last.
-    """
-    import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    extra = beside.to_arrow(compat_level=pl.CompatLevel.oldest())
-    right, let, texts, dataset = labels(marked), spared(marked), edits(marked), scores.dataset
-
-    def made(rows: pa.Table, beside: pa.Table) -> tuple[pa.Table, Told]:
-        return finished(relabelled(_beside(rows, beside), dataset, right), dataset, texts, recipe.personal, let)
-
-    source = pq.ParquetFile(dataset.folder / "rows.parquet")
-    with source:
-        if not arranged.in_file_order:
-            table, told = made(source.read().take(pa.array(arranged.rows)), extra)
-            pq.write_table(table, path, compression="zstd")
-            return told
-        empty, told = made(source.schema_arrow.empty_table(), extra.slice(0, 0))
-        with pq.ParquetWriter(path, empty.schema, compression="zstd") as writer:
-            held: list[pa.Table] = []
-            kept = np.zeros(dataset.rows, np.bool_)
-            kept[arranged.rows] = True
-            position = done = 0
-            for group in range(source.num_row_groups):  # written to be of bounded size (`curate.rows`)
-                table = source.read_row_group(group)
-                keep = kept[position : position + table.num_rows]
-                position += table.num_rows
-                rows = table.filter(pa.array(keep))
-                table, one = made(rows, extra.slice(done, rows.num_rows))
-                held.append(table)
-                told += one
-                done += rows.num_rows
-                if sum(t.nbytes for t in held) >= _GROUP_BYTES or group == source.num_row_groups - 1:
-                    writer.write_table(pa.concat_tables(held))
-                    held = []
-    return told
-
-
-def _beside(left: Any, right: Any) -> Any:
-    for name in right.column_names:
-        left = left.append_column(right.schema.field(name), right.column(name))
-    return left
 
 
 def _write_jsonl(source: Path, path: Path) -> None:

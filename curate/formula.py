@@ -17,7 +17,7 @@ from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import Column, discover
 
-__all__ = ["PRESETS", "UNREPEATED", "Preset", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
+__all__ = ["FORMULAS", "UNREPEATED", "Formula", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
 
 NUMBERS = (Role.CONFIDENCE, Role.RATING, Role.VOTES)
 DOUBT = "confidence_uncertainty"
@@ -28,7 +28,7 @@ MOST_DOUBTFUL = 0.8  # quantile above which the proposal calls a row uncertain: 
 
 
 @dataclass(frozen=True)
-class Preset:
+class Formula:
     """A formula to start from. about: what it prefers, in one sentence. uncertain: whether rows of which the model is uncertain get a bonus."""
 
     name: str
@@ -37,26 +37,26 @@ class Preset:
     uncertain: bool = False
 
 
-PRESETS: tuple[Preset, ...] = (
-    Preset(
+FORMULAS: tuple[Formula, ...] = (
+    Formula(
         "Prioritised sampling",
         f"confidence_value * {UNREPEATED}",
         "Rows that a model is sure of and that repeat no other, with a bonus where it is uncertain.",
         True,
     ),
-    Preset("Sure labels", "rank(confidence_value)", "Rows whose label or response the model is surest of."),
-    Preset("Plain language", "1 - rank(perplexity_response)", "Responses of low perplexity under the language model named in the recipe."),
-    Preset("Hard to follow", "quantile(clip(perplexity_ifd, 0, 1))", "Responses that the prompt hardly helps to foresee (IFD, up to 1)."),
-    Preset("Like the wanted text", "rank(importance_weight)", "Rows by how much likelier their n-grams are in the reference than here (DSIR)."),
-    Preset("Gold by a second model", "rank(mismatch_difference)", "Rows that the reference model finds likelier than the base does."),
-    Preset(
+    Formula("Sure labels", "rank(confidence_value)", "Rows whose label or response the model is surest of."),
+    Formula("Plain language", "1 - rank(perplexity_response)", "Responses of low perplexity under the language model named in the recipe."),
+    Formula("Hard to follow", "quantile(clip(perplexity_ifd, 0, 1))", "Responses that the prompt hardly helps to foresee (IFD, up to 1)."),
+    Formula("Like the wanted text", "rank(importance_weight)", "Rows by how much likelier their n-grams are in the reference than here (DSIR)."),
+    Formula("Gold by a second model", "rank(mismatch_difference)", "Rows that the reference model finds likelier than the base does."),
+    Formula(
         "Well formed",
         "rank(text_quality_alphabetic_words) - rank(text_quality_duplicate_line_characters) - rank(text_quality_top_3gram)",
         "Texts of words, without repeated lines and phrases.",
     ),
-    Preset("Human rating", "quantile(rating)", "The column of the role rating; rows without one get its median."),
-    Preset("Votes", "rank(votes)", "The column of the role votes, by order: one row of ten thousand votes stretches nothing."),
-    Preset(
+    Formula("Human rating", "quantile(rating)", "The column of the role rating; rows without one get its median."),
+    Formula("Votes", "rank(votes)", "The column of the role votes, by order: one row of ten thousand votes stretches nothing."),
+    Formula(
         "Several together", "(rank(confidence_value) + rank(text_quality_alphabetic_words) + 1 - near_duplicate_redundancy) / 3", "The mean of three signals."
     ),
 )
@@ -98,19 +98,19 @@ def lacking(scores: Scores, score: str) -> str | None:
     return None
 
 
-def proposal(scores: Scores, preset: Preset = PRESETS[0]) -> Rank | None:
-    """A preset as the recipe holds it; None where one of its columns is not there.
+def proposal(scores: Scores, formula: Formula = FORMULAS[0]) -> Rank | None:
+    """A formula as the recipe holds it; None where one of its columns is not there.
 
     The bonus begins at the uncertainty that a fifth of the rows lie above; there is none where uncertainty is not known, or the same for all rows.
     """
-    if lacking(scores, preset.score) is not None:
+    if lacking(scores, formula.score) is not None:
         return None
-    if not preset.uncertain or lacking(scores, DOUBT) is not None:
-        return Rank(score=preset.score)
+    if not formula.uncertain or lacking(scores, DOUBT) is not None:
+        return Rank(score=formula.score)
     values = score_values(scores, DOUBT)
     known = values[~np.isnan(values)]
     above = float(f"{np.quantile(known, MOST_DOUBTFUL):.3g}")
-    return Rank(score=preset.score, uncertain=Uncertain(column=DOUBT, above=above, factor=FACTOR) if (known > above).any() else None)
+    return Rank(score=formula.score, uncertain=Uncertain(column=DOUBT, above=above, factor=FACTOR) if (known > above).any() else None)
 
 
 def signals_of(score: str) -> Mapping[str, str]:

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.diversity import Candidates, neighbour_lists
-from curate.noise import Judged, judged_rows, rank_signal
+from curate.noise import JudgedRows, judged_rows, rank_signal
 from curate.rate import stratified
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.signal import Column, discover
 
-__all__ = ["STEPS", "Basis", "Curve", "band", "basis_of", "marginal", "random_order", "signal_columns", "signal_order", "trace"]
+__all__ = ["STEPS", "Basis", "Curve", "band", "basis_of", "marginal", "random_order", "signal_columns", "signal_order", "trace", "unlike"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -49,7 +49,7 @@ class Basis:
     grid: Longs
     tokens: Longs | None
     signal: Floats | None
-    judged: Judged | None
+    judged: JudgedRows | None
     chance: Floats | None
     covered: Ints | None
     near: Ints | None
@@ -153,7 +153,7 @@ def _places(basis: Basis) -> int:
     return max(int(basis.rows.max(initial=-1)), judged, near) + 1
 
 
-def _judged_noise(judged: Judged, grid: Longs, order: Ints, place: Ints) -> tuple[Floats, Floats, Floats]:
+def _judged_noise(judged: JudgedRows, grid: Longs, order: Ints, place: Ints) -> tuple[Floats, Floats, Floats]:
     """The noise rate of the first rows and its interval; NaN where a stratum among them has no judged row."""
     groups = len(judged.names)
 
@@ -225,6 +225,24 @@ def signal_order(scores: Scores, column: Column, rows: Ints) -> Ints:
     missing = np.isnan(values)
     values = np.where(missing, np.median(values[~missing]) if not missing.all() else 0.0, values)
     return rows[np.argsort(-values if column.keep == "above" else values, kind="stable")]
+
+
+def unlike(scores: Scores, columns: Sequence[Column], rows: Ints, own: Ints, most: int) -> tuple[list[str], dict[str, str]]:
+    """The first columns that order rows otherwise than those before them and than `own`, at most `most`; and those passed over, with whose order they have.
+
+    own: int32, the recipe's order, called "" where a column has it.
+    """
+    orders, same = {"": own}, {}
+    for column in columns:
+        if len(orders) > most:
+            break
+        order = signal_order(scores, column, rows)
+        twin = next((name for name, other in orders.items() if np.array_equal(order, other)), None)
+        if twin is None:
+            orders[column.name] = order
+        else:
+            same[column.name] = twin
+    return [*orders][1:], same
 
 
 def marginal(curve_rows: Floats, values: Floats, steps: int = 25) -> tuple[Floats, Floats]:

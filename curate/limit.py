@@ -15,7 +15,7 @@ import numpy.typing as npt
 from curate.part import ScoreThreshold
 from curate.reviews import Review
 
-__all__ = ["QUESTION", "Judged", "Told", "around", "judged", "panel_value", "panels", "suggest", "tell"]
+__all__ = ["QUESTION", "JudgedValues", "Told", "around", "judged", "panel_value", "panels", "suggest", "tell"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ DRAWS = 4000
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedValues:
     """Judged rows of one score. value: float64 [judged]. good: bool [judged]. edges: float64, where the score was parted when rows were drawn."""
 
     value: Floats
@@ -91,13 +91,13 @@ def panels(marked: Sequence[Review], name: str) -> tuple[list[str], Floats]:
     return [*dict.fromkeys(row for rows, _ in found for row in rows)], edges
 
 
-def judged(values: Floats, at: Ints, good: Bools, edges: Floats) -> Judged:
+def judged(values: Floats, at: Ints, good: Bools, edges: Floats) -> JudgedValues:
     """Judged rows with their values. values: float64 [rows]. at: int64 [judged], positions. good: bool [judged]. Rows without a value are passed over."""
     there = ~np.isnan(values[at]) if len(at) else np.zeros(0, np.bool_)
-    return Judged(values[at][there], good[there], edges)
+    return JudgedValues(values[at][there], good[there], edges)
 
 
-def _strata(ordered: Floats, found: Judged, limit: ScoreThreshold) -> tuple[Bools, Floats, Floats, Floats]:
+def _strata(ordered: Floats, found: JudgedValues, limit: ScoreThreshold) -> tuple[Bools, Floats, Floats, Floats]:
     """Of each part: whether the limit drops it, its rows, its judged rows, and the bad ones of them. A part without judged rows joins the next on its side."""
     assert not isinstance(limit.limit, tuple)
     edges = np.unique(np.append(found.edges, limit.limit))
@@ -119,7 +119,7 @@ def _strata(ordered: Floats, found: Judged, limit: ScoreThreshold) -> tuple[Bool
     return gone, size, many, bad
 
 
-def tell(ordered: Floats, found: Judged, limit: ScoreThreshold, seed: int = 0) -> tuple[Told, Told]:
+def tell(ordered: Floats, found: JudgedValues, limit: ScoreThreshold, seed: int = 0) -> tuple[Told, Told]:
     """Precision (the share of the rows that the limit drops that are bad) and recall (the share of bad rows that it drops).
 
     ordered: float64, the values of all rows that have one, ascending. The interval is drawn from what the judgements of each part leave open (Jeffreys' prior).
@@ -141,7 +141,7 @@ def tell(ordered: Floats, found: Judged, limit: ScoreThreshold, seed: int = 0) -
     return precision, recall
 
 
-def suggest(ordered: Floats, found: Judged, keep: str, wanted: float) -> ScoreThreshold | None:
+def suggest(ordered: Floats, found: JudgedValues, keep: str, wanted: float) -> ScoreThreshold | None:
     """The limit among the judged values that drops most rows at an estimated precision of `wanted` and more; None where none does.
 
     ordered: float64, the values of all rows that have one, ascending. By the estimate, so the true precision is as often below it as above.

@@ -5,10 +5,12 @@ The loss of a token, or of a row that is classified, is (1 - ε) · NLL + ε · 
 nothing), or over rows. So a weight of 0 is as if the row were not there, and a weight of 2 as if it stood there twice; without weights and ε it is what
 `transformers` trains on. A step is all that one move of the weights sees: over gradient accumulation and over processes too.
 
-    from curate.loader import encode, pad, weighted_trainer
-    rows = [encode(r["prompt"], r["response"], tokenizer) | {c: r[c] for c in ("order", "weight", "label_smoothing")} for r in exported]
+    from curate.loader import encode, pad, weighted_trainer, written_columns
+    names = written_columns("kept")
+    rows = [encode(r["prompt"], r["response"], tokenizer) | {c: r[column] for c, column in names.items()} for r in exported]
     weighted_trainer()(model=model, args=arguments, train_dataset=rows, data_collator=pad).train()
 
+Where a dataset has a column `weight` or `order` of its own, that of the export has another name, which the manifest tells and `written_columns` reads.
 With several processes `accelerate` deals out the batches of one order in turns, so that a step of P processes trains on the next P batches: the order holds by
 step, where each process reads the same file. A step of one row has nothing to weigh it against: give divisor="rows", which divides by what the rows would
 count with weight 1; it is unbiased for weights with mean 1, as those of an export are, and then a weight of 0 still takes its place in the batch.
@@ -16,8 +18,10 @@ count with weight 1; it is unbiased for weights with mean 1, as those of an expo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,11 +32,25 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["InOrder", "encode", "in_order", "pad", "row_losses", "weighted_trainer"]
+__all__ = ["InOrder", "encode", "in_order", "pad", "row_losses", "weighted_trainer", "written_columns"]
 
 MASKED = -100
 TRAINED = ("weight", "label_smoothing", "soft_target")
 """Columns of an export that the loss reads."""
+ORDERED = ("order", "phase")
+
+
+def written_columns(export: str | Path) -> dict[str, str]:
+    """The columns of an export that say how its rows are trained on, by the name that the trainer knows: order, phase, weight, label_smoothing, soft_target.
+
+    export: the folder that `curate run` wrote. A column of the dataset's own that is called the same is never meant. Raises InputError where it is no export.
+    """
+    path = Path(export) / "manifest.json"
+    try:
+        columns = json.loads(path.read_text(encoding="utf-8"))["columns"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "does not tell which columns were written", "Give a folder that `curate run` wrote, or write it anew") from error
+    return {name: columns[name] for name in (*ORDERED, *TRAINED) if name in columns}
 
 
 def encode(prompt: str, response: str, tokenizer: Any, longest: int | None = None) -> dict[str, list[int]]:

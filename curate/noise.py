@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
-    "Judged",
+    "JudgedRows",
     "Noise",
     "coded",
     "draw",
@@ -178,7 +178,7 @@ def noise(scores: Scores, marked: Sequence[Review], among: Bools | None = None, 
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRows:
     """Rows of the sample that people could tell. at: int64 [judged], positions; bad: bool [judged]. names, code: strata and each row's, int32 [rows]."""
 
     at: npt.NDArray[np.int64]
@@ -187,7 +187,7 @@ class Judged:
     code: npt.NDArray[np.int32]
 
 
-def judged_rows(scores: Scores, marked: Sequence[Review]) -> Judged | None:
+def judged_rows(scores: Scores, marked: Sequence[Review]) -> JudgedRows | None:
     """The rows of the sample that holds which were judged good or bad; None where none was drawn or judged, or the column of its strata is gone."""
     sample = drawn(marked)
     if sample is None:
@@ -197,7 +197,7 @@ def judged_rows(scores: Scores, marked: Sequence[Review]) -> Judged | None:
         return None
     told = {place[r]: w.startswith("bad") for r, w in _settled(_words(marked, frozenset(sample.rows))).items() if r in place and w != "unsure"}
     at = np.array(sorted(told), np.int64)
-    return Judged(at, np.array([told[i] for i in at.tolist()], np.bool_), tuple(names), code) if len(at) else None
+    return JudgedRows(at, np.array([told[i] for i in at.tolist()], np.bool_), tuple(names), code) if len(at) else None
 
 
 def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:

@@ -16,22 +16,26 @@ __all__ = ["Counts", "columns", "role_counts", "score_counts", "status"]
 
 
 def columns(dataset: Dataset) -> pl.DataFrame:
-    """One row a column: `column`, `type`, `role`, `missing` rows, `example`: its first value as text, at most 200 characters."""
+    """One row a column: `column`, `type`, `role`, `missing` rows, `example`: its first value as text, at most 200 characters.
+
+    A column that is null in every row is of the type null, whatever its file stores it as, and says that it holds nothing.
+    """
     import polars as pl
 
     roles = {name: str(role) for role, names in dataset.roles.items() for name in names}
     names = [n for n, _ in dataset.columns]
     scan = dataset.scan()
     missing = scan.select(pl.col(names).null_count()).collect(engine="streaming").row(0) if names else ()
+    bare = {name for name, lacking in zip(names, missing, strict=True) if dataset.rows and lacking == dataset.rows}
     first = scan.select(names).head(1).collect().to_dicts()
     example = first[0] if first else {}
     return pl.DataFrame(
         {
             "column": names,
-            "type": [t for _, t in dataset.columns],
+            "type": ["null" if n in bare else t for n, t in dataset.columns],
             "role": [roles.get(n, "") for n in names],
             "missing": list(missing),
-            "example": ["" if example.get(n) is None else str(example[n])[:200] for n in names],
+            "example": ["holds nothing" if n in bare else "" if example.get(n) is None else str(example[n])[:200] for n in names],
         },
         schema_overrides={"missing": pl.Int64},
     )
@@ -74,7 +78,7 @@ def status(scores: Scores) -> pl.DataFrame:
         kept = task.manifest(scores.workspace) if done and not task.skip else {}
         seconds = float(kept["seconds"]) if kept else None
         state = "skipped" if task.skip else "measured" if done else "not measured"
-        notes = [f"model {task.parameters['model']}"] if "model" in task.parameters else []
+        notes = [f"model {task.parameters['model']}"] if task.parameters.get("model") else []
         notes += [f"{name} {value}" for name, value in kept.get("notes", {}).items()]
         found.append({"signal": task.signal.name, "state": state, "seconds": seconds, "note": task.skip or ", ".join(notes), "about": task.signal.about})
     return pl.DataFrame(found, schema={"signal": pl.String, "state": pl.String, "seconds": pl.Float64, "note": pl.String, "about": pl.String})

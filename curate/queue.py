@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.acquisition import rank_gap
-from curate.answered import LEARNS, modelled
+from curate.acquisition import KINDS, rank_gap
+from curate.answered import modelled
 from curate.errors import InputError
 from curate.reading import READINGS, second_readings
 from curate.reviews import MARKS, Review
@@ -21,47 +21,26 @@ from curate.reviews import MARKS, Review
 if TYPE_CHECKING:
     from curate.scores import Scores
 
-__all__ = ["AGAIN", "BATCH", "KINDS", "Asked", "Kind", "Turn", "available", "interleave", "judged", "order_of", "priority", "turns"]
+__all__ = ["AGAIN", "BATCH", "SHARES", "Asked", "Turn", "available", "interleave", "judged", "order_of", "priority", "turns"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
-JUDGED = ("label_issue_self_confidence",)
 BATCH = 20
 """Answers after which the queue is ranked again."""
 AHEAD = 4 * BATCH
 """Rows that are ranked at a time, so that none is wanting while the next ranking runs."""
 AGAIN = "second reading"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A way to choose rows. about: one sentence. told: its number of a row in words. needs: score columns. measured: signals."""
-
-    about: str
-    told: str
-    needs: tuple[str, ...] = ()
-    measured: tuple[str, ...] = ()
-
-
-KINDS: Mapping[str, Kind] = {
-    "expected_gain": Kind("The right label would mend most of a model's predictions.", "of what all rows could mend {:.3g}", JUDGED, LEARNS),
-    "self_confidence": Kind("The given label is least likely.", "1 − probability of the given label: {:.3f}", JUDGED),
-    "least_confidence": Kind("No label is likely.", "1 − the likeliest label's probability: {:.3f}", JUDGED),
-    "margin": Kind("Two labels are about as likely.", "1 − lead of the likeliest label: {:.3f}", JUDGED),
-    "entropy": Kind("No label stands out.", "of the labels {:.3f}", JUDGED),
-    "badge": Kind("It would move a model far, and is unlike the rows before it.", "length of the model's step: {:.3f}", JUDGED, LEARNS),
-    "disagreement": Kind("Good by one score and bad by another.", "ranks apart: {:.3f}"),
-    "random": Kind("Drawn at random: the control, and what an honest rate rests on.", "drawn at random"),
-}
+SHARES: Mapping[str, int] = {"expected_gain": 80, "disagreement": 10, "random": 10}
+"""Of each kind, to begin with."""
 
 
 @dataclass(frozen=True)
 class Asked:
     """What a person asks of the queue.
 
-    shares: of each kind of `KINDS`, in any unit. pair: the two score columns whose ranks disagreement compares, or None. again: share of read rows, in [0, 1],
-    that a second person reads too. seed: of random and of ties. viewed: bool [rows], rows that may be asked about; None for all.
+    shares: of each kind of `curate.acquisition.KINDS`, in any unit. pair: the two score columns whose ranks disagreement compares, or None. again: share of
+    read rows, in [0, 1], that a second person reads too. seed: of random and of ties. viewed: bool [rows], rows that may be asked about; None for all.
     """
 
     shares: Mapping[str, float]

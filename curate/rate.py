@@ -1,6 +1,7 @@
 """A rate with its interval, from rows that people judged at random: Wilson's score interval, over strata where rows were drawn from each.
 
-Wilson, Probable inference, 1927. Kish, Survey Sampling, 1965, for what unequal weights are worth.
+Wilson, Probable inference, 1927. Kish, Survey Sampling, 1965, for what unequal weights are worth. Gelman et al., Bayesian Data Analysis, 3rd edition, 2013,
+chapter 2, for how many of the next rows will be bad: the beta-binomial after Jeffreys' prior.
 """
 
 from __future__ import annotations
@@ -11,9 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "stratified", "wilson"]
+__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "percent", "predicted", "stratified", "wilson"]
 
 Z = 1.959964  # of 95 %
+EXACT = 1e-10  # of a share: rounding of sums
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share in per cent, "12.3%"; rounded it is never 0 % of some nor 100 % of not all: "under 0.1%" and "over 99.9%" stand there."""
+    said, least = f"{value:.{digits}%}", 10.0**-digits
+    if 0 < value < 0.5 and float(said[:-1]) == 0:
+        return f"under {least:.{digits}f}%"
+    if 0.5 < value < 1 - EXACT and float(said[:-1]) == 100:
+        return f"over {100 - least:.{digits}f}%"
+    return said
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,20 @@ def wilson(bad: int, judged: int) -> Rate:
     if not judged:
         return Rate(0, 0, None, 0.0, 1.0)
     return Rate(bad, judged, bad / judged, *_bounds(bad / judged, judged))
+
+
+def predicted(bad: int, judged: int, more: int) -> tuple[float, int, int]:
+    """How many of `more` further rows will be bad: the mean, and a 95 % interval for the number itself, which chance moves beyond what is unknown of the rate.
+
+    Raises ValueError where more are bad than were judged.
+    """
+    from scipy.stats import betabinom
+
+    if not 0 <= bad <= judged:
+        raise ValueError(f"{bad} of {judged} rows cannot be bad")
+    after = betabinom(more, bad + 0.5, judged - bad + 0.5)
+    low, high = after.ppf([0.025, 0.975])
+    return float(after.mean()), int(low), int(high)
 
 
 def stratified(strata: Mapping[str, tuple[int, int, int]]) -> Rate:

@@ -15,11 +15,11 @@ import numpy as np
 from curate.agreement import Ratings
 from curate.reviews import Review
 
-__all__ = ["READINGS", "Conflict", "conflicts", "corrected", "kind_of", "ratings", "readers", "second_readings", "word_of", "words"]
+__all__ = ["READINGS", "Conflict", "conflicts", "corrected", "kind_of", "ratings", "readers", "second_readings", "singly", "word_of", "words"]
 
 READINGS = ("keep", "drop", "label", "edit")
 """Actions that say of a row whether it is right; all others leave that open."""
-FROM_QUEUE = "queue"
+FROM_QUEUE, BULK = "queue", "bulk"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Conflict:
     row: str
     said: Mapping[str, str]
     column: Mapping[str, str]
+
+
+def singly(marked: Sequence[Review]) -> list[Review]:
+    """Decisions on one row that somebody had before them. What was said of many rows at once is no reading: nobody looked at each of them."""
+    return [r for r in marked if len(r.rows) == 1 and r.why != BULK and r.action != "only"]
 
 
 def word_of(review: Review) -> str | None:

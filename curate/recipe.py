@@ -5,7 +5,7 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -34,10 +34,10 @@ from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover
-from curate.training import Curriculum, Group, Smoothing, Weights
+from curate.training import Curriculum, Grouping, Smoothing, Weights
 from curate.weights import MODELS
 
-__all__ = ["Recipe", "dump_recipe", "load_recipe", "parse_recipe"]
+__all__ = ["Recipe", "dump_recipe", "group_limit", "load_recipe", "parse_recipe"]
 
 
 _P = TypeVar("_P", bound="Part")
@@ -122,6 +122,21 @@ def _reads_of_weights(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {"weights": (*score, *columns, *([now.links.links] if now.links else []), *([now.smoothing.confidence] if now.smoothing else []))}
 
 
+def group_limit(recipe: Recipe, lacking: Collection[str] = ()) -> float | None:
+    """From which likeness on rows are one group to `weights.group`: its own limit, or that of the threshold; None without such a factor.
+
+    lacking: thresholds that cannot be applied. Raises InputError where there is no limit.
+    """
+    asked = recipe.weights.links if recipe.weights is not None else None
+    if asked is None or asked.limit is not None:
+        return None if asked is None else asked.limit
+    threshold = recipe.thresholds.get(asked.links) if asked.links not in lacking else None
+    if isinstance(threshold, LinkThreshold):
+        return threshold.limit
+    what = f"the threshold of {asked.links} waits" if asked.links in recipe.thresholds else f"{asked.links} has no threshold, so no limit"
+    raise InputError("weights.group", what, f"Write {{links: {asked.links}, limit: …}}, or set the threshold")
+
+
 def parse_recipe(given: Any, where: str) -> Recipe:
     """Check a recipe and write its defaults out: every signal's parameters, every signal that a threshold, its keeper, the policy on
     licences, the rank, the budget or personal needs.
@@ -200,7 +215,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "budget": Budget,
         "curriculum": Curriculum,
         "weights": Weights,
-        "group": Group,
+        "group": Grouping,
         "smoothing": Smoothing,
         "diversity": Diversity,
         "personal": Personal,

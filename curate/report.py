@@ -12,6 +12,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.example import Example, examples, hidden
+from curate.rate import percent
 from curate.signal import column_of, discover
 
 __all__ = ["command", "report_page"]
@@ -38,7 +39,7 @@ def _said(value: Any) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.1%}"
+    return "not known" if value is None else percent(value)
 
 
 def _count(value: float | None) -> str:
@@ -48,7 +49,9 @@ def _count(value: float | None) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, Raw):
         return f"<td>{value.html}</td>"
-    number = isinstance(value, int | float) or (isinstance(value, str) and value[:1].isdigit() and value[-1:] in "0123456789%")
+    number = isinstance(value, int | float) or (
+        isinstance(value, str) and value.removeprefix("over ").removeprefix("under ")[:1].isdigit() and value[-1:] in "0123456789%"
+    )
     return f'<td class="n">{escape(_said(value))}</td>' if number else f"<td>{escape(_said(value))}</td>"
 
 
@@ -71,7 +74,8 @@ def _bar(rate: Mapping[str, Any]) -> Raw:
 def _rate(found: Mapping[str, Any]) -> str:
     if found["value"] is None:
         return f"not known: {found.get('why', 'nothing was judged')}"
-    return f"{found['value']:.1%}, between {found['low']:.1%} and {found['high']:.1%} (95 %), from {found['bad']:,} bad of {found['judged']:,} judged rows"
+    value, low, high = (percent(found[name]) for name in ("value", "low", "high"))
+    return f"{value}, between {low} and {high} (95 %), from {found['bad']:,} bad of {found['judged']:,} judged rows"
 
 
 def _span(found: Mapping[str, Any]) -> str:
@@ -99,13 +103,13 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
 
 def _figures(found: Mapping[str, Any]) -> str:
     noise, worth = found["noise_rate"], found["effective_information"]
-    kept = f"{found['kept'] / found['rows']:.1%} by the recipe" if found["rows"] else "by the recipe"
+    kept = f"{percent(found['kept'] / found['rows'])} by the recipe" if found["rows"] else "by the recipe"
     each = (
         ("Rows", _count(found["rows"]), "read"),
         ("Rows kept", _count(found["kept"]), kept),
         ("After duplicates", _count(found["rows_after_duplicates"]), "rows without their twins"),
         ("Kish’s effective size", _count(found["kish_effective_size"]), "equally weighted rows"),
-        ("Noise rate", _share(noise["value"]), f"{noise['low']:.1%} to {noise['high']:.1%}"),
+        ("Noise rate", _share(noise["value"]), f"{percent(noise['low'])} to {percent(noise['high'])}"),
         ("Effective information", _count(worth["value"]), f"{worth['low']:,.0f} to {worth['high']:,.0f}"),
     )
     return f'<div class="figures">{"".join(f"<div><p>{escape(n)}</p><strong>{escape(v)}</strong><p>{escape(a)}</p></div>" for n, v, a in each)}</div>'
@@ -115,7 +119,7 @@ def _noise(noise: Mapping[str, Any]) -> list[str]:
     parts = [f"<h2>Noise rate</h2><p>{escape(_rate(noise).capitalize())}.</p>"]
     strata = noise.get("strata") or {}
     if len(strata) > 1:
-        rows = [(n, r["rows"], r["judged"], r["bad"], _share(r["value"]), _bar(r), f"{r['low']:.1%} to {r['high']:.1%}") for n, r in strata.items()]
+        rows = [(n, r["rows"], r["judged"], r["bad"], _share(r["value"]), _bar(r), f"{percent(r['low'])} to {percent(r['high'])}") for n, r in strata.items()]
         parts.append(_table(["stratum", "rows", "judged", "bad", "rate", "0 to 100 %", "95 % interval"], rows))
     if noise.get("kinds"):
         kinds = sorted(noise["kinds"], key=lambda kind: -noise["kinds"][kind])

@@ -11,7 +11,6 @@ It never needs a row's right label before that row is answered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.acquisition import priorities
+from curate.acquisition import Sample, priorities, sample
 from curate.corrected import label_of
 from curate.errors import InputError
 from curate.label import FOLDS, LEARNT, classes, folds
@@ -30,7 +29,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     from curate.scores import Scores
 
-__all__ = ["Belief", "Pool", "Queue", "believe", "pool_of", "regressed", "rerank", "updated"]
+__all__ = ["Belief", "Pool", "believe", "pool_of", "regressed", "unanswered", "updated"]
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
@@ -55,6 +54,11 @@ class Pool:
         """What regressions are learnt on where the rows are few enough."""
         return next(spread(ground, [self.vectors]))
 
+    @cached_property
+    def sample(self) -> Sample:
+        """What the regression of `expected_gain` is learnt on."""
+        return sample(self.vectors)
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -63,14 +67,6 @@ class Belief:
 
     probabilities: Floats
     weights: Wide
-
-
-@dataclass(frozen=True)
-class Queue:
-    """priority: float64 [n], highest first, NaN in rows that were answered or cannot be judged. belief: to be given to the next call."""
-
-    priority: Wide
-    belief: Belief
 
 
 def pool_of(scores: Scores) -> tuple[Ints, Pool, list[str]]:
@@ -91,18 +87,15 @@ def pool_of(scores: Scores) -> tuple[Ints, Pool, list[str]]:
     return position, Pool(vectors, code[position], place[near], len(names)), names
 
 
-def rerank(
-    pool: Pool, right: Ints, kind: str = "expected_gain", before: Belief | None = None, signals: Sequence[npt.NDArray[np.floating[Any]]] = (), seed: int = 0
-) -> Queue:
-    """Priorities of the rows that are not answered yet, by all answers so far. right: the label of answered rows, int32 [n], -1 in the others.
+def unanswered(kind: str, pool: Pool, probabilities: Floats, right: Ints, seed: int = 0) -> Wide:
+    """Priorities of the rows that are not answered yet, float64 [n], highest first, NaN in the others. probabilities: of each label, float32 [n, labels].
 
-    before: what the last call believed; without it the same is worked out in two rounds. Raises InputError as `priorities` does.
+    right: the label of answered rows, int32 [n], -1 in the others. Raises InputError as `priorities` does.
     """
-    belief = updated(pool, right, before, seed)
     held = np.where(right >= 0, right, pool.given)
-    found = priorities(kind, belief.probabilities, held, pool.vectors, signals, seed)
+    found = priorities(kind, probabilities, held, pool.vectors, pool.sample if kind == "expected_gain" else None, seed)
     found[right >= 0] = np.nan
-    return Queue(found, belief)
+    return found
 
 
 def updated(pool: Pool, right: Ints, before: Belief | None = None, seed: int = 0) -> Belief:

@@ -26,7 +26,8 @@ from curate.part import LinkThreshold, Personal, Rank, ScoreThreshold
 from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
 from curate.rank import Given, score_of
-from curate.recipe import Recipe
+from curate.reading import singly
+from curate.recipe import Recipe, group_limit
 from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
 from curate.scores import Scores
@@ -40,6 +41,7 @@ __all__ = [
     "by_hand",
     "given_scores",
     "keeper_order",
+    "kept_by_reader",
     "links_of",
     "rank_values",
     "row_tokens",
@@ -185,6 +187,11 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
     return scores.once(("marks", *(r.id for r in marked)), lambda: marks(marked, scores.frame["row_id"]))
 
 
+def kept_by_reader(scores: Scores, marked: Sequence[Review]) -> Bools:
+    """True for the rows that people keep and that somebody kept one by one: a bulk decision pins a row, and says nothing of it. bool [rows]."""
+    return np.asarray((by_hand(scores, marked) == 1) & (by_hand(scores, singly(marked)) == 1), np.bool_)
+
+
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget", "personal", "curriculum" and
     "weights"."""
@@ -197,6 +204,11 @@ def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
             rank_values(scores, recipe.rank)
         except InputError as error:
             found |= {part: str(error) for part in _by_rank(recipe)}
+    if "weights" in recipe.reads and "weights" not in found:
+        try:
+            group_limit(recipe, found)
+        except InputError as error:
+            found["weights"] = str(error).removesuffix(".")
     return found
 
 

@@ -3,7 +3,8 @@
 A target smoothed by ε gives the label 1 - ε + ε / K of K classes, and each other class ε / K (Szegedy et al. 2016). That the label has the probability p it
 is believed with asks for ε = (1 - p) K / (K - 1); without classes K is a vocabulary, and ε = 1 - p. It goes up to a maximum: an out-of-fold probability is
 too humble of easy labels, and a label that keeps less than half of its mass teaches little (Lukasik et al. 2020 find ε near the noise rate to be best).
-A row that a person kept, labelled or judged good has the ε of reviewed rows. A row without a probability has the median ε of those with one.
+A row that a person read and kept, labelled or judged good has the ε of reviewed rows; one decided with many at once does not. A row without a
+probability has the median ε of those with one.
 The soft target of a row is (1 - ε) of its label and ε of what the other rows expect (soft bootstrapping, Reed et al. 2015): the column of the role
 probabilities, else what label_issue says of the given and the suggested label, the rest spread evenly; of a row without either, ε spread evenly.
 """
@@ -17,25 +18,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import label_of, role_column
+from curate.corrected import as_corrected, label_of, read_labels
 from curate.errors import InputError
 from curate.label import classes, given_probabilities
 from curate.noise import judgements
 from curate.reviews import Review, labels
 from curate.roles import Role
 from curate.scores import Scores
-from curate.selection import by_hand, score_values
+from curate.selection import kept_by_reader, score_values
 from curate.training import Smoothing
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Classes", "classes_of", "reviewed", "smoothed", "soft_targets"]
+__all__ = ["Classes", "SoftTargets", "classes_of", "reviewed", "smoothed", "soft_targets"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 WHERE = "weights.smoothing"
+BATCH = 1 << 14  # rows whose probabilities of all classes are held at once
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def classes_of(scores: Scores, marked: Sequence[Review]) -> Classes | None:
 
 
 def reviewed(scores: Scores, marked: Sequence[Review]) -> Bools:
-    """True for the rows that a person kept, labelled or judged good. bool [rows]."""
+    """True for the rows that a person read and kept, labelled or judged good. bool [rows]."""
     good = [row for row, word in judgements(marked).items() if word == "good"]
-    return np.asarray((by_hand(scores, marked) == 1) | _said(scores.frame["row_id"], [*labels(marked), *good]), np.bool_)
+    return np.asarray(kept_by_reader(scores, marked) | _said(scores.frame["row_id"], [*read_labels(marked), *good]), np.bool_)
 
 
 def smoothed(scores: Scores, now: Smoothing, keep: Bools, marked: Sequence[Review]) -> Floats:
@@ -80,6 +82,7 @@ def smoothed(scores: Scores, now: Smoothing, keep: Bools, marked: Sequence[Revie
         raise InputError(f"{WHERE}.confidence", f"{now.confidence} goes from {known.min():.4g} to {known.max():.4g}", "Name a column of probabilities")
     found = classes_of(scores, marked)
     wide = len(found.names) if found is not None else 0
+    believed = as_corrected(scores, now.confidence, believed, marked)
     epsilon = np.clip((1 - believed) * (wide / (wide - 1) if wide > 1 else 1.0), 0, now.most)
     mine = epsilon[keep]
     there = mine[~np.isnan(mine)]
@@ -88,47 +91,86 @@ def smoothed(scores: Scores, now: Smoothing, keep: Bools, marked: Sequence[Revie
     return mine
 
 
-def _expected(scores: Scores, found: Classes, rows: npt.NDArray[np.int64]) -> Floats:
-    """Probability of each class by other rows, NaN in rows without. float64 [rows, classes]."""
-    import polars as pl
+@dataclass(frozen=True)
+class SoftTargets:
+    """What each kept row is to be taught of every class, made for some rows at a time: of a million rows and 77 classes all at once are 308 MB.
 
-    wide = len(found.names)
-    if scores.dataset.has(Role.PROBABILITIES):
-        _, names = scores.once("classes", lambda: classes(label_of(scores, WHERE)))
-        told = given_probabilities(role_column(scores, Role.PROBABILITIES, WHERE).gather(rows).to_arrow(), names)
-        if told is not None:
-            return np.pad(told[0][:, told[1]], ((0, 0), (0, wide - len(names))))
-    out = np.full((len(rows), wide), np.nan)
-    if "label_issue_suggested" not in scores.frame.columns:
+    epsilon: float64 [rows], ε of the kept rows by position. told: whether a column of the role probabilities holds any.
+    """
+
+    scores: Scores
+    classes: Classes
+    epsilon: Floats
+    told: bool
+
+    def size(self, rows: int) -> int:
+        """Bytes of the soft targets of so many rows, 4 a class, before a file packs them."""
+        return 4 * rows * len(self.classes.names)
+
+    def of(self, rows: npt.NDArray[np.integer], probabilities: pl.Series | None = None) -> pl.Series:
+        """The soft targets of rows at these positions, List(Float32) that sum to 1, null without a label. probabilities: of these rows, read where None."""
+        import polars as pl
+
+        if self.told and probabilities is None:
+            probabilities = self.scores.dataset.rows_at(rows.tolist(), [Role.PROBABILITIES]).to_series()
+        parts = [self._some(rows[i : i + BATCH], None if probabilities is None else probabilities[i : i + BATCH]) for i in range(0, len(rows), BATCH)]
+        found = pl.concat(parts) if parts else pl.Series([], dtype=pl.List(pl.Float32))
+        return found.alias("soft_target")
+
+    def _some(self, rows: npt.NDArray[np.integer], probabilities: pl.Series | None) -> pl.Series:
+        import polars as pl
+
+        right, epsilon, wide = self.classes.right[rows], self.epsilon[rows], len(self.classes.names)
+        target = self._by_column(probabilities, len(rows)) if self.told and probabilities is not None else self._by_issue(rows)
+        target = np.where(np.isfinite(target).all(1, keepdims=True), target, 1 / wide)
+        target *= (epsilon / target.sum(1))[:, None]
+        there = np.flatnonzero(right >= 0)
+        target[there, right[there]] += 1 - epsilon[there]
+        column = pl.Series("soft_target", target.astype(np.float32)).cast(pl.List(pl.Float32))
+        return pl.select(pl.when(pl.Series(right >= 0)).then(column)).to_series()
+
+    def _by_column(self, probabilities: pl.Series, rows: int) -> Floats:
+        """Probability of each class as a column says it, NaN in rows without. float64 [rows, classes]."""
+        wide = len(self.classes.names)
+        _, names = self.scores.once("classes", lambda: classes(label_of(self.scores, WHERE)))
+        found = given_probabilities(probabilities.to_arrow(), names)
+        return np.full((rows, wide), np.nan) if found is None else np.pad(found[0][:, found[1]], ((0, 0), (0, wide - len(names))))
+
+    def _by_issue(self, rows: npt.NDArray[np.integer]) -> Floats:
+        """Probability of each class by what label_issue says of the given and the suggested one, NaN in rows without. float64 [rows, classes]."""
+        import polars as pl
+
+        names = [*self.classes.names]
+        wide, out = len(names), np.full((len(rows), len(names)), np.nan)
+        if "label_issue_suggested" not in self.scores.frame.columns:
+            return out
+        columns = ("label_issue_self_confidence", "label_issue_suggested", "label_issue_suggested_probability")
+        frame = self.scores.frame.select(columns)[rows]
+        likely = frame[columns[1]].replace_strict(names, list(range(wide)), default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
+        own, best = (frame[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in (columns[0], columns[2]))
+        given = self.classes.given[rows]
+        there = np.flatnonzero((given >= 0) & (likely >= 0))
+        other = np.where(given == likely, 1 - own, 1 - own - best) / np.maximum(1, np.where(given == likely, wide - 1, wide - 2))
+        out[there] = np.clip(other[there], 0, None)[:, None]
+        out[there, likely[there]] = best[there]
+        out[there, given[there]] = own[there]
         return out
-    names = list(found.names)
-    frame = scores.frame.select("label_issue_self_confidence", "label_issue_suggested", "label_issue_suggested_probability")[rows]
-    likely = frame["label_issue_suggested"].replace_strict(names, list(range(wide)), default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
-    own, best = (frame[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in (frame.columns[0], frame.columns[2]))
-    given = found.given[rows]
-    there = np.flatnonzero((given >= 0) & (likely >= 0))
-    other = np.where(given == likely, 1 - own, 1 - own - best) / np.maximum(1, np.where(given == likely, wide - 1, wide - 2))
-    out[there] = np.clip(other[there], 0, None)[:, None]
-    out[there, likely[there]] = best[there]
-    out[there, given[there]] = own[there]
-    return out
 
 
-def soft_targets(scores: Scores, epsilon: Floats, keep: Bools, marked: Sequence[Review]) -> tuple[pl.Series, tuple[str, ...]]:
-    """The soft targets of the kept rows, List(Float32) that sum to 1, null without a label, and the classes in their order. epsilon: float64 [kept].
+def soft_targets(scores: Scores, epsilon: Floats, keep: Bools, marked: Sequence[Review]) -> SoftTargets:
+    """The soft targets of the kept rows. epsilon: float64 [kept].
 
     Raises InputError where no column is the label, or there are fewer than two classes.
     """
     import polars as pl
 
-    found, rows = classes_of(scores, marked), np.flatnonzero(keep)
+    found = classes_of(scores, marked)
     if found is None or len(found.names) < 2:
         raise InputError(f"{WHERE}.soft", "soft targets are over classes, and there are none", "Give a column the role label, or take soft out")
-    wide, right = len(found.names), found.right[rows]
-    target = _expected(scores, found, rows)
-    target = np.where(np.isfinite(target).all(1, keepdims=True), target, 1 / wide)
-    target *= (epsilon / target.sum(1))[:, None]
-    there = np.flatnonzero(right >= 0)
-    target[there, right[there]] += 1 - epsilon[there]
-    column = pl.Series("soft_target", target.astype(np.float32)).cast(pl.List(pl.Float32))
-    return pl.select(pl.when(pl.Series(right >= 0)).then(column)).to_series().alias("soft_target"), found.names
+    every, told = np.zeros(scores.dataset.rows), False
+    every[keep] = epsilon
+    if scores.dataset.has(Role.PROBABILITIES):
+        column = scores.dataset.views([Role.PROBABILITIES])
+        kind = column.collect_schema()[Role.PROBABILITIES]
+        told = kind.is_nested() and int(column.select(pl.all().null_count()).collect().item()) < scores.dataset.rows
+    return SoftTargets(scores, found, every, told)

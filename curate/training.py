@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from curate.part import Part
 
-__all__ = ["Curriculum", "Group", "Smoothing", "Weights"]
+__all__ = ["Curriculum", "Grouping", "Smoothing", "Weights"]
 
 
 class Curriculum(Part):
@@ -42,7 +42,7 @@ _Word = Literal["keep", "label", "good", "bad", "unsure"]
 _Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
-class Group(Part):
+class Grouping(Part):
     """Groups of alike rows. links: the name of a Links. limit: from which similarity on; that of the recipe's threshold where it is left out."""
 
     links: str
@@ -52,7 +52,7 @@ class Group(Part):
 class Smoothing(Part):
     """Label smoothing by row. confidence: a column with the probability of the given label. most: the highest ε; .5 leaves a label half of its mass.
 
-    reviewed: ε of rows that a person kept, labelled or judged good. soft: write soft targets too.
+    reviewed: ε of rows that a person read and kept, labelled or judged good. soft: write soft targets too.
     """
 
     confidence: str = "label_issue_self_confidence"
@@ -65,13 +65,13 @@ class Weights(Part):
     """How much a row counts (`curate.weighting`): the product of factors; it holds where export.weight is weights.
 
     score: the rank score. trust: a factor by value, of columns or roles; 1 for what is not named. group: 1 / rows of the group that are kept. reviews: a factor
-    by what people said. balance: 1 / frequency of the value of a column or role. clip: the least and the most, of what is above 0. normalise: to mean 1 over
-    what is above 0. repeat: the weight as whole numbers, in a column, or as so many rows. seed: of their rounding.
+    by what people said, row by row. balance: 1 / frequency of the value of a column or role. clip: the least and the most, of what is above 0. normalise: to
+    mean 1 over what is above 0. repeat: the weight as whole numbers, in a column, or as so many rows. seed: of their rounding.
     """
 
     score: bool = False
     trust: dict[str, dict[_Text, _Factor]] = Field(default={})
-    group: str | Group | None = None
+    group: str | Grouping | None = None
     reviews: dict[_Word, _Factor] = Field(default={})
     balance: str | None = None
     clip: tuple[_Factor, _Factor] | None = None
@@ -89,6 +89,6 @@ class Weights(Part):
         return self
 
     @property
-    def links(self) -> Group | None:
+    def links(self) -> Grouping | None:
         """Whose groups count, written whole; None without."""
-        return Group(links=self.group) if isinstance(self.group, str) else self.group
+        return Grouping(links=self.group) if isinstance(self.group, str) else self.group

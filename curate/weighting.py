@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import column_of, values_key
+from curate.corrected import column_of, read_labels, values_key
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.noise import judgements
-from curate.part import LinkThreshold
-from curate.recipe import Recipe
-from curate.reviews import Review, labels
+from curate.recipe import Recipe, group_limit
+from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import Selection, by_hand, links_of
+from curate.selection import Selection, kept_by_reader, links_of
 from curate.smoothing import smoothed
 from curate.training import Weights
 
@@ -103,11 +102,9 @@ def _shared(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
     assert asked is not None
     if asked.links not in scores.links:
         raise InputError("weights.group", f"{asked.links!r} is no measured Links here", f"There are {', '.join(scores.links) or 'none'}")
-    threshold = recipe.thresholds.get(asked.links)
-    limit = asked.limit if asked.limit is not None else threshold.limit if isinstance(threshold, LinkThreshold) else None
-    if limit is None:
-        raise InputError("weights.group", f"{asked.links} has no threshold, so no limit", f"Write {{links: {asked.links}, limit: …}}, or set the threshold")
+    limit = group_limit(recipe)
     floor = recipe.signals.get(asked.links, {}).get("floor")
+    assert limit is not None
     if floor is not None and limit < floor:
         raise InputError("weights.group.limit", f"{limit} lies below the floor {floor} of {asked.links}, and pairs below it are not known", "Raise the limit")
     mine = links_of(scores, asked.links, marked).labels(limit)[selection.keep]
@@ -115,12 +112,12 @@ def _shared(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
 
 
 def _said(scores: Scores, by: Mapping[Any, float], marked: Sequence[Review]) -> Floats:
-    """The product of the numbers for what people said of each row. float64 [rows]."""
+    """The product of the numbers for what people said of each row that they read; many at once are not read. float64 [rows]."""
     found = np.ones(scores.dataset.rows)
-    found[by_hand(scores, marked) == 1] *= by.get("keep", 1.0)
+    found[kept_by_reader(scores, marked)] *= by.get("keep", 1.0)
     ids, words = scores.frame["row_id"], judgements(marked)
     rows = {word: [row for row, said in words.items() if said.partition(":")[0] == word] for word in ("good", "bad", "unsure")}
-    for word, named in {"label": [*labels(marked)], **rows}.items():
+    for word, named in {"label": [*read_labels(marked)], **rows}.items():
         if word in by and named:
             found[ids.is_in(named).to_numpy()] *= by[word]
     return found
@@ -152,25 +149,24 @@ def fitted(product: Floats, clip: tuple[float, float] | None, mean: bool) -> Flo
 
 
 def _scale(given: Floats, low: float, high: float) -> float:
-    """The number by which positive products are multiplied so that, clipped, their mean is 1. low ≤ 1 ≤ high."""
-    order = np.sort(given)
-    before, n = np.concatenate([[0.0], np.cumsum(order)]), len(order)
+    """The number by which positive products are multiplied so that, clipped, their mean is 1. low ≤ 1 ≤ high.
 
-    def parts(scale: float) -> tuple[int, int]:
-        """How many lie at or below the low limit, and how many below the high one."""
-        return int(np.searchsorted(order, low / scale, "right")), int(np.searchsorted(order, high / scale, "left"))
-
-    def total(scale: float) -> float:
-        below, inside = parts(scale)
-        return float(below * low + scale * (before[inside] - before[below]) + ((n - inside) * high if inside < n else 0.0))
-
-    least, most = 0.5 * max(low, 1e-300) / order[-1], 2 * max(1.0, min(high, 1e300)) / order[0]
+    Newton's steps on a piecewise linear function, each exact once the clipped rows are those of the answer; a bisection where one leads out of the bracket.
+    """
+    n, top = len(given), min(high, 1e300)
+    least, most = 0.5 * max(low, 1e-300) / float(given.max()), 2 * max(1.0, top) / float(given.min())
+    scale = 1 / float(given.mean())
     for _ in range(200):
-        middle = float(np.sqrt(least) * np.sqrt(most))
-        least, most = (middle, most) if total(middle) < n else (least, middle)
-    below, inside = parts(most)
-    free = before[inside] - before[below]
-    return float((n - below * low - ((n - inside) * high if inside < n else 0.0)) / free) if free > 0 else float(most)
+        at = scale * given
+        below, above = at <= low, at >= top
+        fixed = low * np.count_nonzero(below) + top * np.count_nonzero(above)
+        free = float(given[~(below | above)].sum())
+        least, most = (scale, most) if fixed + scale * free < n else (least, scale)
+        better = (n - fixed) / free if free > 0 else np.nan
+        if abs(better - scale) <= 1e-15 * scale or most <= least * (1 + 1e-15):
+            break
+        scale = better if least < better < most else float(np.sqrt(least) * np.sqrt(most))
+    return scale
 
 
 def repeats(weight: Floats, keep: Bools, seed: int) -> npt.NDArray[np.int32]:

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 
 from curate import acquisition
-from curate.acquisition import KINDS, priorities
+from curate.acquisition import MODELLED, priorities, rank_gap
 from curate.errors import InputError
 from curate.load import load
 from curate.measure import measure
 from curate.nearest import nearest
 from curate.regression import foreseen, ground, learn, newton, one_hot
-from curate.rerank import Pool, believe, pool_of, rerank
+from curate.rerank import Pool, believe, pool_of, unanswered, updated
 from curate.scores import Scores
 from curate.task import plan
 from curate.threads import spread
@@ -50,14 +50,14 @@ def test_known_answers() -> None:
 
 def test_disagreement_is_the_gap_between_ranks() -> None:
     one, other = np.array([1.0, 2, 3, 4, np.nan]), np.array([40.0, 30, 20, 10, 50])
-    found = priorities("disagreement", np.full((5, 2), 0.5, np.float32), np.zeros(5, np.int32), signals=(one, other))
+    found = rank_gap((one, other))
     np.testing.assert_allclose(found, [0.75, 1 / 6, 5 / 12, 1, np.nan])
-    alike = priorities("disagreement", np.full((5, 2), 0.5, np.float32), np.zeros(5, np.int32), signals=(other, 2 * other))
+    alike = rank_gap((other, 2 * other))
     np.testing.assert_array_equal(alike, np.zeros(5))
 
 
 def test_badge_picks_as_on_whole_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquisition, "BATCH", 12)
+    monkeypatch.setattr(acquisition, "PICKED", 12)
     p, label, vectors = _case()
     whole = ((p - one_hot(label, 3))[:, :, None] * vectors[:, None, :]).reshape(len(p), -1).astype(np.float64)
     rng, picked = np.random.default_rng(3), [int((whole**2).sum(1).argmax())]
@@ -121,12 +121,11 @@ def test_the_expected_gain_is_what_learning_anew_gains() -> None:
 
 def test_chance_goes_by_the_seed_and_nothing_else() -> None:
     p, label, vectors = _case()
-    for kind in KINDS:
-        signals = (p[:, 0], p[:, 1])
-        one, same, other = (priorities(kind, p, label, vectors, signals, seed) for seed in (1, 1, 2))
+    for kind in MODELLED:
+        one, same, other = (priorities(kind, p, label, vectors, seed=seed) for seed in (1, 1, 2))
         np.testing.assert_array_equal(one, same)
         assert one.dtype == np.float64
-        if kind in ("random", "badge"):
+        if kind == "badge":
             assert not np.array_equal(one, other)
 
 
@@ -148,7 +147,7 @@ def test_rows_beyond_those_drawn_have_their_priority_too(monkeypatch: pytest.Mon
         ("margin", LABEL[:2], None, "do not fit 2 labels"),
         ("margin", LABEL + 2, None, "labels go from"),
         ("badge", LABEL, None, "a vector of each row"),
-        ("disagreement", LABEL, None, "two signals"),
+        ("random", LABEL, None, "no 'random'"),
     ],
 )
 def test_what_does_not_fit_is_refused(kind: str, label: Ints, vectors: Floats | None, match: str) -> None:
@@ -170,10 +169,10 @@ def test_wrong_labels_come_first_and_answers_sharpen(kind: str) -> None:
     pool, right = _noisy()
     wrong, answered, belief = right != pool.given, np.full(len(right), -1, np.int32), None
     for _ in range(4):
-        queue = rerank(pool, answered, kind, belief)
-        belief = queue.belief
-        assert np.isnan(queue.priority[answered >= 0]).all()
-        picked = np.argsort(-np.nan_to_num(queue.priority, nan=-np.inf), kind="stable")[:40]
+        belief = updated(pool, answered, belief)
+        priority = unanswered(kind, pool, belief.probabilities, answered)
+        assert np.isnan(priority[answered >= 0]).all()
+        picked = np.argsort(-np.nan_to_num(priority, nan=-np.inf), kind="stable")[:40]
         answered[picked] = right[picked]
     assert wrong[answered >= 0].mean() > 3 * wrong.mean()
     last = believe(pool, answered, belief)
@@ -195,8 +194,7 @@ def test_a_right_label_counts_only_once_it_is_told() -> None:
 def test_a_queue_without_memory_is_nearly_that_with_one() -> None:
     pool, right = _noisy()
     answered = np.where(np.arange(900) < 150, right, -1).astype(np.int32)
-    before = rerank(pool, np.full(900, -1, np.int32)).belief
-    one, other = rerank(pool, answered, before=before).belief, rerank(pool, answered).belief
+    one, other = updated(pool, answered, updated(pool, np.full(900, -1, np.int32))), updated(pool, answered)
     assert np.abs(one.probabilities - other.probabilities).mean() < 0.02
 
 
@@ -204,9 +202,10 @@ def test_rows_without_a_label_may_be_in_the_pool(monkeypatch: pytest.MonkeyPatch
     pool, right = _noisy(300)
     none = Pool(pool.vectors, np.where(np.arange(300) % 5 == 0, -1, pool.given).astype(np.int32), pool.near, 3)
     monkeypatch.setattr("curate.rerank.LEARNT", 200)
-    queue = rerank(none, np.where(np.arange(300) < 20, right, -1).astype(np.int32))
-    assert np.isfinite(queue.priority[20:]).all()
-    assert (queue.belief.probabilities[::5].argmax(1) == right[::5]).mean() > 0.8
+    answered = np.where(np.arange(300) < 20, right, -1).astype(np.int32)
+    belief = updated(none, answered)
+    assert np.isfinite(unanswered("expected_gain", none, belief.probabilities, answered)[20:]).all()
+    assert (belief.probabilities[::5].argmax(1) == right[::5]).mean() > 0.8
 
 
 def test_the_pool_is_what_was_measured(workspace: Workspace, tmp_path: Path) -> None:
@@ -223,4 +222,4 @@ def test_the_pool_is_what_was_measured(workspace: Workspace, tmp_path: Path) -> 
     assert names == ["money", "sport"]
     np.testing.assert_array_equal(pool.given, rows % 2)
     np.testing.assert_array_equal(pool.near, nearest(pool.vectors, 3)[0])
-    assert (rerank(pool, np.full(39, -1, np.int32)).belief.probabilities.argmax(1) == rows % 2).all()
+    assert (updated(pool, np.full(39, -1, np.int32)).probabilities.argmax(1) == rows % 2).all()

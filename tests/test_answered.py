@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.answered import MODELLED, answers, modelled
+from curate.acquisition import MODELLED
+from curate.answered import answers, modelled
 from curate.queue import available
 from curate.reviews import Review
 from curate.scores import Scores

@@ -57,7 +57,8 @@ def test_the_best_of_each_value_are_kept(scores: Scores) -> None:
 def test_what_cannot_be_met_is_said(scores: Scores) -> None:
     spent = _spent(scores, {"rows": 30, "per": "source", "quota": {"*": 5, "poems": 3}, "floor": {"a": 20}})
     assert int(spent.keep.sum()) == 10
-    assert any("poems" in told for told in spent.short)
+    assert spent.unknown == ("budget.quota.poems: no row has this value in source, so it limits nothing. Correct the name, or take it out; there are a, b.",)
+    assert not any("poems" in told for told in spent.short)
     assert any("a: 5 of the floor of 20 rows, its quota is lower" in told for told in spent.short)
     assert any("10 of the budget of 30 rows are used: quotas have no room" in told for told in spent.short)
     assert _spent(scores, {"rows": 100}).short == ("only 40 rows came to the budget of 100",)

@@ -12,7 +12,7 @@ import pytest
 
 from curate.budget import values_of
 from curate.contradiction import _standing
-from curate.corrected import column_of, label_of
+from curate.corrected import as_corrected, column_of, label_of
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.export import run
@@ -153,3 +153,7 @@ def test_a_corrected_label_is_doubted_no_more(tmp_path: Path) -> None:
     assert before.score is not None
     assert after.score[0] == 1 == after.score.max()
     assert (after.score[1:] == before.score[1:]).all()
+    bulk = Review("label", "s", rows=(scores.frame["row_id"][0], scores.frame["row_id"][2]), value="fruit")
+    found = as_corrected(scores, "confidence_value", before.score, [bulk])
+    assert np.flatnonzero(np.isnan(found)).tolist() == [0], "nobody read it under its new label"
+    assert found[2] == before.score[2], "that many rows keep the label that they have takes no doubt off"

@@ -11,6 +11,7 @@ import pytest
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import load
+from curate.overview import columns
 from curate.workspace import Workspace
 
 ROWS = 150_000  # more than one row group, and more runs than are sought out one by one
@@ -50,6 +51,12 @@ def test_problems_are_said(dataset: Dataset) -> None:
         "'none' is null in every row",
         "No column is known to hold text: give a column the role prompt or response",
     ]
+
+
+def test_a_column_that_holds_nothing_is_called_null(dataset: Dataset) -> None:
+    found = {row["column"]: row for row in columns(dataset).iter_rows(named=True)}
+    assert (found["none"]["type"], found["none"]["missing"], found["none"]["example"]) == ("null", 150_000, "holds nothing")
+    assert [name for name, row in found.items() if row["type"] == "null"] == ["none"]
 
 
 def test_roles_can_be_changed(dataset: Dataset) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,19 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from curate.export import run
+from curate.jobs import Job, Progress
 from curate.load import load
 from curate.measure import measure
+from curate.overview import status
 from curate.part import ReviewLog
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import Review, append, fold, read_log
+from curate.scores import Scores
 from curate.task import plan
 from curate.workspace import Workspace
 from tests import small
 from tests.browser import browser, opened, server, settled
+from ui.charts import log_ticks
 
 ROOT = Path(__file__).parent.parent
 WORDS = "a plain sentence about bridge number {} and the river below it in spring"
@@ -86,7 +92,7 @@ def test_conflicts_are_settled_by_the_recipe_and_by_key(app: AppTest, tmp_path: 
     out = run(_held(work, fingerprint, recipe), work, tmp_path / "out", "inline").out
     assert pl.read_parquet(out / "selected.parquet")["label"].to_list() == ["b"] * 6
     next(s for s in app.main.selectbox if s.label == "What holds is decided by").select("keeper").run()
-    app.button(key="conflict-k").click().run()
+    app.button(key="conflict-keep").click().run()
     assert "5 open" in _said(app)
     app.button(key="conflict-drop").click().run()
     assert "4 open" in _said(app)
@@ -191,3 +197,44 @@ def test_a_conflict_is_settled_in_a_browser_and_a_format_comes_down(tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "openai.zip") as packed:
         assert {*packed.namelist()} == {"openai/train.jsonl", "manifest.json"}
         assert len(packed.read("openai/train.jsonl").splitlines()) == 6
+
+
+def test_a_page_without_scores_says_what_it_waits_for(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, work, fingerprint = _open(tmp_path)
+    monkeypatch.setenv("CURATE_WORKSPACE", str(work.root))
+    nothing = {"dataset": {"path": str(tmp_path / "rows.parquet"), "roles": ROLES}, "signals": {"perplexity": {}, "grounding": {}}}
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe=nothing))
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: None)
+    app.switch_page("pages/decide/thresholds.py").run()
+    assert "**No score to show**" in _said(app)
+    app.switch_page("pages/audit/grounding.py").run()
+    assert not app.exception
+    assert "**Cannot measure grounding here**" in _said(app)
+    broke = Job("1", "Measuring", "", ("score", "--only", "confidence"), 0, 0, 0, "failed", Progress("near_duplicate"), "the signal near_duplicate failed")
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: broke)
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe={**nothing, "signals": {"near_duplicate": {"floor": 0.7}}}))
+    app.switch_page("pages/decide/score.py").run()
+    assert "Measuring it failed: the signal near_duplicate failed" in _said(app)
+    assert app.button(key="score-measure").label == "Try again"
+    now = Job("1", "Measuring", "", ("score", "--only", "perplexity"), 0, 0, 0, "running", Progress("perplexity"), "")
+    monkeypatch.setattr("ui.measuring.job_of", lambda _: now)
+    append(work.reviews(fingerprint), Review("recipe", "test", recipe=nothing))
+    app.switch_page("pages/decide/thresholds.py").run()
+    assert "**No score to show yet**" in _said(app)
+
+
+def test_logarithmic_axes_have_few_ticks() -> None:
+    assert [log_ticks(*ends, wide=False)["dtick"] for ends in ((20, 200), (1, 10_000), (0, 0))] == ["D2", 1, "D2"]
+    assert log_ticks(1, 10_000)["dtick"] == "D2"
+
+
+def test_a_signal_without_a_model_names_none(tmp_path: Path) -> None:
+    _, work, _ = _open(tmp_path)
+    data = load(str(tmp_path / "rows.parquet"), work)
+    found = status(Scores(data, work, plan(data, {"confidence": {}}))).filter(pl.col("signal") == "confidence")
+    assert found["note"].to_list() == [""]
+
+
+def test_no_chart_meets_half_a_library() -> None:
+    said = "import sys; import ui.charts; print(all(hasattr(sys.modules.get(n), 'Series') for n in ('pandas', 'polars')))"
+    assert subprocess.run([sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "True"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.budget import spend
+from curate.budget import seconds_to_spend, spend
 from curate.diversity import Candidates, facility_order, kcentre_order, order_of, plain_order, seconds_of, unit_rank
 from curate.errors import InputError
 from curate.load import load
@@ -222,6 +222,13 @@ def test_centres_are_unlike_in_every_value(tmp_path: Path, monkeypatch: pytest.M
     _, workspace, data = small.recipe_file(tmp_path, rows, {"response": "text", "label": "label"}, signals)
     held = Scores(data, workspace, plan(data, signals))
     every = np.ones(60, np.bool_)
-    spent = spend(held, Budget.model_validate({"per": "label", "diversity": {"by": "kcentre", "share": 1.0}, **parts}), Candidates(every, ~every, None, None))
+    monkeypatch.setattr("curate.diversity.MOMENT", -1.0)
+    budget, came = Budget.model_validate({"per": "label", "diversity": {"by": "kcentre", "share": 1.0}, **parts}), Candidates(every, ~every, None, None)
+    told = seconds_to_spend(held, budget, came)
+    spent = spend(held, budget, came)
+    reaches = [2 << i for i in range(6)]
+    took = sum(384 * 2 * 60 * min(60, r) / 5e10 for r in reaches if seconds_of(held, budget.diversity, came, min(60, r)) == 0)
+    assert told >= 0.9 * took > 0, "every wider search counts"
+    assert seconds_to_spend(held, budget, came) == 0
     assert spent.kept == parts["rows"] or int(spent.keep.sum()) == 18
     assert len({rows[i]["text"] for i in np.flatnonzero(spent.keep)}) == int(spent.keep.sum())

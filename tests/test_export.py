@@ -183,3 +183,20 @@ def test_one_bad_model_stops_nothing_else(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "the signal tokens failed" in done.stderr
     assert "exact_duplicate: measured" in done.stdout
+
+
+def test_a_misspelt_quota_and_repeated_rows_are_said(tmp_path: Path) -> None:
+    weights = {"trust": {"source": {"a": 3.0}}, "normalise": "none", "repeat": "rows"}
+    budget = {"rows": 20, "per": "source", "quota": {"*": 10, "aa": 2}}
+    path = _recipe(tmp_path, budget=budget, weights=weights, export={"weight": "weights"}, rank={"score": "confidence"})
+    done = _curate("run", str(path), "--out", "kept", "--json", folder=tmp_path)
+    told = json.loads(done.stdout)
+    assert (told["kept"], told["written"]) == (20, 40)
+    assert len(pl.read_parquet(tmp_path / "kept" / "selected.parquet")) == 40
+    unmet = "budget.quota.aa: no row has this value in source, so it limits nothing. Write a, if that is meant, or take it out."
+    assert told["not_met"] == [unmet]
+    manifest = json.loads((tmp_path / "kept" / "manifest.json").read_text())
+    assert (manifest["kept"], manifest["written"], manifest["budget"]["not_met"]) == (20, 40, [unmet])
+    decided = json.loads(_curate("decide", str(path), "--json", folder=tmp_path).stdout)
+    assert (decided["kept"], decided["not_met"]) == (20, [unmet])
+    assert f"not met: {unmet}" in _curate("decide", str(path), folder=tmp_path).stdout

@@ -228,7 +228,7 @@ def test_no_row_is_lost_and_the_order_is_kept(tmp_path_factory: pytest.TempPathF
     pl.DataFrame(rows, schema=dict.fromkeys(rows, pl.String)).write_parquet(folder / "selected.parquet")
     roles = {Role.PROMPT: ("q",), Role.RESPONSE: ("a",)}
     data = Dataset(folder, "key", "name", "print", len(texts), 0, (("q", "string"), ("a", "string")), roles, ())
-    told = write_formats(folder, data, ["trl_sft", "axolotl"])
+    told = write_formats(folder, data, ["trl_sft", "axolotl"], {"row_id": "row_id"})
     whole = [i for i, (q, a) in enumerate(texts) if (q or "").strip() and (a or "").strip()]
     kept = pl.read_parquet(folder / "trl_sft/train.parquet")
     assert kept["row_id"].to_list() == [ids[i] for i in whole]

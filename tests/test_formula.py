@@ -11,7 +11,7 @@ import pytest
 
 from curate.crossfilter import numeric_columns
 from curate.errors import InputError
-from curate.formula import PRESETS, lacking, nameable, proposal, signals_of
+from curate.formula import FORMULAS, lacking, nameable, proposal, signals_of
 from curate.load import load
 from curate.measure import measure
 from curate.part import Rank
@@ -40,9 +40,9 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Scores:
     return _scores(tmp_path_factory.mktemp("formula"), small.rows(), roles, {"near_duplicate": {}, "confidence": {}})
 
 
-def test_every_preset_names_what_signals_or_roles_give() -> None:
-    for preset in PRESETS:
-        for name in columns_of(preset.score):
+def test_every_formula_names_what_signals_or_roles_give() -> None:
+    for formula in FORMULAS:
+        for name in columns_of(formula.score):
             assert column_of(name) is not None or name in ("rating", "votes"), name
 
 
@@ -61,12 +61,12 @@ def test_the_proposal_is_prioritised_sampling_with_a_bonus_for_the_most_uncertai
 def test_nothing_is_proposed_where_its_columns_have_no_value(tmp_path: Path) -> None:
     held = _scores(tmp_path, [{"text": "one", "up": 3, "odd name": 1}, {"text": "two", "up": 4, "odd name": 2}], {"response": "text", "votes": "up"}, {})
     assert proposal(held) is None
-    assert lacking(held, PRESETS[0].score) == "confidence_value"
+    assert lacking(held, FORMULAS[0].score) == "confidence_value"
     assert {s.text for s in nameable(held)} == {"up", "`odd name`", "votes"}
     assert rank_values(held, Rank(score="votes + `odd name`")).tolist() == [4, 6]
-    votes = next(p for p in PRESETS if p.name == "Votes")
+    votes = next(p for p in FORMULAS if p.name == "Votes")
     assert proposal(held, votes) == Rank(score="rank(votes)")
-    assert signals_of(PRESETS[0].score) == {"confidence_value": "confidence", "near_duplicate_redundancy": "near_duplicate"}
+    assert signals_of(FORMULAS[0].score) == {"confidence_value": "confidence", "near_duplicate_redundancy": "near_duplicate"}
 
 
 def test_every_numeric_column_can_be_named(scores: Scores) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from curate.diversity import Candidates, plain_order
-from curate.frontier import Basis, band, basis_of, marginal, random_order, signal_columns, signal_order, trace
+from curate.frontier import Basis, band, basis_of, marginal, random_order, signal_columns, signal_order, trace, unlike
 from curate.nearest import nearest
-from curate.noise import Judged, noise
+from curate.noise import JudgedRows, noise
 from curate.rate import stratified
 from curate.reviews import Review
 from curate.scores import Scores
@@ -28,7 +28,7 @@ def basis() -> Basis:
     rng = np.random.default_rng(0)
     near = nearest(planted(N, 16, 10)[0], 4)[0]
     at = np.sort(rng.permutation(N)[:80])
-    judged = Judged(at, rng.random(80) < 0.3, ("a", "b"), (np.arange(N) % 3 == 0).astype(np.int32))
+    judged = JudgedRows(at, rng.random(80) < 0.3, ("a", "b"), (np.arange(N) % 3 == 0).astype(np.int32))
     rows = np.flatnonzero(np.arange(N) % 7).astype(np.int32)
     grid = np.unique(np.linspace(0, len(rows), 21).round().astype(np.int64))
     return Basis(rows, grid, rng.integers(0, 90, N), rng.random(N), judged, None, rows, near[rows], None)
@@ -117,3 +117,21 @@ def test_the_basis_is_read_from_what_is_measured(tmp_path: Path) -> None:
     for column in columns.values():
         order = signal_order(scores, column, basis.rows)
         assert sorted(order.tolist()) == basis.rows.tolist()
+
+
+def test_a_signal_of_an_order_that_is_drawn_already_is_passed_over(tmp_path: Path) -> None:
+    import polars as pl
+
+    from curate.signal import Column
+
+    held = measured(write(tmp_path), Workspace.at(tmp_path / "workspace"))
+    rng = np.random.default_rng(0)
+    one, two = rng.random(40), rng.random(40)
+    held.__dict__["frame"] = held.frame.with_columns(
+        pl.Series("a", one), pl.Series("b", 2 * one), pl.Series("c", -one), pl.Series("d", two), pl.Series("e", one * two)
+    )
+    columns = [Column(n, "Float64", "", "", keep="above") for n in "abcde"]
+    rows = np.arange(40, dtype=np.int32)
+    own = signal_order(held, columns[3], rows)
+    assert unlike(held, columns, rows, own, 2) == (["a", "c"], {"b": "a"})
+    assert unlike(held, columns, rows, own, 4) == (["a", "c", "e"], {"b": "a", "d": ""})

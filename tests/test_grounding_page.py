@@ -42,7 +42,7 @@ def test_rows_are_rated_and_a_measure_is_chosen(tmp_path: Path) -> None:
         settled(page, "Grounding")
         for done in range(24):
             expect(main).to_contain_text(f"{done} of 24 rows rated by you")
-            page.keyboard.press("n" if "I believe" in main.inner_text() else "y")
+            page.keyboard.press("b" if "I believe" in main.inner_text() else "g")
             settled(page, "Grounding")
         expect(main).to_contain_text("Every drawn row is rated")
         expect(main).to_contain_text("1.00 on 24 rated rows")

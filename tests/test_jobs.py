@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from curate.__main__ import main
 from curate.errors import InputError
-from curate.jobs import Job, cancel, dismiss, jobs, output, start
+from curate.jobs import Job, ProgressFile, cancel, dismiss, jobs, output, start
 from curate.planted import generate
 from curate.workspace import Workspace
 from tests.small import write
@@ -31,6 +33,15 @@ def test_a_job_gives_its_result(tmp_path: Path, workspace: Workspace) -> None:
     assert json.loads(output(workspace, done))["rows"] == 40
     dismiss(workspace, done)
     assert jobs(workspace) == []
+
+
+def test_a_result_is_there_when_its_job_is_done(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    with (tmp_path / "stdout").open("w") as out:  # buffered in blocks, as a job's is
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(ProgressFile, "end", lambda *_: seen.append((tmp_path / "stdout").read_text()))
+        main(["load", str(write(tmp_path)), "--workspace", str(workspace.root), "--progress", str(tmp_path / "progress.json")])
+    assert json.loads(seen[0])["rows"] == 40
 
 
 def test_a_failed_job_says_why(tmp_path: Path, workspace: Workspace) -> None:

@@ -34,7 +34,7 @@ def test_labels_are_judged_by_key(tmp_path: Path) -> None:
         page = opened(chrome, address, "Labels")
         main = page.locator(".stMain")
         expect(main).to_contain_text("3 rows to judge")
-        page.keyboard.press("a")
+        page.keyboard.press("1")
         expect(main).to_contain_text("2 rows to judge")
         settled(page, "Labels")
         page.keyboard.press("k")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.limit import Judged, around, judged, panel_value, panels, suggest, tell
+from curate.limit import JudgedValues, around, judged, panel_value, panels, suggest, tell
 from curate.part import ScoreThreshold
 from curate.reviews import Review
 from curate.selection import threshold_mask
@@ -76,9 +76,9 @@ def test_intervals_hold_the_truth_also_when_the_limit_is_moved(keep: str, moved:
 
 def test_nothing_judged_tells_nothing() -> None:
     values, _ = _world("above")
-    none = Judged(np.zeros(0), np.zeros(0, bool), np.array([0.0]))
+    none = JudgedValues(np.zeros(0), np.zeros(0, bool), np.array([0.0]))
     assert [t.value for t in tell(_known(values), none, ScoreThreshold(keep="above", limit=0))] == [None, None]
-    kept = Judged(np.array([1.0]), np.array([True]), np.array([0.0]))
+    kept = JudgedValues(np.array([1.0]), np.array([True]), np.array([0.0]))
     assert tell(_known(values), kept, ScoreThreshold(keep="above", limit=0))[0].value is None, "no dropped row is judged"
 
 

@@ -33,7 +33,7 @@ def test_a_limit_is_judged_and_moved(tmp_path: Path) -> None:
         for done in range(30):
             expect(main).to_contain_text(f"{done} of 30 rows rated by you")
             number = int(main.inner_text().split("Question ")[1].split("?")[0])
-            page.keyboard.press("y" if number >= 12 else "n")
+            page.keyboard.press("g" if number >= 12 else "b")
             settled(page, "Judge a limit")
         expect(main).to_contain_text("From 30 judged rows")
         page.locator(".st-key-judged-use button").click()

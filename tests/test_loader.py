@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 
 from curate.errors import InputError
 from curate.export import run
-from curate.loader import InOrder, encode, in_order, pad, row_losses, weighted_trainer
+from curate.loader import InOrder, encode, in_order, pad, row_losses, weighted_trainer, written_columns
+from curate.recipe import parse_recipe
 from curate.workspace import Workspace
 from tests import small
 from tests.tiny import tiny_language_model, tiny_pair_model
@@ -158,14 +160,38 @@ def test_an_export_is_trained_on_as_it_was_written(language: tuple[Any, list[dic
     }
     recipe = small.recipe(small.write(tmp_path), **parts, budget={"rows": 8}, export={"order": "curriculum", "weight": "weights"})
     exported = pl.read_parquet(run(recipe, workspace, tmp_path / "out", "inline").out / "selected.parquet").to_dicts()
-    words, columns = AutoTokenizer.from_pretrained(tiny_language_model(tmp_path / "model")), ("order", "phase", "weight", "label_smoothing", "source")
-    rows = [encode(row["prompt"], row["response"], words, 100) | {name: row[name] for name in columns} for row in exported[::-1]]
+    words, columns = AutoTokenizer.from_pretrained(tiny_language_model(tmp_path / "model")), {**written_columns(tmp_path / "out"), "source": "source"}
+    rows = [encode(row["prompt"], row["response"], words, 100) | {name: row[column] for name, column in columns.items()} for row in exported[::-1]]
     trainer = _trainer(language[0], Dataset.from_list(rows), tmp_path, 4)
     batches = [*trainer.get_train_dataloader()]
     assert [w for batch in batches for w in batch["weight"].tolist()] == pytest.approx([row["weight"] for row in exported])
     assert {row["weight"] for row in exported} == {0.0, 1.0}
     assert [e for batch in batches for e in batch["label_smoothing"].tolist()] == pytest.approx([row["label_smoothing"] for row in exported])
     assert trainer.train().global_step == 2
+
+
+@pytest.mark.parametrize("order", ["file", "curriculum"])
+def test_a_datasets_own_weight_and_order_are_not_the_written_ones(tmp_path: Path, workspace: Workspace, order: str) -> None:
+    import polars as pl
+
+    own = {"weight": -1.0, "order": "last", "weight_2": 0, "soft_target": "none", "label": "x"}
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps({**row, **own, "label": "xy"[i % 2]}) + "\n" for i, row in enumerate(small.rows())))
+    weights: dict[str, Any] = {"trust": {"source": {"a": 0.5}}, "smoothing": {"confidence": "confidence", "soft": True}}
+    given: dict[str, Any] = {"path": str(tmp_path / "own.jsonl"), "roles": {"prompt": "prompt", "response": "response", "source": "source", "label": "label"}}
+    asked: dict[str, Any] = {"dataset": given, "curriculum": {"by": "confidence"}, "weights": weights, "budget": {"rows": 6}}
+    asked["export"] = {"order": order, "weight": "weights", "formats": ["trl_prompt_completion"]}
+    out = run(parse_recipe(asked, "r"), workspace, tmp_path / "out", "inline").out
+    names, frame = written_columns(out), pl.read_parquet(out / "selected.parquet")
+    order_2 = {"order": "order_2", "phase": "phase"} if order == "curriculum" else {}
+    assert names == {**order_2, "weight": "weight_3", "label_smoothing": "label_smoothing", "soft_target": "soft_target_2"}
+    assert frame.select(list(own)).drop("label").unique().to_dicts() == [{name: value for name, value in own.items() if name != "label"}]
+    assert frame["weight_3"].mean() == pytest.approx(1)
+    assert frame["soft_target_2"].list.sum().to_list() == pytest.approx([1.0] * 6)
+    told = pl.read_parquet(out / "trl_prompt_completion" / "train.parquet")
+    for name, column in names.items():
+        assert told[name].to_list() == frame[column].to_list(), name
+    with pytest.raises(InputError, match="does not tell"):
+        written_columns(tmp_path)
 
 
 def test_several_processes_take_the_batches_of_one_order_in_turns() -> None:

@@ -29,7 +29,7 @@ def test_rows_of_a_sample_are_judged_by_key(tmp_path: Path) -> None:
         expect(main).to_contain_text("0 of 40 rows judged by you")
         page.keyboard.press("Escape")
         settled(page, "Noise rate")
-        for done, key in enumerate(["g", "b", "1", "u", "g"], 1):
+        for done, key in enumerate(["g", "b", "1", "s", "g"], 1):
             page.keyboard.press(key)
             expect(main).to_contain_text(f"{done} of 40 rows judged by you")
             settled(page, "Noise rate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from curate.arrangement import arrange
+from curate.errors import InputError
 from curate.export import run
+from curate.jobs import Job, Progress
 from curate.rate import kish
 from curate.recipe import Recipe, parse_recipe
 from curate.reviews import Review, append, fold, read_log
-from curate.selection import select
+from curate.selection import select, unmeasured
 from curate.workspace import Workspace
 from tests import small
 
@@ -118,3 +121,54 @@ def test_a_page_without_rows_says_so(app: AppTest, workspace: Workspace, tmp_pat
     app.switch_page(page).run()
     _good(app)
     assert "No row is kept" in "".join(m.value for m in app.main.markdown)
+
+
+def test_weights_whose_threshold_is_taken_off_wait(app: AppTest, workspace: Workspace, tmp_path: Path) -> None:
+    log = next(p for p in workspace.root.rglob("*.jsonl") if "review" in str(p))
+    parts: dict[str, Any] = {"weights": {"group": "near_duplicate"}, "export": {"weight": "weights"}}
+    asked = small.recipe(tmp_path / "small.jsonl", thresholds={"near_duplicate": {"limit": 0.9}}, **parts)
+    append(log, Review("recipe", "test", recipe=asked.model_dump(mode="json", exclude_none=True)))
+    app.switch_page(WEIGHTS).run()
+    _good(app)
+    assert not app.main.info
+    next(b for b in app.button if b.key == "off-near_duplicate").click().run()
+    _good(app)
+    assert "weights.group, near_duplicate has no threshold, so no limit" in app.main.info[0].value.replace("\\", "")
+    assert next(b.label for b in app.button if b.key == "off-weights") == "weights (waiting)"
+    app.switch_page("pages/ship/export.py").run()
+    _good(app)
+    bare = small.recipe(tmp_path / "small.jsonl", **parts)
+    assert "has no threshold" in unmeasured(small.measured(tmp_path / "small.jsonl", workspace), bare)["weights"]
+    with pytest.raises(InputError, match="has no threshold"):
+        run(bare, workspace, tmp_path / "out", "inline")
+    best = small.recipe(tmp_path / "small.jsonl", thresholds={"near_duplicate": {"limit": 0.9, "keeper": "best:tokens_text"}}, **parts)
+    assert {*unmeasured(small.measured(tmp_path / "small.jsonl", workspace), best)} == {"near_duplicate", "weights"}
+
+
+def test_rows_whose_choosing_failed_are_chosen_again_by_a_click(app: AppTest, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Job] = []
+
+    def start(_: Workspace, args: Any, label: str, key: str) -> Job:
+        begun.insert(0, Job(f"{len(begun)}", label, key, tuple(args), 0, 0, 0, "running", Progress(), ""))
+        return begun[0]
+
+    monkeypatch.setattr("ui.state.seconds_to_choose", lambda *_: 9.0)
+    monkeypatch.setattr("ui.measuring.start", start)
+    monkeypatch.setattr("ui.measuring.jobs", lambda _, every=False: begun)
+    log = next(p for p in workspace.root.rglob("*.jsonl") if "review" in str(p))
+    asked = small.recipe(tmp_path / "small.jsonl", rank={"score": "confidence"}, budget={"rows": 3})
+    append(log, Review("recipe", "test", recipe=asked.model_dump(mode="json", exclude_none=True)))
+    app.switch_page(ORDER).run()
+    _good(app)
+    assert len(begun) == 1
+    begun[0] = replace(begun[0], state="stopped", message="Traceback\n  File x\nNotADirectoryError: orders\n")
+    app.run()
+    _good(app)
+    assert len(begun) == 1, "not unasked"
+    again = next(b for b in app.button if b.key == "choose-again")
+    assert again.help.replace("\\", "") == "choosing its rows failed: NotADirectoryError: orders"
+    again.click().run()
+    _good(app)
+    assert [j.state for j in begun] == ["running", "stopped"]
+    assert begun[0].args == begun[1].args
+    assert not [b for b in app.button if b.key == "choose-again"]

@@ -13,7 +13,7 @@ import pytest
 
 from curate.errors import InputError
 from curate.export import run
-from curate.formula import PRESETS as PRESETS_OF_SCORES
+from curate.formula import FORMULAS
 from curate.load import load
 from curate.measure import measure
 from curate.part import Rank
@@ -81,7 +81,7 @@ def test_one_of_each_pair_counts_in_full_and_a_column_of_any_name_is_ranked(tmp_
     made = preset("budgeted", data).recipe
     assert made.rank is not None
     assert made.rank.score == "rank(`how sure?`) * (1 - near_duplicate_redundancy)"
-    assert PRESETS_OF_SCORES[0].score.endswith(made.rank.score.partition(" * ")[2]), "there is one formula"
+    assert FORMULAS[0].score.endswith(made.rank.score.partition(" * ")[2]), "there is one formula"
     measure(data, read_scores(data, made, workspace).tasks, workspace, "inline")
     chosen = select(read_scores(data, made, workspace), made)
     assert chosen.score is not None

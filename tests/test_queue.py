@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.acquisition import KINDS
 from curate.errors import InputError
-from curate.queue import AGAIN, KINDS, Asked, available, interleave, judged, order_of, priority, turns
+from curate.queue import AGAIN, Asked, available, interleave, judged, order_of, priority, turns
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.workspace import Workspace

@@ -5,7 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.rate import information, kish, more_to_halve, stratified, wilson
+from curate.rate import information, kish, more_to_halve, percent, predicted, stratified, wilson
+from ui.widgets import share
+
+
+def test_a_rounded_share_is_all_or_none_only_where_it_is() -> None:
+    found = [percent(v) for v in (0.0, 1.0, 0.9998, 0.0002, 0.5, 0.9994, 1 - 1e-14)]
+    assert found == [
+        "0.0%",
+        "100.0%",
+        "over 99.9%",
+        "under 0.1%",
+        "50.0%",
+        "99.9%",
+        "100.0%",
+    ]
+    assert [percent(v, 0) for v in (0.0, 1.0, 0.996, 0.004, 0.123)] == ["0%", "100%", "over 99%", "under 1%", "12%"]
+    assert share(9998, 10000) == "over 99.9%"
+    assert share(0, 10000) == "0.0%"
+    assert share(0, 0) == "–"
 
 
 def test_wilsons_published_intervals() -> None:
@@ -58,3 +76,18 @@ def test_effective_information_carries_the_interval() -> None:
     assert kish([1, 1, 1, 1]) == 4
     assert kish([1, 0, 0]) == 1
     assert kish([]) == 0
+
+
+def test_the_next_rows_lie_in_their_interval_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for rate, judged in [(0.05, 100), (0.3, 40), (0.5, 10)]:
+        seen, later = rng.binomial(judged, rate, 1500), rng.binomial(100, rate, 1500)
+        told = {int(bad): predicted(int(bad), judged, 100) for bad in np.unique(seen)}
+        hits = np.mean([told[bad][1] <= more <= told[bad][2] for bad, more in zip(seen.tolist(), later.tolist(), strict=True)])
+        assert 0.93 <= hits <= 1, (rate, judged, hits)
+    mean, low, high = predicted(20, 100, 100)
+    assert mean == pytest.approx(100 * 20.5 / 101)
+    assert (low, high) == (10, 32), "wider than the rate's own interval, 13 to 29"
+    assert predicted(0, 0, 100)[1:] == (0, 100)
+    with pytest.raises(ValueError, match="3 of 2"):
+        predicted(3, 2, 100)

@@ -80,8 +80,8 @@ def killed(starter: subprocess.Popen[bytes], serving: psutil.Process) -> Iterato
 def _named(page: Page, name: str) -> None:
     page.get_by_role("textbox", name="Your name").fill(name)
     page.get_by_role("textbox", name="Your name").press("Enter")
+    expect(page.locator(".stMain")).to_contain_text(f"read by {name}")
     settled(page, "Review")
-    page.locator("h1").click()
 
 
 def _kept(page: Page) -> None:
@@ -153,6 +153,43 @@ def test_thirty_rows_by_key_two_readers_edit_and_undo(tmp_path: Path) -> None:
         out = _exports_equal(recipe, workspace, data, tmp_path)
         assert len(out) == 79
         assert out.filter(pl.col("text") != pl.col("text_given"))["text"].to_list() == [f"{text}, edited"]
+
+
+def test_two_readers_walk_different_rows_each_under_their_name(tmp_path: Path) -> None:
+    with page_of(tmp_path) as (page, _, workspace, data):
+        _named(page, "ann")
+        text = _text(page)
+        page.keyboard.press("k")  # the first key after Enter is the queue's
+        expect(page.locator("section .text").first).not_to_have_text(text)
+        _kept(page)
+        assert page.context.browser is not None
+        other = page.context.browser.new_page()
+        other.goto(page.url.partition("?")[0])
+        settled(other, "Review")
+        expect(other.locator("section .head")).to_be_visible()
+        _named(other, "ben")
+        for _ in range(5):
+            mine, theirs = _text(page), _text(other)
+            assert mine != theirs
+            page.keyboard.press("k")
+            other.keyboard.press("d")
+            expect(page.locator("section .text").first).not_to_have_text(mine)
+            expect(other.locator("section .text").first).not_to_have_text(theirs)
+        _kept(page)
+        _kept(other)
+        page.reload()
+        settled(page, "Review")
+        expect(page.get_by_role("textbox", name="Your name")).to_have_value("ann")
+        expect(page.locator("section .head")).to_be_visible()
+        page.get_by_role("link", name="Noise rate").click()
+        settled(page, "Noise rate")
+        page.get_by_role("link", name="Review").click()
+        settled(page, "Review")
+        expect(page.get_by_role("textbox", name="Your name")).to_have_value("ann")
+        held = _decided(workspace, data).marked
+        assert [r.action for r in held if r.by == "ann"] == ["keep"] * 6
+        assert [r.action for r in held if r.by == "ben"] == ["drop"] * 5
+        assert len({row for r in held for row in r.rows}) == 11
 
 
 def test_a_second_reader_sees_no_first_word_and_a_conflict_is_settled(tmp_path: Path) -> None:

@@ -88,6 +88,18 @@ def test_what_people_said_is_a_factor(scores: Scores) -> None:
     assert found.tolist() == pytest.approx([3.0, 1.5, 0.1, 0.5, 1, 3, 1, 1, 1, 1, 1, 1])
 
 
+def test_many_rows_at_once_are_not_read(scores: Scores) -> None:
+    ids, now = scores.frame["row_id"].to_list(), Smoothing(confidence="sure")
+    bulk = [Review("keep", "s", rows=tuple(ids)), Review("keep", "s", rows=(ids[2],), why="bulk"), Review("label", "s", rows=(ids[3], ids[4]), value="y")]
+    assert smoothed(scores, now, EVERY, bulk).tolist() == smoothed(scores, now, EVERY, []).tolist()
+    assert (weigh(scores, _recipe(reviews={"keep": 2.0, "label": 3.0}), _chosen(), bulk).factors["reviews"] == 1).all()
+    read = [Review("keep", "s", rows=(ids[2],), why="queue: margin"), Review("label", "s", rows=(ids[3],), value="x")]
+    for log, known in (([*bulk, *read], (2, 3)), ([*read, *bulk], (2,)), ([*read, Review("drop", "s", rows=tuple(ids)), bulk[0]], (2, 3))):
+        assert np.flatnonzero((smoothed(scores, now, EVERY, log) == 0) & (np.arange(12) != 6)).tolist() == [*known], (
+            "a bulk label in its place was read by nobody"
+        )
+
+
 def test_a_group_counts_as_one_row(tmp_path: Path, workspace: Workspace) -> None:
     path = small.write(tmp_path)
     measured = small.measured(path, workspace)
@@ -149,11 +161,15 @@ def test_smoothing_is_its_formula(scores: Scores) -> None:
         smoothed(scores, Smoothing(confidence="n"), EVERY, [])
 
 
-def test_soft_targets_are_distributions_over_the_classes(scores: Scores) -> None:
+def test_soft_targets_are_distributions_over_the_classes(scores: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     reviews = _reviews(scores)
     epsilon = smoothed(scores, Smoothing(confidence="sure"), EVERY, reviews)
-    target, names = soft_targets(scores, epsilon, EVERY, reviews)
-    assert names == ("x", "y")
+    made = soft_targets(scores, epsilon, EVERY, reviews)
+    target = made.of(np.arange(12))
+    monkeypatch.setattr("curate.smoothing.BATCH", 5)
+    assert made.of(np.arange(12)).equals(target), "some rows at a time"
+    assert made.of(np.array([5, 3])).equals(target[[5, 3]])
+    assert (made.classes.names, made.size(12)) == (("x", "y"), 4 * 12 * 2)
     assert target.dtype == pl.List(pl.Float32)
     assert target[11] is None, "without a label"
     assert target[0].to_list() == [1, 0]
@@ -176,7 +192,8 @@ def test_soft_targets_of_label_issue_without_probabilities(tmp_path: Path) -> No
     assert epsilon == pytest.approx(np.minimum(0.5, 2 * (1 - own)), abs=1e-6)
     given = np.array([0 if label == "a" else 1 for label in frame["label"]])
     assert target[np.arange(40), given] == pytest.approx(1 - epsilon + epsilon * own, abs=1e-5)
-    assert json.loads((out / "manifest.json").read_text())["classes"] == ["a", "b"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["classes"], manifest["soft_target_bytes"]) == (["a", "b"], 4 * 40 * 2)
 
 
 @pytest.mark.parametrize(

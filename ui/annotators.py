@@ -10,6 +10,7 @@ from curate.agreement import Agreement, Ratings, agreement
 from curate.annotation import ratings
 from curate.consensus import DawidSkene, dawid_skene, majority, raters
 from curate.dataset import Dataset
+from curate.rate import percent
 from ui import measuring, pills, state
 from ui.charts import HAND, KEPT, escape, layout, show
 from ui.ratings import FORMS
@@ -214,7 +215,7 @@ def disputed(given: Ratings) -> None:
 def _consensus(given: Ratings, row: int) -> str:
     """What each method makes of a row's ratings, one a line."""
     model, frame = _fitted(_key(), given), state.scores().frame
-    told = [f"Majority: {given.names[majority(given)[row]]}", f"Dawid and Skene: {given.names[model.label[row]]} ({model.belief[row].max():.0%})"]
+    told = [f"Majority: {given.names[majority(given)[row]]}", f"Dawid and Skene: {given.names[model.label[row]]} ({percent(model.belief[row].max(), 0)})"]
     if "multiannotator_consensus" in frame.columns and (label := frame["multiannotator_consensus"][row]) is not None:
-        told.append(f"cleanlab: {label} ({frame['multiannotator_quality'][row]:.0%})")
+        told.append(f"cleanlab: {label} ({percent(frame['multiannotator_quality'][row], 0)})")
     return "\n".join(told)

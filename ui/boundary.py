@@ -33,6 +33,8 @@ def outcome(selection: Selection) -> None:
     st.metric("Rows kept", count(selection.kept), f"{share(selection.kept, len(spent.order))} of {count(len(spent.order))}", "off", delta_arrow="off")
     if spent.unit == "tokens":
         st.caption(f"{count(spent.kept, spent.unit)} kept; the budget is {count(spent.total, spent.unit)}.")
+    for told in spent.unknown:
+        st.warning(plain(told), icon=":material/help:")
     for told in spent.short:
         st.text(f"Not met: {told}")
 

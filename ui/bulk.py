@@ -1,4 +1,4 @@
-"""One decision on all rows in view: what it changes is shown before, and one undo takes it back."""
+"""One decision on many rows, chosen here or in view: what it changes is shown before, and one undo takes it back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from curate.reviews import Action, Review, labels, tags
 from curate.roles import Role
 from curate.selection import select
 from curate.view import as_text
-from ui import pills, state
+from ui import state
+from ui.narrowed import narrowed
 from ui.rows import row_list
 from ui.widgets import count, empty
 
@@ -41,15 +42,21 @@ def _apply(action: Action, ids: tuple[str, ...], value: str | None, who: str) ->
 
 
 def bulk(who: str) -> None:
-    """Choose a decision on the rows in view, see what it changes, and take it. who: by whom."""
-    viewed, measured = pills.in_view(), state.scores()
-    if viewed is None or not viewed.any():
-        empty("No rows are in view by a filter", "Draw on the map, search the rows or filter by a score first: what is in view travels here as a pill.")
+    """Choose rows and a decision on them, see what it changes, and take it. who: by whom."""
+    chosen, measured = narrowed(), state.scores()
+    if chosen is None:
+        empty(
+            "No rows are chosen",
+            "Say above which ones: by words, a label, a source or a limit on a score. Or draw on the map: what is in view counts here too.",
+        )
+        return
+    if not chosen.any():
+        empty("No row is like that", "Choose other words, values or another limit.")
         return
     ways = [w for w in WAYS if w != "label" or len(measured.dataset.roles.get(Role.LABEL, ())) == 1]
     action = st.selectbox("What", ways, key="bulk-what", format_func=WAYS.__getitem__)
     value = _value(action)
-    at = np.flatnonzero(viewed).astype(np.int32)
+    at = np.flatnonzero(chosen).astype(np.int32)
     ids = tuple(measured.frame["row_id"].gather(at).to_list())
     marked = state.decided().marked
     if action in ("tag", "label"):
@@ -58,12 +65,12 @@ def bulk(who: str) -> None:
             return
         held = {row for row, name in labels(marked).items() if name == value} if action == "label" else {*tags(marked).get(value, ())}
         changes = np.array([i for i, row in zip(at.tolist(), ids, strict=True) if row not in held], np.int32)
-        told = f"{count(len(at), 'rows')} in view, {count(len(changes))} of them change. Rows kept stay {count(state.selection().kept)}."
+        told = f"{count(len(at), 'rows')} chosen, {count(len(changes))} of them change. Rows kept stay {count(state.selection().kept)}."
     else:
         now = state.selection()
         then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids)))
         changes = np.flatnonzero(now.keep != then.keep).astype(np.int32)
-        told = f"{count(len(at), 'rows')} in view; {count(len(changes))} rows change. Rows kept: {count(now.kept)} before, {count(then.kept)} after."
+        told = f"{count(len(at), 'rows')} chosen; {count(len(changes))} rows change. Rows kept: {count(now.kept)} before, {count(then.kept)} after."
     st.text(told)
     verb = WAYS[action].split(",")[0].replace("them", count(len(at), "rows"))
     st.button(f"{verb}", key="bulk-apply", type="primary", on_click=_apply, args=(action, ids, value, who), help="One undo takes it back")

@@ -15,7 +15,7 @@ import streamlit as st
 from curate import reviews
 from curate.calibration import answers, area, at_best_limit, at_limit, best_limit, combination, drawn, inside, pick, surely_better
 from curate.part import ScoreThreshold
-from curate.rate import Rate
+from curate.rate import Rate, percent
 from curate.roles import Role
 from curate.selection import score_values
 from curate.signal import Column
@@ -23,6 +23,8 @@ from curate.view import as_text
 from ui import state
 from ui.charts import HAND, KEPT, escape, layout, show
 from ui.escape import plain
+from ui.keys import KEYS
+from ui.reader import name_box, reader
 from ui.rows import read, row_link
 from ui.widgets import count, empty
 
@@ -36,7 +38,8 @@ MOST = 200  # values of a role that can be chosen
 TOGETHER = "all together"
 FEWEST = 20
 """Rated rows without which measures are not put together."""
-KEYS = {"yes": "y", "no": "n", "unsure": "u"}
+ANSWERS = {"yes": "good", "no": "bad", "unsure": "skip"}
+"""The meaning of each answer among the keys."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,6 @@ def choose_slice(key: str) -> str:
     return f"{role}={value}"
 
 
-def _who() -> str:
-    return str(st.session_state.get("reviewer") or "").strip()
-
-
 def sample(question: str, part: str, among: Bools, rows: int) -> None:
     """Draw rows of the slice at random. among: bool [rows], what can be asked of."""
     ids, asked = state.scores().frame["row_id"], drawn(state.decided().marked, question, part)
@@ -89,7 +88,7 @@ def within(rows: Sequence[str], part: str) -> list[str]:
 
 
 def _say(row_id: str, question: str, word: str) -> None:
-    state.mark("rate", [row_id], f"{question}: {word}", _who())
+    state.mark("rate", [row_id], f"{question}: {word}", reader())
 
 
 def _draw(draw: Callable[[int], None], key: str) -> None:
@@ -98,26 +97,27 @@ def _draw(draw: Callable[[int], None], key: str) -> None:
 
 def panel(question: str, words: tuple[str, str], rows: Sequence[str], draw: Callable[[int], None], text: Callable[[int], None]) -> None:
     """Draw rows and judge them one by one. words: what yes and no are called. rows: ids of those drawn. draw: draws so many more. text: shows a row."""
-    mine = answers(state.decided().marked, question, rows, _who())
+    mine = answers(state.decided().marked, question, rows, reader())
     left = [row for row in rows if row not in mine]
     key = f"{question}-rows"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", width=180)
+        with st.container(width=180):
+            name_box()
         st.number_input("Rows", 1, 10_000, 30, key=key, width=110)
         more = "Draw more" if rows else "Draw rows to rate"
         st.button(more, key=f"{question}-draw", on_click=_draw, args=(draw, key), type="secondary" if left else "primary")
     if not rows:
         empty("No row is drawn yet", "About 30 rows, drawn at random and judged by you, tell what is so here and how surely.")
         return
-    st.progress(1 - len(left) / len(rows), f"{count(len(rows) - len(left))} of {count(len(rows), 'rows')} rated by {_who() or 'you'}")
+    st.progress(1 - len(left) / len(rows), f"{count(len(rows) - len(left))} of {count(len(rows), 'rows')} rated by {reader() or 'you'}")
     at, known = places(left[:1000])
     if not known:
         empty("Every drawn row is rated", "Draw more for narrower intervals, or let a second person rate them under another name.")
         return
-    names = dict(zip(KEYS, (*words, "Unsure"), strict=True))
+    names = dict(zip(ANSWERS, (*words, "Unsure"), strict=True))
     with st.container(horizontal=True, gap="small"):
-        for word, shortcut in KEYS.items():
-            st.button(names[word], key=f"rate-{word}", on_click=_say, args=(known[0], question, word), shortcut=shortcut)
+        for word, meaning in ANSWERS.items():
+            st.button(names[word], key=f"rate-{word}", on_click=_say, args=(known[0], question, word), shortcut=KEYS[meaning])
         row_link(int(at[0]), "All about this row")
     text(int(at[0]))
 
@@ -174,7 +174,7 @@ def called(name: str) -> str:
 
 
 def _span(rate: Rate) -> str:
-    return "–" if rate.value is None else f"{rate.value:.0%} ({rate.low:.0%}–{rate.high:.0%})"
+    return "–" if rate.value is None else f"{percent(rate.value, 0)} ({percent(rate.low, 0)}–{percent(rate.high, 0)})"
 
 
 def _row(column: Column, values: Floats, good: Bools) -> dict[str, object]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas  # noqa: F401  Plotly looks for it in sys.modules, and falls over it half imported by another session's thread
 import plotly.graph_objects as go
+import polars  # noqa: F401  the same
 import streamlit as st
 
-__all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "show", "style"]
+__all__ = ["CATEGORIES", "DROPPED", "HAND", "KEPT", "SCALE", "escape", "layout", "log_ticks", "show", "style"]
 
 KEPT = "#2f6fde"
 DROPPED = "#9aa5b1"
@@ -37,6 +40,12 @@ def style(title: str, height: int = 330, **more: Any) -> dict[str, Any]:
 def layout(figure: go.Figure, title: str, height: int = 330, **more: Any) -> go.Figure:
     """Give a figure the house's title, margins, legend and number formats; `more` goes to Plotly's layout."""
     return figure.update_layout(style(title, height, **more))
+
+
+def log_ticks(low: float, high: float, wide: bool = True) -> dict[str, Any]:
+    """A logarithmic axis with ticks at 1, 2 and 5 of each power of ten where there is room for them, each with its whole number. wide: room for some 15."""
+    few = not (low > 0 and np.log10(high / low) >= (5 if wide else 2.5))
+    return {"type": "log", "dtick": "D2" if few else 1, "tickformat": ",~g"}
 
 
 def show(figure: go.Figure, key: str, **more: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,20 @@ def outstanding(*signals: str) -> bool:
     failed = [name for name, status in states.items() if status == "failed"]
     skipped = {name: task.skip for name, task in tasks.items() if task.skip and "needs the parameter" not in task.skip}
     if running:
-        empty(f"Measuring {' and '.join(running)}", "It runs in the background; this page fills by itself. You can go on working.")
+        empty(f"Measuring {_called(running)}", "It runs in the background; this page fills by itself. You can go on working.")
     if failed:
         job = measuring.job_of("score")
-        empty(f"Measuring {' and '.join(failed)} failed", (job.message if job else "") or "The process ended without a word. What it had finished is kept.")
-    for name, why in skipped.items():
-        st.text(f"Cannot measure {name}: {why}.")
+        why = (job.message if job else "") or "The process ended without a word. What it had finished is kept."
+        empty(f"Measuring {_called(failed)} failed", why, "Try again", partial(measuring.measure, failed), f"again-{failed[0]}")
+    if skipped:
+        empty(f"Cannot measure {_called(skipped)} here", "; ".join(f"{name} {why}" for name, why in skipped.items()) + ".")
     if any("needs the role" in why for why in skipped.values()):
         correct_roles()
     return bool(running or failed or skipped)
+
+
+def _called(names: Iterable[str]) -> str:
+    return " and ".join(name.replace("_", " ") for name in names)
 
 
 def ask_gold() -> None:

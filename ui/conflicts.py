@@ -15,6 +15,7 @@ from curate.roles import Role
 from curate.view import as_text
 from ui import duplicates, state
 from ui.escape import plain
+from ui.keys import KEYS
 from ui.rows import in_hand, row_diff, row_link
 from ui.shown import Shown
 from ui.widgets import beside, correct_roles, count, empty, key_of, share
@@ -59,7 +60,7 @@ def controls(now: Shown, said: Claims) -> pl.DataFrame:
     found = groups_in_conflict(now.found.gives_way, said, now.found.hand.how, now.found.hand.pinned & now.found.hand.inside)
     every = len(np.unique(now.found.gives_way[now.found.gives_way != np.arange(now.links.rows)]))
     counts, ways, told = beside("conflict-controls", 1, 2, 2)
-    about = f"{share(len(found), every)} of {count(every)} groups"
+    about = f"{share(len(found), every)} of {count(every, 'groups')}" if every else "no alike rows"
     differ = f"Groups of alike rows with different {said.what.replace(' and ', 's and ')}s"
     counts.metric("Groups in conflict", count(len(found)), about, "off", delta_arrow="off", help=differ)
     with ways:
@@ -169,7 +170,7 @@ def _keys(said: Claims, rows: list[int], kept: int, other: int, words: dict[int,
     """What can be decided of the group in hand."""
     with st.container(horizontal=True, gap="small"):
         about = "The label of every row of the group" if words else "The row stays, whatever a threshold says, and the others give way to it"
-        for key, row, kind in (("k", kept, "primary"), ("o", other, "secondary")):
+        for key, row, kind in (("keep", kept, "primary"), ("other", other, "secondary")):
             name = words.get(row) if words else f"row {count(row)}"
             if words and said.code[row] < 0:
                 continue  # it has no label to give
@@ -179,8 +180,8 @@ def _keys(said: Claims, rows: list[int], kept: int, other: int, words: dict[int,
                 key=f"conflict-{key}",
                 on_click=_hold,
                 args=(rows, row, words.get(row)),
-                shortcut=key,
+                shortcut=KEYS[key],
                 type="primary" if kind == "primary" else "secondary",
                 help=about,
             )
-        st.button("Drop the group", key="conflict-drop", on_click=_drop, args=(rows,), shortcut="d", help="All of its rows, by hand")
+        st.button("Drop the group", key="conflict-drop", on_click=_drop, args=(rows,), shortcut=KEYS["drop"], help="All of its rows, by hand")

@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from curate.coverage import CHANCE, FEWEST, Balance, Gap, Group, balance, chance_limit, gaps, heavy, thin
+from curate.rate import percent
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import row_tokens
@@ -193,7 +194,8 @@ def _gap_chart(table: pl.DataFrame, found: tuple[Gap, ...]) -> None:
     shown = found[:SHOWN]
     lacks, missing = [g for g in found if g.lacks], sum(g.missing for g in found)
     said = [
-        f"{escape(g.name)}<br>{g.missing:,} of {g.rows:,} rows have no neighbour here ({g.share:.0%});<br>{g.own:.0%} have none in the reference either"
+        f"{escape(g.name)}<br>{g.missing:,} of {g.rows:,} rows have no neighbour here ({percent(g.share, 0)});<br>"
+        f"{percent(g.own, 0)} have none in the reference either"
         for g in shown
     ]
     names = [escape(g.name if len(g.name) <= 40 else g.name[:39] + "…") for g in shown]

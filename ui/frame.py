@@ -17,6 +17,7 @@ from curate.saturation import copies
 from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
 from ui.escape import plain
+from ui.keys import KEYS
 from ui.widgets import amount, count, likeness_text, share
 
 __all__ = ["frame", "in_words"]
@@ -87,7 +88,7 @@ def in_words(name: str, threshold: Threshold) -> str:
 def _pills() -> None:
     """What decides and what filters; a click on one takes it off."""
     now, pending = state.recipe(), state.waiting()
-    with st.container(horizontal=True, gap="small", width="content"):
+    with st.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
         for name, threshold in now.thresholds.items():
             note = pending.get(name)
             st.button(
@@ -153,8 +154,8 @@ def _history() -> None:
         whose = state.anothers(held.undo) if held.undo is not None else ""
         told = f"The last decision is {plain(whose)}'s: give that name to take it back" if whose else "Undo, Ctrl+Z"
         off = held.undo is None or bool(whose)
-        st.button("", icon=":material/undo:", key="undo", help=told, disabled=off, on_click=state.undo, shortcut="Ctrl+Z")
-        st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut="Ctrl+Shift+Z")
+        st.button("", icon=":material/undo:", key="undo", help=told, disabled=off, on_click=state.undo, shortcut=KEYS["undo any"])
+        st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut=KEYS["redo any"])
         st.button("", icon=":material/restart_alt:", key="reset", help=f"Take off every mark, and the {words()}", disabled=bare, on_click=state.reset)
 
 

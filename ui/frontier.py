@@ -15,9 +15,10 @@ import streamlit as st
 
 from curate.budget import wanted
 from curate.diversity import Candidates, order_of
-from curate.frontier import SEEDS, Basis, Curve, band, basis_of, marginal, random_order, signal_columns, signal_order, trace
+from curate.frontier import SEEDS, Basis, Curve, band, basis_of, marginal, random_order, signal_columns, signal_order, trace, unlike
 from curate.part import Budget
 from curate.rank import columns_of
+from curate.rate import percent
 from curate.scores import Scores
 from curate.selection import Selection
 from ui import state
@@ -62,8 +63,27 @@ def _curve(key: str, name: str, _scores: Scores, _basis: Basis, _found: Candidat
     column = next((c for c in signal_columns(_scores) if c.name == name), None)
     if column is not None:
         return trace(_basis, signal_order(_scores, column, _basis.rows))
+    return trace(_basis, _own(name, _scores, _found))
+
+
+def _own(name: str, scores: Scores, found: Candidates) -> npt.NDArray[np.int32]:
+    """The recipe's order, by the budget that its curve is named after."""
     budget = Budget.model_validate_json(name.removeprefix(OWN))
-    return trace(_basis, order_of(_scores, budget.diversity, _found, wanted(_scores, budget, _found, state.decided().marked)))
+    return order_of(scores, budget.diversity, found, wanted(scores, budget, found, state.decided().marked))
+
+
+def _first(measured: Scores) -> tuple[str, ...]:
+    """Signals in the order in which they are proposed: those of the recipe's score first."""
+    names, rank = [c.name for c in signal_columns(measured)], state.applied().rank
+    return tuple(dict.fromkeys([*(n for n in (columns_of(rank.score) if rank else ()) if n in names), *names]))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _unlike(key: str, own: str, names: tuple[str, ...], _scores: Scores, _basis: Basis, _found: Candidates) -> tuple[list[str], dict[str, str]]:
+    """Signals to draw unasked, each of another order, and those that are not drawn, with whose order they have."""
+    del key
+    by_name = {c.name: c for c in signal_columns(_scores)}
+    return unlike(_scores, [by_name[n] for n in names], _basis.rows, _own(own, _scores, _found), COMPARED)
 
 
 @st.cache_resource(max_entries=60, show_spinner=False)
@@ -82,9 +102,9 @@ def frontier(selection: Selection) -> None:
     if len(basis.rows) < 2:
         st.text("Fewer than two rows come to the budget; there is nothing to choose.")
         return
-    measure, chosen = _ask(measured, basis)
     budget = state.applied().budget or Budget(rows=len(basis.rows))
     own = OWN + budget.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
+    measure, chosen = _ask(measured, basis, _unlike(key, own, _first(measured), measured, basis, found))
     curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
     mine = "file order" if found.score is None else "this score"
     mine += " with diversity" if budget.diversity and budget.diversity.share else ""
@@ -94,19 +114,20 @@ def frontier(selection: Selection) -> None:
     _about(basis, measure)
 
 
-def _ask(measured: Scores, basis: Basis) -> tuple[str, list[str]]:
+def _ask(measured: Scores, basis: Basis, proposed: tuple[list[str], dict[str, str]]) -> tuple[str, list[str]]:
     """What is drawn, and which signals beside."""
     known = {"information": True, "coverage": basis.coverage != "unknown", "noise": basis.noise != "unknown", "tokens": basis.tokens is not None}
     options = [m for m in MEASURES if known[m]]
-    names = [c.name for c in signal_columns(measured)]
-    rank = state.applied().rank
-    mine = [n for n in (columns_of(rank.score) if rank else ()) if n in names]
+    names, (first, same) = [c.name for c in signal_columns(measured)], proposed
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control("Show", options, default="information", format_func=MEASURES.__getitem__, required=True, key="frontier-show")
         chosen = st.multiselect(
-            "Beside single signals", names, list(dict.fromkeys([*mine, *names]))[:COMPARED], format_func=lambda n: n.replace("_", " "),
-            key=f"frontier-beside-{len(names)}-{hash(tuple(mine))}", max_selections=8,
+            "Beside single signals", names, first, format_func=lambda n: n.replace("_", " "),
+            key=f"frontier-beside-{len(names)}-{hash(tuple(first))}", max_selections=8,
         )  # fmt: skip
+    for name, twin in same.items():
+        alike = f"{twin.replace('_', ' ')} does" if twin else "the recipe's own order does"
+        st.caption(f"{name.replace('_', ' ').capitalize()} is not drawn unasked: it orders these rows as {alike}.")
     lacking = [MEASURES[m].lower() for m in MEASURES if not known[m]]
     if lacking:
         ways = {"noise": "draw and judge a sample on Noise rate, or measure label issue", "coverage": "measure neighbour", "tokens": "measure tokens"}
@@ -202,7 +223,7 @@ def _bars(x: Floats, top: float, said: list[str]) -> dict[str, Any]:
 def _number(value: float, measure: str) -> str:
     if np.isnan(value):
         return "unknown"
-    return f"{value:.1%}" if measure in ("coverage", "noise") else f"{value:,.0f}"
+    return percent(value) if measure in ("coverage", "noise") else f"{value:,.0f}"
 
 
 def _said(basis: Basis, own: Curve, measure: str, values: Mapping[str, Floats], middle: Floats, at: int) -> str:

@@ -20,6 +20,7 @@ from ui.calibration import TOGETHER, Rated, called
 from ui.charts import show
 from ui.comparing import compare_with, model_place, outstanding
 from ui.escape import plain, visible
+from ui.keys import KEYS
 from ui.limit import limit_control, limit_picture, read_column
 from ui.marking import marked, marked_texts
 from ui.rows import SHOWN, in_hand, read, row_link
@@ -174,8 +175,8 @@ def queue(column: Column, limit: ScoreThreshold) -> None:
     extra = [n for n in ("grounding_unsupported",) if n in measured.frame.columns and n != column.name]
     with in_hand(order, f"grounding-{column.name}", [column.name, *extra]) as at:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.button("Drop the row", key="grounding-drop", on_click=mark_row, args=("drop", at), shortcut="d", help="Whatever the thresholds say")
-            st.button("Keep the row", key="grounding-keep", on_click=mark_row, args=("keep", at), shortcut="k", help="Whatever the thresholds say")
+            st.button("Drop the row", key="grounding-drop", on_click=mark_row, args=("drop", at), shortcut=KEYS["drop"], help="Whatever the thresholds say")
+            st.button("Keep the row", key="grounding-keep", on_click=mark_row, args=("keep", at), shortcut=KEYS["keep"], help="Whatever the thresholds say")
             st.space("stretch")
             row_link(at, "All about this row")
         _text(at)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import streamlit as st
 
 from curate.crossfilter import numeric_columns
-from curate.limit import QUESTION, Judged, Told, around, judged, panel_value, panels, suggest, tell
+from curate.limit import QUESTION, JudgedValues, Told, around, judged, panel_value, panels, suggest, tell
 from curate.part import ScoreThreshold
+from curate.rate import percent
 from curate.selection import threshold_mask
 from curate.signal import Column
 from ui import calibration, state
@@ -82,7 +83,7 @@ def _draw(column: Column, limit: ScoreThreshold, rows: int) -> None:
     state.mark("panel", state.scores().frame["row_id"].gather(at).to_list(), panel_value(column.name, edges))
 
 
-def judge(column: Column, limit: ScoreThreshold) -> Judged:
+def judge(column: Column, limit: ScoreThreshold) -> JudgedValues:
     """The next row around the limit, and the keys; returns what was judged so far."""
     rows, edges = panels(state.decided().marked, column.name)
     calibration.panel(QUESTION, ("Good", "Bad"), rows, partial(_draw, column, limit), partial(row_text, height=300))
@@ -90,10 +91,10 @@ def judge(column: Column, limit: ScoreThreshold) -> Judged:
 
 
 def _span(told: Told) -> str:
-    return "–" if told.value is None else f"{told.value:.0%} ({told.low:.0%}–{told.high:.0%})"
+    return "–" if told.value is None else f"{percent(told.value, 0)} ({percent(told.low, 0)}–{percent(told.high, 0)})"
 
 
-def told(column: Column, limit: ScoreThreshold, found: Judged) -> None:
+def told(column: Column, limit: ScoreThreshold, found: JudgedValues) -> None:
     """Precision and recall of the limit, and the limit for a wanted precision."""
     values, ordered = read_column(column)[0], _ordered(column)
     if isinstance(limit.limit, tuple):
@@ -114,7 +115,7 @@ def told(column: Column, limit: ScoreThreshold, found: Judged) -> None:
     st.button("Use this limit", key="judged-use", on_click=state.set_threshold, args=(column.name, proposed), icon=":material/check:")
 
 
-def picture(column: Column, limit: ScoreThreshold, found: Judged) -> None:
+def picture(column: Column, limit: ScoreThreshold, found: JudgedValues) -> None:
     """All rows by the score, kept ones in front, judged ones as marks above."""
     values, binned = read_column(column)
     gone = int(threshold_mask(values, limit).sum())

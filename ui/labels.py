@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
+from curate.rate import percent
 from curate.reviews import labels
 from curate.roles import Role
 from curate.scores import Scores
@@ -18,6 +19,7 @@ from curate.view import as_text
 from ui import pills, state
 from ui.browsing import mark_row, version
 from ui.charts import SCALE, escape, layout, show
+from ui.keys import KEYS, numbered
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import correct_roles, count, empty, share
 
@@ -163,12 +165,14 @@ def _judge(position: int, given: pl.Series) -> None:
         st.subheader(f"Row {count(position)}")
         st.space("stretch")
         row_link(position, "All about this row")
-    st.text(f"Given: {label} ({own:.0%})\nExpected: {suggested} ({other:.0%})")
+    st.text(f"Given: {label} ({percent(own, 0)})\nExpected: {suggested} ({percent(other, 0)})")
     with st.container(horizontal=True, gap="small"):
         if suggested != label:
-            st.button("Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut="a", help=suggested)
-        st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut="k", help="It is right as it is")
-        st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
+            st.button(
+                "Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut=numbered(1), help=suggested
+            )
+        st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut=KEYS["keep"], help="It is right as it is")
+        st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut=KEYS["drop"], help="Whatever the thresholds say")
         with st.popover("Another label"):
             every = sorted(set(given.drop_nulls().unique().to_list()) - {label})
             picked = st.selectbox("Label", every, index=None, key=f"label-other-{position}", placeholder="choose")

@@ -16,7 +16,7 @@ from curate.scores import Scores
 from curate.selection import score_values, threshold_mask
 from curate.signal import Column, discover
 from ui import state
-from ui.charts import DROPPED, HAND, KEPT, layout
+from ui.charts import DROPPED, HAND, KEPT, layout, log_ticks
 from ui.slide import Stops, slide
 from ui.widgets import count, key_of, share
 
@@ -51,7 +51,7 @@ def limit_picture(column: Column, binned: Binned, limit: ScoreThreshold, rows: M
     for value in limit.limit if isinstance(limit.limit, tuple) else (limit.limit,):
         figure.add_vline(x=value, line_color=HAND, line_width=2)
     layout(figure, title, height, barmode="overlay")
-    figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})", type="log" if binned.log else "linear")
+    figure.update_xaxes(title=f"{column.name.replace('_', ' ')} ({column.unit})", **(log_ticks(edges[0], edges[-1]) if binned.log else {}))
     figure.update_yaxes(title="rows", tickformat=",", rangemode="tozero")
     return figure
 

@@ -169,7 +169,7 @@ def choose() -> None:
     if not same:
         start(state.workspace(), args, "Choosing rows", key)
     elif all(j.state != "running" for j in same):
-        said = same[0].message or "the process ended without a word"
+        said = [*same[0].message.strip().splitlines(), "the process ended without a word"][-2 if same[0].message.strip() else -1]
         st.session_state["choice-failed"] = f"choosing its rows {'was cancelled' if same[0].state == 'cancelled' else f'failed: {said}'}"
 
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.mismatch import CORNERS, TERCILES, corners
+from curate.rate import percent
 from curate.scores import Scores
 from curate.selection import score_values
 from curate.signal import column_of
@@ -222,7 +223,7 @@ def thirds(seen: Seen) -> None:
             0, {"type": "bar", "orientation": "h", "y": names, "x": counts, "name": called, "marker": {"color": colour}, "hovertemplate": "%{x:,} rows"}
         )
     lost = [int((one & viewed & ~kept).sum()) / max(1, int((one & viewed).sum())) for one in inside]
-    title = "Thirds by the reference's loss" if max(lost) == 0 else f"{lost[0]:.1%} of the head is dropped, {lost[2]:.1%} of the tail"
+    title = "Thirds by the reference's loss" if max(lost) == 0 else f"{percent(lost[0])} of the head is dropped, {percent(lost[2])} of the tail"
     axes = {"xaxis": {"title": "rows", "tickformat": ","}, "yaxis": {"autorange": "reversed"}, "barmode": "stack", "bargap": 0.3}
     show(go.Figure({"data": bars, "layout": style(title, 240, **axes)}), "mismatch-thirds")
 

@@ -9,13 +9,15 @@ import streamlit as st
 from curate.audit import audit
 from curate.example import examples
 from curate.noise import KINDS, Noise, draw, drawn, effective_size, noise, strata, worth
-from curate.rate import more_to_halve
+from curate.rate import more_to_halve, percent
 from curate.report import report_page
 from curate.roles import Role
 from curate.saturation import ALIKE, copies
 from curate.stratum import by_stratum
 from ui import state
 from ui.charts import HAND, KEPT, escape, layout, show
+from ui.keys import KEYS, numbered
+from ui.reader import name_box, reader
 from ui.rows import row_link, row_text
 from ui.widgets import attempt, beside, count, empty, share
 
@@ -45,7 +47,7 @@ def begin() -> None:
     """How the sample is drawn, and who judges."""
     held = drawn(state.decided().marked)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Two judges of the same rows give an agreement")
+        name_box("Two judges of the same rows give an agreement")
         with st.popover("Draw another sample" if held else "Draw a sample", icon=":material/casino:"):
             st.selectbox("Within", list(_columns()), key="noise-strata", help="Rows are drawn from each value in proportion, two at least")
             st.number_input("Rows", 10, 100_000, 100, key="noise-rows")
@@ -61,12 +63,12 @@ def begin() -> None:
 
 
 def _say(row_id: str, word: str) -> None:
-    state.mark("judge", [row_id], word, str(st.session_state.get("reviewer") or "").strip())
+    state.mark("judge", [row_id], word, reader())
 
 
 def hand() -> None:
     """The next row of the sample that this judge has not judged, and the keys."""
-    said, who = state.decided().marked, str(st.session_state.get("reviewer") or "").strip()
+    said, who = state.decided().marked, reader()
     sample = drawn(said)
     assert sample is not None
     mine = {row for r in said if r.action == "judge" and r.by == who for row in r.rows}
@@ -81,13 +83,13 @@ def hand() -> None:
         return
     row = str(ids[at])
     with st.container(horizontal=True, gap="small"):
-        st.button("Good", key="judge-good", on_click=_say, args=(row, "good"), shortcut="g", type="primary")
-        st.button("Bad", key="judge-bad", on_click=_say, args=(row, "bad"), shortcut="b")
-        st.button("Unsure", key="judge-unsure", on_click=_say, args=(row, "unsure"), shortcut="u", help="Counts neither way")
+        st.button("Good", key="judge-good", on_click=_say, args=(row, "good"), shortcut=KEYS["good"], type="primary")
+        st.button("Bad", key="judge-bad", on_click=_say, args=(row, "bad"), shortcut=KEYS["bad"])
+        st.button("Unsure", key="judge-unsure", on_click=_say, args=(row, "unsure"), shortcut=KEYS["skip"], help="Counts neither way")
         row_link(at, "All about this row")
     with st.container(horizontal=True, gap="xsmall"):
         for number, kind in enumerate(KINDS, 1):
-            st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=str(number), help="Bad, and of this kind")
+            st.button(kind, key=f"judge-{number}", on_click=_say, args=(row, f"bad: {kind}"), shortcut=numbered(number), help="Bad, and of this kind")
     measured = state.scores()
     if measured.dataset.has(Role.LABEL):
         st.text(f"Label: {measured.dataset.rows_at([at], [Role.LABEL]).item()}")
@@ -116,7 +118,7 @@ def _rates_figure(found: Noise) -> None:
         hovertemplate="%{y}: %{x:.1%}, 95 % interval %{customdata[0]:.1%} to %{customdata[1]:.1%}; %{customdata[2]} bad of %{customdata[3]}<extra></extra>",
     )
     unknown = f"{count(sum(r.value is None for r in each[1:]), 'strata')} without a judged row: the rate of all is not known yet"
-    title = unknown if rate.value is None else f"{rate.value:.1%} of rows are bad, between {rate.low:.1%} and {rate.high:.1%}"
+    title = unknown if rate.value is None else f"{percent(rate.value)} of rows are bad, between {percent(rate.low)} and {percent(rate.high)}"
     layout(figure, title, 100 + 30 * max(2, len(told)))
     figure.update_xaxes(title="share of bad rows, Wilson's 95 % interval", tickformat=".0%", range=[-0.02, 1.02])
     figure.update_yaxes(autorange="reversed", type="category")
@@ -184,7 +186,7 @@ def _by_stratum() -> None:
     table = pl.DataFrame({**names, **whole, **size, **shares, **judged, **ends}, schema_overrides={"after duplicates": pl.Int64, "worth": pl.Int64})
     number = st.column_config.NumberColumn
     config = {n: number(format="localized") for n in (*whole, *size, *ends)} | {"signal": number(format="%.2f"), "noise": number(format="percent")}
-    st.dataframe(table, hide_index=True, column_config=config, placeholder="not known")
+    st.dataframe(table, hide_index=True, column_config=config, placeholder="–")
 
 
 def report() -> None:

@@ -76,10 +76,11 @@ def begin() -> None:
     job = opening()
     if job is not None and job.state == "done":
         key = str(json.loads(output(state.workspace(), job))["key"])
-        _, asked, _, by_hand = st.session_state.pop("opening")
+        _, asked, _, by_hand = st.session_state["opening"]
         state.open_key(key, asked, by_hand)
         if named and not by_hand:
             first["key"] = key
+        st.session_state.pop("opening", None)  # last: a run that a click cuts short before this opens it again
     measuring.ensure()
 
 

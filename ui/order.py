@@ -18,7 +18,7 @@ from curate.roles import Role
 from curate.signal import column_of
 from curate.training import Curriculum
 from ui import state
-from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, escape, layout, show
+from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, escape, layout, log_ticks, show
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import about, count, empty, key_of
 
@@ -188,11 +188,11 @@ def picture(shown: Seen) -> None:
             figure.add_vline(x=int(begin), line={"color": HAND, "width": 1, "dash": "dot"}, row="all", col=place)
     first, last = (bands[0][known[end], 1] if len(known := np.flatnonzero(~np.isnan(bands[0][:, 1]))) else np.nan for end in (0, -1))
     name = (now.by or "no signal").replace("_", " ")
-    layout(figure, f"Median {escape(name)}: from {first:,.3g} to {last:,.3g}", 300 * lines, margin={"t": 84})
+    layout(figure, f"Median {escape(name)}: from {first:,.4g} to {last:,.4g}", 300 * lines, margin={"t": 84})
     scored = column_of(now.by or "")
-    figure.update_yaxes(title=escape(name), type="log" if scored is not None and scored.log else "linear", row=1, col=1)
+    figure.update_yaxes(title=escape(name), row=1, col=1)
     if scored is not None and scored.log:
-        figure.update_yaxes(type="log", row=1, col=2)
+        figure.update_yaxes(row=1, **log_ticks(*_ends(bands), wide=False))
     if column:
         figure.update_yaxes(title="share of rows", range=[0, 1], tickformat=".0%", row=2, col=1)
     figure.update_xaxes(title="rows seen", tickformat=",", row=lines)
@@ -204,6 +204,13 @@ def picture(shown: Seen) -> None:
     missing = f" {count(lacking, 'rows')} without a value {'are spread evenly' if now.missing == 'spread' else 'come last'}." if lacking else ""
     st.caption(f"Rows by phase: {told}; a dotted line begins one. The band holds eight tenths of the rows.{missing}")
     st.caption("A row's phase is the first that sees it: one pass sees each row once, and baby steps train on phases 1 to k.")
+
+
+def _ends(bands: list[Floats]) -> tuple[float, float]:
+    """The least and the greatest value above 0 that bands draw; 1 and 1 where there is none."""
+    drawn = np.concatenate([band.ravel() for band in bands])
+    drawn = drawn[drawn > 0]
+    return (float(drawn.min()), float(drawn.max())) if len(drawn) else (1.0, 1.0)
 
 
 def rows(shown: Seen) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from curate import advice, overview
 from curate.dataset import Dataset
+from curate.rate import percent
 from curate.saturation import saturation
 from curate.selection import row_tokens
 from curate.task import Task
@@ -52,7 +53,7 @@ def newness() -> bool:
     line = {"type": "scatter", "mode": "lines", "x": rows, "y": new, "line": {"color": KEPT, "width": 2.5}, **hover}
     ends = {"array": [found.high - found.new], "arrayminus": [found.new - found.low], "color": HAND, "thickness": 2}
     dot = {"type": "scatter", "mode": "markers", "x": [found.rows], "y": [found.new], "marker": {"color": HAND, "size": 9}, "error_y": ends, **hover}
-    title = f"{found.new:.0%} of further rows would be new"
+    title = f"{percent(found.new, 0)} of further rows would be new"
     axes = {
         "xaxis": {"title": "rows that are there", "tickformat": ",", "range": [0, 1.03 * found.rows]},
         "yaxis": {"title": "share that is new", "tickformat": ".0%", "range": [0, 1.04]},

@@ -17,7 +17,7 @@ from curate.selection import score_values
 from curate.signal import Column, column_of
 from curate.view import as_text
 from ui import pills, state
-from ui.charts import DROPPED, HAND, KEPT, escape, show, style
+from ui.charts import DROPPED, HAND, KEPT, escape, log_ticks, show, style
 from ui.heat import cells_of, heat
 from ui.limit import limit_control
 from ui.rows import row_list, row_text
@@ -129,7 +129,7 @@ def _say(value: float) -> str:
 def _log_axis(title: str, low: float, high: float, wide: bool) -> dict[str, Any]:
     """A logarithmic axis with ticks at 1, 2 and 5 of each power of ten where there is room for them."""
     ends = [float(np.log10(low)), float(np.log10(high))]
-    return {"title": title, "type": "log", "range": ends, "dtick": "D2" if ends[1] - ends[0] < (5 if wide else 2.5) else 1, "tickformat": ",~g"}
+    return {"title": title, "range": ends, **log_ticks(low, high, wide)}
 
 
 def _at(spread: Spread, rows: Ints, part: float) -> float:

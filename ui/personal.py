@@ -21,6 +21,7 @@ from ui import pills, state
 from ui.browsing import mark_row, version
 from ui.charts import KEPT, escape, layout, show
 from ui.escape import plain, visible
+from ui.keys import KEYS
 from ui.marking import marked, marked_texts
 from ui.rows import SHOWN, in_hand, row_link
 from ui.widgets import count, empty, key_of, share
@@ -190,9 +191,14 @@ def _one(position: int, treat: Personal | None, let: Mapping[str, frozenset[str]
         row_link(position, "All about this row")
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Spare", key="personal-spare", on_click=mark_row, args=("spare", position), shortcut="s", help="Nothing here is personal data: it stays as it is"
+            "Spare",
+            key="personal-spare",
+            on_click=mark_row,
+            args=("spare", position),
+            shortcut=KEYS["keep"],
+            help="Nothing here is personal data: it stays as it is",
         )
-        st.button("Drop the row", key="personal-drop", on_click=mark_row, args=("drop", position), shortcut="d", help="Whatever the thresholds say")
+        st.button("Drop the row", key="personal-drop", on_click=mark_row, args=("drop", position), shortcut=KEYS["drop"], help="Whatever the thresholds say")
         if len(found) > 1:
             with st.popover("Spare one type"):
                 for kind in found:

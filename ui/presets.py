@@ -8,6 +8,7 @@ from curate.dataset import Dataset
 from curate.deciding import in_words, of
 from curate.errors import CurateError
 from curate.preset import PRESETS, Made, preset
+from curate.rate import percent
 from ui import measuring, state
 from ui.widgets import count
 
@@ -50,7 +51,7 @@ def _told(made: Made) -> list[str]:
     found += [f"• rank: {recipe.rank.score}"] if recipe.rank else []
     if recipe.budget:
         part = recipe.budget
-        most = f"{count(part.rows, 'rows')}" if part.rows is not None else f"{part.share:.0%} of the rows"
+        most = f"{count(part.rows, 'rows')}" if part.rows is not None else f"{percent(part.share or 0.0, 0)} of the rows"
         found.append(f"• budget: {most}{f' of each {part.per}' if part.per else ''}")
     found.append(f"• measures {', '.join(n.replace('_', ' ') for n in recipe.signals)}")
     return found + [f"• left out: {why}" for why in made.left_out]

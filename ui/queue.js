@@ -121,24 +121,25 @@ function show(root, row) {
   if (row.said) make(box, "div", { className: "why", textContent: `Said of this row: ${row.said.map(seen).join(", ")}` });
 }
 
+// By meaning; its key comes from the server (ui/keys.py).
 const ACTIONS = [
-  ["k", "Keep", (root) => say(root, [{ action: "keep" }])],
-  ["d", "Drop", (root) => say(root, [{ action: "drop" }])],
-  ["l", "Label", (root) => open(root, "label"), (row) => row.label !== null],
-  ["e", "Edit", (root) => open(root, "edit"), (row) => row.texts.some((part) => part.column)],
-  ["r", "Rate", (root) => open(root, "rate")],
-  ["t", "Tag", (root) => open(root, "tag")],
-  ["s", "Skip", (root) => say(root, [{ action: "skip" }])],
-  ["u", "Undo", undo],
+  ["keep", "Keep", (root) => say(root, [{ action: "keep" }])],
+  ["drop", "Drop", (root) => say(root, [{ action: "drop" }])],
+  ["label", "Label", (root) => open(root, "label"), (row) => row.label !== null],
+  ["edit", "Edit", (root) => open(root, "edit"), (row) => row.texts.some((part) => part.column)],
+  ["rate", "Rate", (root) => open(root, "rate")],
+  ["tag", "Tag", (root) => open(root, "tag")],
+  ["skip", "Skip", (root) => say(root, [{ action: "skip" }])],
+  ["undo", "Undo", undo],
 ];
 
 function keys(root, row) {
   const box = root.held.keysBox;
   box.replaceChildren();
-  for (const [key, name, act, can] of ACTIONS) {
+  for (const [meaning, name, act, can] of ACTIONS) {
     const off = name !== "Undo" && (!row || (can && !can(row)));
     const button = make(box, "button", { onclick: () => act(root), disabled: off });
-    make(button, "kbd", { textContent: key.toUpperCase() });
+    make(button, "kbd", { textContent: root.held.data.keys[meaning].toUpperCase() });
     button.append(name);
   }
 }
@@ -203,7 +204,7 @@ function listen(root) {
     const at = event.composedPath()[0];
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || /^(INPUT|TEXTAREA|SELECT)$/.test(at?.tagName) || at?.isContentEditable) return;
     const row = rows(root.held)[0], digit = Number(event.key);
-    const way = ACTIONS.find(([letter]) => letter === event.key.toLowerCase());
+    const way = ACTIONS.find(([meaning]) => root.held.data.keys[meaning] === event.key.toLowerCase());
     if (root.held.panel && event.key === "Escape") open(root, "");
     else if (root.held.panel === "rate" && digit >= 1 && digit <= 5) say(root, [{ action: "rate", value: `rating: ${digit}` }]);
     else if (row && row.label !== null && digit >= 1 && row.options[digit - 1] !== undefined) say(root, [{ action: "label", value: row.options[digit - 1], given: row.label }]);

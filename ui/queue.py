@@ -6,7 +6,7 @@ The browser holds the next rows and shows one at once after a key; a decision is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -16,9 +16,10 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from curate.acquisition import KINDS
 from curate.edit import editable
 from curate.errors import CurateError, InputError
-from curate.queue import AGAIN, BATCH, KINDS, Asked, Turn, judged, turns
+from curate.queue import AGAIN, BATCH, Asked, Turn, judged, turns
 from curate.reading import READINGS, readers, word_of
 from curate.reviews import Review, tags
 from curate.roles import Role
@@ -26,6 +27,8 @@ from curate.scores import Scores
 from curate.view import as_text
 from ui import state
 from ui.escape import plain
+from ui.handing import hands
+from ui.keys import KEYS
 from ui.widgets import count
 
 __all__ = ["KEY", "queue"]
@@ -34,6 +37,8 @@ HERE = Path(__file__)
 KEY = "review-queue"
 HELD = 12
 """Rows that the browser holds."""
+BACK = "brought back"
+NONE = "Every row of this queue is read. Widen the rows in view, or let a second person read a share."
 SHOWN = 20_000  # characters of a text; a longer one is shown in part and not edited here
 LABELS = 2_000
 IDENTITY = re.compile(r"[0-9a-f]{12}")
@@ -76,7 +81,7 @@ def _labels(scores: Scores) -> tuple[list[str], Mapping[str, list[str]], pl.Seri
 def _why(turn: Turn) -> str:
     if turn.kind == AGAIN:
         return "a second reading: the first reader's word is not shown"
-    return f"{turn.kind.replace('_', ' ')}: {'brought back' if turn.number is None else KINDS[turn.kind].told.format(turn.number)}"
+    return f"{turn.kind.replace('_', ' ')}: {BACK if turn.number is None else KINDS[turn.kind].told.format(turn.number)}"
 
 
 def _texts(scores: Scores, at: Sequence[int]) -> list[list[Mapping[str, Any]]]:
@@ -111,7 +116,11 @@ def _rows(scores: Scores, found: Sequence[Turn]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _ranked(key: str, scores: Scores, marked: Sequence[Review], asked: Asked, who: str) -> Held:
+def _ranked(key: str, scores: Scores, marked: Sequence[Review], asked: Asked, who: str, theirs: Collection[str]) -> Held:
+    """theirs: rows that others have in hand."""
+    if theirs:
+        free = ~scores.frame["row_id"].is_in([*theirs]).to_numpy()
+        asked = replace(asked, viewed=free if asked.viewed is None else asked.viewed & free)
     return Held(key, _rows(scores, turns(scores, marked, asked, who)), len(marked))
 
 
@@ -195,11 +204,11 @@ def _next(key: str, asked: Asked, who: str) -> Held | None:
             return held
         mine = None
         if found.key == key:
-            first = _left(held, who)[:HELD] if held is not None else []  # the browser has these: the row in hand stays in hand
+            first = _handed(held, who) if held is not None else []  # the browser has these: the row in hand stays in hand
             ids = {row["id"] for row in first}
             held = replace(found, rows=(*first, *(row for row in found.rows if row["id"] not in ids)))
     if mine is None and (held is None or len(marked) - held.said >= BATCH):
-        mine = _behind().submit(_ranked, key, state.scores(), marked, asked, who)
+        mine = _behind().submit(_ranked, key, state.scores(), marked, asked, who, hands(state.scores().dataset.fingerprint).others(who))
         if held is not None:
             held = replace(held, said=len(marked))  # not again before the next batch
     st.session_state["queue"], st.session_state["queue-next"] = held, mine
@@ -211,6 +220,13 @@ def _left(held: Held, who: str) -> list[Row]:
     marked = state.decided().marked
     done, mine = judged(marked, who), readers(marked, who)[0] | {row for r in marked if r.action == "skip" and r.by == who for row in r.rows}
     return [row for row in held.rows if row["id"] not in (mine if row["kind"] == AGAIN else done)]
+
+
+def _handed(held: Held, who: str) -> list[Row]:
+    """The next rows for this window, which nobody else has; from now on they are in this reader's hand."""
+    left, back = _left(held, who), {row["id"] for row in held.rows if row["why"].endswith(BACK)}
+    given = {*hands(state.scores().dataset.fingerprint).give([row["id"] for row in left], who, state.session(), HELD, back)}
+    return [row for row in left if row["id"] in given]
 
 
 def queue(asked: Asked, who: str, name: str, progress: Callable[[], str]) -> None:
@@ -234,21 +250,22 @@ def _draw(key: str, asked: Asked, who: str, progress: Callable[[], str], ready: 
         return
     if not ready:
         st.rerun(scope="app")  # stop asking whether it is there
-    left, waiting = _left(held, who), st.session_state["queue-next"]
+    left, waiting = _handed(held, who), st.session_state["queue-next"]
     if len(left) < HELD // 2 and waiting is not None:  # nothing else to show soon
         waiting.result()
         held = _next(key, asked, who) or held
-        left = _left(held, who)
+        left = _handed(held, who)
     more = max(1, BATCH - (len(state.decided().marked) - held.said))
     data = {
         "key": person,
-        "rows": left[:HELD],
+        "keys": {**KEYS},
+        "rows": left,
         "labels": state.scores().once(("queue", "labels"), lambda: _labels(state.scores()))[0],
         "tags": [*tags(state.decided().marked)],
         "taken": taken,
         "failed": failed,
         "progress": f"{progress()} · ranked again after {count(more, 'more answers')}" if left else progress(),
-        "none": "Every row of this queue is read. Widen the rows in view, or let a second person read a share.",
+        "none": "Other readers have the rows that are left." if _left(held, who) else NONE,
     }
     _component()(key=KEY, data=data, on_said_change=partial(_take, rows, who, person))
     if held.said != st.session_state["queue-seen"]:

@@ -6,30 +6,26 @@ from functools import partial
 
 import streamlit as st
 
+from curate.acquisition import KINDS
 from curate.agreement import agreement
-from curate.queue import BATCH, KINDS, Asked, available, judged
-from curate.rate import wilson
+from curate.queue import BATCH, SHARES, Asked, available, judged
+from curate.rate import predicted
 from curate.reading import Conflict, conflicts, corrected, ratings, readers
 from curate.reviews import edits
 from curate.signal import column_of, discover
 from ui import pills, state
 from ui.bulk import bulk
 from ui.queue import queue
+from ui.reader import name_box, reader
 from ui.rows import read, row_link, row_text, text_diff
 from ui.widgets import count, empty
 
-__all__ = ["controls", "more", "read_rows", "reader"]
+__all__ = ["controls", "more", "read_rows"]
 
-SHARES = {"expected_gain": 60, "disagreement": 20, "random": 20}
-PLAIN = {"self_confidence": 60, "disagreement": 20, "random": 20}
+PLAIN = {"self_confidence": 80, "disagreement": 10, "random": 10}
 """Where nothing can be learnt from answers."""
 LATEST = 100
 """Answers at most that the forecast rests on: the queue gives the worst rows first, so old ones promise too much."""
-
-
-def reader() -> str:
-    """Who reads; "" while nobody gave a name."""
-    return str(st.session_state.get("reviewer") or "").strip()
 
 
 def _good_scores() -> list[str]:
@@ -42,7 +38,7 @@ def _good_scores() -> list[str]:
 
 def controls() -> tuple[Asked, str]:
     """Who reads, shares of the ways to choose rows, and the share that a second person reads. Returns what is asked, and its name."""
-    st.text_input("Your name", key="reviewer", placeholder="you", persist_state="session", help="Decisions are kept under it; second readings need one")
+    name_box("Decisions are kept under it; second readings need one")
     kinds, good = available(state.scores()), _good_scores()
     kinds = [k for k in kinds if k != "disagreement" or len(good) > 1]
     first = SHARES if "expected_gain" in kinds else PLAIN
@@ -75,12 +71,12 @@ def _called(name: str) -> str:
 
 
 def forecast() -> str:
-    """What another 100 answers would buy: corrections to be expected, with the 95 % interval of their rate, from the latest answers of this queue."""
+    """What another 100 answers would buy: corrections to be expected, with the 95 % interval of their number, from the latest answers of this queue."""
     latest = corrected(state.decided().marked)[-LATEST:]
     if len(latest) < 5:
         return "after 5 answers: what another 100 would buy"
-    rate = wilson(sum(latest), len(latest))
-    return f"another 100 answers would correct about {100 * (rate.value or 0):.0f} ({100 * rate.low:.0f}–{100 * rate.high:.0f}) rows"
+    mean, low, high = predicted(sum(latest), len(latest), 100)
+    return f"another 100 answers would correct about {mean:.0f} ({low}–{high}) rows"
 
 
 def _progress(total: int) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from curate.part import DatasetPart
 from curate.roles import Role
-from ui import state
+from ui import overview, state
 
 __all__ = ["roles_form", "set_roles"]
 
@@ -37,7 +37,11 @@ def roles_form() -> None:
     data = state.dataset()
     if data is None:
         return
-    names = [n for n, _ in data.columns]
+    names, said = [n for n, _ in data.columns], dict(overview.columns().select("column", "type").iter_rows())
+
+    def called(name: str) -> str:
+        return f"{name} (null, holds nothing)" if said[name] == "null" else name
+
     held = {role: list(data.roles.get(role, ())) for role in Role}
     seed = f"{data.key}-{sorted((str(r), c) for r, c in held.items())}"
     with st.form(f"roles-{seed}", border=False):
@@ -47,10 +51,11 @@ def roles_form() -> None:
             with columns[i % 3]:
                 now = [c for c in held[role] if c in names]
                 if role is Role.ANNOTATIONS:
-                    chosen[role] = st.multiselect(role.capitalize(), names, now, help=ABOUT[role], key=f"{seed}-{role}")
+                    chosen[role] = st.multiselect(role.capitalize(), names, now, format_func=called, help=ABOUT[role], key=f"{seed}-{role}")
                 else:
                     at = names.index(now[0]) if now else None
-                    one = st.selectbox(role.capitalize(), names, at, placeholder="no column", help=ABOUT[role], key=f"{seed}-{role}")
+                    label, told, key = role.capitalize(), ABOUT[role], f"{seed}-{role}"
+                    one = st.selectbox(label, names, at, called, key, told, placeholder="no column")
                     chosen[role] = [one] if one is not None else []
         if st.form_submit_button("Apply roles", icon=":material/check:"):
             set_roles({str(r): c[0] if len(c) == 1 else c for r, c in chosen.items() if c})

@@ -16,6 +16,7 @@ import streamlit as st
 
 from curate.browse import Place, find_row, neighbours, place
 from curate.crossfilter import Binned, bin_values, numeric_columns
+from curate.rate import percent
 from curate.reviews import labels, marks, tags
 from curate.roles import Role
 from curate.scores import Scores
@@ -24,6 +25,7 @@ from curate.signal import Column
 from ui import state
 from ui.browsing import decide, version
 from ui.charts import DROPPED, HAND, escape, show, style
+from ui.keys import KEYS
 from ui.rows import fate, read, row_diff, row_list
 from ui.widgets import beside, count, empty
 
@@ -58,8 +60,8 @@ def chosen_row() -> int:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Row id", key="row-id", width=240, help="The address of this page names it, so that it can be shared")
         if position is not None:
-            st.button("Previous", icon=":material/chevron_left:", on_click=go_to, args=(position - 1,), shortcut="K")
-            st.button("Next", icon=":material/chevron_right:", icon_position="right", on_click=go_to, args=(position + 1,), shortcut="J")
+            st.button("Previous", icon=":material/chevron_left:", on_click=go_to, args=(position - 1,), shortcut=KEYS["previous"])
+            st.button("Next", icon=":material/chevron_right:", icon_position="right", on_click=go_to, args=(position + 1,), shortcut=KEYS["next"])
             st.text(f"Row {count(position)} of {count(rows)}, counted from 0")
     if position is None:
         empty("No row has this id", "Ids have 16 hexadecimal digits and hold for this dataset only.", "Go to the first row", lambda: go_to(0))
@@ -127,7 +129,7 @@ def places(position: int) -> None:
         at = (i % ACROSS / ACROSS, 1 - (i // ACROSS + 1) / down)
         _panel(i, binned, at, down, more)
         data.append(_bars(i, binned, here.bin))
-        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {here.below:.0%}' if here.below else 'lowest'}"
+        value = "no value" if here.value is None else f"<b>{here.value:,.4g}</b> · {f'above {percent(here.below, 0)}' if here.below else 'lowest'}"
         name = [escape(line) for line in wrap(label, 18)[:3]]
         more["annotations"].append(_note("<br>".join([*name, value]), at, down))
         if here.bin is not None:

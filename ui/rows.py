@@ -29,7 +29,7 @@ __all__ = ["fate", "in_hand", "read", "row_diff", "row_link", "row_list", "row_t
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
 BESIDE = Path(__file__).parent
-LISTED = 54  # characters of a text in a list of two; three lines at the least width
+LISTED = 54, 76  # characters of a text in a list beside another, and alone; three lines at the least width
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
 WHY = {
@@ -99,7 +99,8 @@ def in_hand(
 
 def _listed(table: pl.DataFrame, key: str, height: int) -> Sequence[int]:
     """Draw the list; returns the places that are selected in it."""
-    config = {name: _column(name, kind) for name, kind in table.schema.items()}
+    texts = parts("prompt", "response")
+    config = {name: _column(name, kind, 190 if name in texts else 110) for name, kind in table.schema.items()}
     config["row"] = st.column_config.NumberColumn(format="localized", width=62, pinned=True, help="Place in the dataset, from 0")
     config["state"] = st.column_config.TextColumn(width=88, pinned=True)
     look: dict[str, Any] = {"height": min(height, 40 + TWO_LINES * max(1, len(table))), "hide_index": True, "row_height": TWO_LINES, "placeholder": ""}
@@ -125,7 +126,7 @@ def _table(shown: Ints, columns: list[str], extra: Mapping[str, Floats]) -> pl.D
     at, names = shown.tolist(), parts("prompt", "response")
     own = [c for c in columns if c not in measured.frame.columns]
     originals = read(at).select(own) if own else pl.DataFrame()
-    most = LISTED if len(names) > 1 else 2 * LISTED
+    most = LISTED[len(names) == 1]
     line = pl.all().str.slice(0, 4 * most).str.replace_all(r"\s+", " ").str.strip_chars()
     short = pl.when(line.str.len_chars() > most).then(line.str.slice(0, most) + "…").otherwise(line).name.keep()
     found = [pl.Series("row", at, pl.Int64), pl.Series("state", [fate(selection, i) for i in at], pl.String)]
@@ -134,14 +135,14 @@ def _table(shown: Ints, columns: list[str], extra: Mapping[str, Floats]) -> pl.D
     return pl.DataFrame([*found, *read(at, names).select(short).get_columns()])
 
 
-def _column(name: str, dtype: pl.DataType) -> Any:
-    """A column of scores with its format; of the data's own with none."""
+def _column(name: str, dtype: pl.DataType, wide: int) -> Any:
+    """A column of scores with its format; of the data's own with none. wide: pixels of text."""
     label, told = name.replace("_", " "), about(name) or None
     if dtype.is_numeric():
         scored = column_of(name)
         share = scored is not None and scored.high == 1.0 and dtype.is_float()
         return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width=110)
-    return st.column_config.TextColumn(label, width=190) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")
+    return st.column_config.TextColumn(label, width=wide) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")
 
 
 def row_text(position: int, height: int | None = None) -> None:

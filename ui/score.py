@@ -14,7 +14,7 @@ from curate.crossfilter import bin_values, histograms
 from curate.deciding import without
 from curate.errors import InputError, PlacedError
 from curate.expression import FUNCTIONS
-from curate.formula import DOUBT, FACTOR, PRESETS, Preset, lacking, nameable, proposal, signals_of
+from curate.formula import DOUBT, FACTOR, FORMULAS, Formula, lacking, nameable, proposal, signals_of
 from curate.part import Rank, Uncertain
 from curate.rank import priors
 from curate.selection import given_scores, rank_values
@@ -97,17 +97,17 @@ def presets() -> None:
     measured = state.scores()
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         with st.popover("Start from", icon=":material/playlist_add:", width="content"):
-            lacks = {preset: lacking(measured, preset.score) for preset in PRESETS}
-            for preset, missing in sorted(lacks.items(), key=lambda pair: pair[1] is not None):
+            lacks = {one: lacking(measured, one.score) for one in FORMULAS}
+            for one, missing in sorted(lacks.items(), key=lambda pair: pair[1] is not None):
                 with st.container(gap="xxsmall"):
-                    st.button(preset.name, key=f"preset-{preset.name}", on_click=_start, args=(preset,), disabled=missing is not None, width="stretch")
-                    st.caption(plain(f"{preset.about} {preset.score if missing is None else f'Needs {missing}, which has no value here.'}"))
+                    st.button(one.name, key=f"preset-{one.name}", on_click=_start, args=(one,), disabled=missing is not None, width="stretch")
+                    st.caption(plain(f"{one.about} {one.score if missing is None else f'Needs {missing}, which has no value here.'}"))
         if state.recipe().rank is not None:
             st.button("Take the score off", key="score-off", on_click=_use, args=(None,), icon=":material/close:", type="tertiary")
 
 
-def _start(preset: Preset) -> None:
-    found = proposal(state.scores(), preset)
+def _start(chosen: Formula) -> None:
+    found = proposal(state.scores(), chosen)
     if found is not None:
         _use(found)
 
@@ -127,15 +127,20 @@ def offer() -> None:
         text = f"{so}Proposed, as in prioritised sampling: {found.score}{more}."
         empty("Which rows are worth most?", text, "Use the proposed score", partial(_use, found), "score-propose")
         return
-    needed = sorted({*signals_of(PRESETS[0].score).values()})
+    needed = sorted({*signals_of(FORMULAS[0].score).values()})
     busy = {t.signal.name for name in needed if (t := measuring.task_of(name)) is not None and measuring.status(t) in ("running", "waiting")}
     if busy:
-        text = f"{so}Proposed: {PRESETS[0].score}. What it needs is being measured in the background, and this page fills by itself."
+        text = f"{so}Proposed: {FORMULAS[0].score}. What it needs is being measured in the background, and this page fills by itself."
         empty("Which rows are worth most?", text)
         return
     skipped = [f"{t.signal.name} {t.skip}" for name in needed if (t := measuring.task_of(name)) is not None and t.skip]
-    said = f"{so}The proposed one, {PRESETS[0].score}, needs {lacking(measured, PRESETS[0].score)}, which has no value here. "
-    if skipped:
+    said = f"{so}The proposed one, {FORMULAS[0].score}, needs {lacking(measured, FORMULAS[0].score)}, which has no value here. "
+    failed = [name for name in needed if (t := measuring.task_of(name)) is not None and measuring.status(t) == "failed"]
+    if failed:
+        job = measuring.job_of("score")
+        why = (job.message if job else "") or "The process ended without a word."
+        empty("Which rows are worth most?", f"{said}Measuring it failed: {why}", "Try again", partial(measuring.measure, needed), "score-measure")
+    elif skipped:
         empty("Which rows are worth most?", f"{said}{'; '.join(skipped)}. Write one of the columns below, or start from another.")
     else:
         empty(
@@ -169,7 +174,7 @@ def _switch(key: str) -> None:
     rank, _ = in_force()
     if rank is None:
         return
-    found = proposal(state.scores(), Preset("", rank.score, "", True)) if st.session_state[key] else None
+    found = proposal(state.scores(), Formula("", rank.score, "", True)) if st.session_state[key] else None
     more = (found.uncertain if found else None) or Uncertain(column=DOUBT, above=0.5, factor=FACTOR)
     _use(rank.model_copy(update={"uncertain": more if st.session_state[key] else None}))
 

@@ -29,6 +29,7 @@ from curate.workspace import Workspace
 from ui.annotated import annotated
 from ui.followed import followed
 from ui.held import EVERYTHING, bring, refused, the_last
+from ui.reader import reader
 from ui.run import anew, once
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "reset",
     "scores",
     "selection",
+    "session",
     "set_threshold",
     "told",
     "undo",
@@ -66,7 +68,8 @@ def workspace() -> Workspace:
     return Workspace.at(os.environ.get("CURATE_WORKSPACE", "workspace"))
 
 
-def _session() -> str:
+def session() -> str:
+    """Names this window in the log."""
     return str(st.session_state.setdefault("session", uuid.uuid4().hex[:12]))
 
 
@@ -82,7 +85,7 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
     anew()
     data = _loaded()
     if asked is not None and data is not None:
-        _adopt(asked, workspace().reviews(data.fingerprint), _session() if by_hand else BROUGHT)
+        _adopt(asked, workspace().reviews(data.fingerprint), session() if by_hand else BROUGHT)
 
 
 def _adopt(asked: Recipe, log: Path, session: str) -> None:
@@ -157,7 +160,7 @@ def record(action: Action, **given: Any) -> None:
     """Add a decision to the log, with these fields (`curate.reviews.Review`); on disk when this returns."""
     data = _loaded()
     if data is not None:
-        append(workspace().reviews(data.fingerprint), Review(action, _session(), **given))
+        append(workspace().reviews(data.fingerprint), Review(action, session(), **given))
         anew()
 
 
@@ -196,7 +199,7 @@ def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: s
 
 def anothers(entry: Review) -> str:
     """Who said an entry, where that is another person than the one at this window; "" else."""
-    mine = entry.session == _session() or entry.by in ("", str(st.session_state.get("reviewer") or "").strip())
+    mine = entry.session == session() or entry.by in ("", reader())
     return "" if mine else entry.by
 
 

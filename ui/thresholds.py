@@ -18,12 +18,12 @@ from curate.part import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import Selection, score_values, threshold_mask
 from curate.signal import Column, discover
-from ui import pills, state
-from ui.charts import DROPPED, HAND, KEPT, escape, show, style
+from ui import measuring, pills, state
+from ui.charts import DROPPED, HAND, KEPT, escape, log_ticks, show, style
 from ui.slide import Stops, slide
-from ui.widgets import count, key_of, share
+from ui.widgets import count, empty, key_of, share
 
-__all__ = ["cards", "chosen", "reset"]
+__all__ = ["cards", "chosen", "none_shown", "reset"]
 
 CSS = Path(__file__).with_suffix(".css")
 AT_FIRST = 12  # cards; more on demand, so that a page is quick
@@ -105,6 +105,14 @@ def cards(measured: Scores, selection: Selection, groups: Mapping[str, list[Colu
                         _card(card, selection, measured)
     if total > most:
         st.button(f"Show {count(min(AT_FIRST, total - most))} more of {count(total, 'scores')}", on_click=_more, args=(most,), key="more-cards")
+
+
+def none_shown() -> None:
+    """Say why no score is shown: it is being measured, or nothing has what was asked for."""
+    if (job := measuring.job_of("score")) is not None and job.state == "running":
+        empty("No score to show yet", "Scores are being measured in the background; this page fills by itself. You can go on working.")
+    else:
+        empty("No score to show", "None is measured yet, none has a proposed limit, or none has these words. Choose All to see every one.")
 
 
 def _more(most: int) -> None:
@@ -260,8 +268,8 @@ def _histogram(card: Card, measured: Scores) -> None:
         start, end = st.session_state[_brush(card.name)]
         lines.append({"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper", "fillcolor": HAND, "opacity": 0.15, "line": {"width": 0}})
     more = {
-        "xaxis": {"type": "log" if binned.log else "linear", "range": _range(binned), **({"dtick": 1} if binned.log and high[-1] > 200 * low[0] else {})},
-        "yaxis": {"tickformat": "~s", "nticks": 4, "type": "log" if 2 * card.everyone.max() > card.everyone.sum() else "linear"},
+        "xaxis": {"range": _range(binned), **(log_ticks(low[0], high[-1], wide=False) if binned.log else {})},
+        "yaxis": {"tickformat": "~s", "nticks": 4, **_counts(card)},
         "shapes": lines,
         "showlegend": False,
         "barmode": "overlay",
@@ -273,6 +281,13 @@ def _histogram(card: Card, measured: Scores) -> None:
     title = f"{name}  <span style='font-size:12px;font-weight:400'>{escape(column.unit)}</span>"
     figure, key = go.Figure({"data": [faint, solid], "layout": style(title, 170, **more)}), f"histogram-{card.name}"
     show(figure, key, on_select=partial(_brushed, card, measured), selection_mode="box")
+
+
+def _counts(card: Card) -> dict[str, object]:
+    """The axis of counts where one bar would hide the others: by powers of ten."""
+    if 2 * card.everyone.max() <= card.everyone.sum():
+        return {}
+    return {**log_ticks(card.everyone[card.everyone > 0].min(), card.everyone.max(), wide=False), "tickformat": "~s"}
 
 
 def _range(binned: Binned) -> list[float]:

@@ -14,9 +14,11 @@ import streamlit as st
 
 from curate.curriculum import code_of
 from curate.deciding import settled
+from curate.errors import InputError
 from curate.groups import proposal
 from curate.part import LinkThreshold
 from curate.rate import kish
+from curate.recipe import group_limit
 from curate.roles import Role
 from curate.training import Smoothing, Weights
 from curate.weighting import Weighted, fitted, weigh
@@ -26,10 +28,10 @@ from ui.escape import plain
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import beside, count, empty, key_of, share
 
-__all__ = ["controls", "factors", "facts", "picture", "rows", "switch", "weighted"]
+__all__ = ["controls", "factors", "facts", "picture", "rows", "switch", "wait", "weighted"]
 
 Floats = npt.NDArray[np.float64]
-SAID = {"keep": "kept by hand", "label": "label given by hand", "good": "judged good", "bad": "judged bad", "unsure": "nobody could tell"}
+SAID = {"keep": "read and kept", "label": "read and labelled", "good": "judged good", "bad": "judged bad", "unsure": "nobody could tell"}
 MOST = 12  # values that get a number of trust, and bars of means
 
 
@@ -193,6 +195,18 @@ def weighted() -> Weighted:
         held = st.session_state["weighted"] = (measured, selection, key, weigh(measured, recipe, selection, said))
     found: Weighted = held[3]
     return found
+
+
+def wait() -> bool:
+    """Whether weights wait for the limit of the groups that count as one row; says so."""
+    try:
+        group_limit(state.recipe())
+    except InputError as error:
+        st.info(
+            plain(f"Weights change no row yet: {error.where}, {error.what}. Type a limit at Alike from, or set the threshold."), icon=":material/hourglass:"
+        )
+        return True
+    return False
 
 
 def facts(found: Weighted) -> None:

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from curate.errors import CurateError
 from curate.jobs import Progress
+from curate.rate import percent
 from curate.signal import column_of
 from curate.task import plan
 from ui import measuring, opening, state
@@ -32,7 +33,7 @@ def amount(now: Progress) -> str:
 
 def share(part: float, whole: float) -> str:
     """A share in per cent with one decimal; "–" of nothing."""
-    return f"{part / whole:.1%}" if whole else "–"
+    return percent(part / whole) if whole else "–"
 
 
 def likeness_text(limit: float) -> str:

@@ -76,7 +76,9 @@ def columns() -> None:
     }
     written = st.session_state.get("score-insert", (0, ""))[0]
     key = f"score-columns-{written}"  # anew after each click, so that one column can be written twice
-    st.dataframe(table, key=key, hide_index=True, column_config=config, on_select=lambda: _insert(key, found), selection_mode="single-row", height=300)
+    st.dataframe(
+        table, key=key, hide_index=True, column_config=config, on_select=lambda: _insert(key, found), selection_mode="single-row", height=300, placeholder="–"
+    )
 
 
 def _insert(key: str, found: list[Signalled]) -> None:

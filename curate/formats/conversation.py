@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,19 +27,17 @@ SPEAKERS: Mapping[str, str] = {
 """Names of speakers in any case, and what chat templates call them."""
 
 
-def carried(columns: Sequence[str], own: Sequence[str]) -> dict[str, str]:
-    """`CARRIED` name → the column of an export that holds it. own: the dataset's original columns, which are not meant even where they are called the same."""
-    made = [c for c in columns if c not in own]
-    found = {name: next((c for c in made if re.fullmatch(rf"{name}(_\d+)?", c)), None) for name in CARRIED}
-    return {name: column for name, column in found.items() if column is not None}
+def carried(written: Mapping[str, str]) -> dict[str, str]:
+    """`CARRIED` name → the column of an export that holds it. written: the columns that the export added, each by the name that it has by itself."""
+    return {name: written[name] for name in CARRIED if name in written}
 
 
-def kinds(schema: pa.Schema, roles: Roles, own: Sequence[str]) -> Kinds:
-    """Arrow types of the conversations in a file of this schema."""
+def kinds(schema: pa.Schema, roles: Roles, along: Mapping[str, str], tools: bool) -> Kinds:
+    """Arrow types of the conversations in a file of this schema. along: as `carried` gives it. tools: whether the dataset has a column of that name."""
     import polars as pl
     import pyarrow as pa
 
-    of = {name: schema.field(column).type for name, column in carried(schema.names, own).items()}
+    of = {name: schema.field(column).type for name, column in along.items()}
     frame = pl.from_arrow(schema.empty_table())
     assert isinstance(frame, pl.DataFrame)
     turned = [c for r in (Role.MESSAGES, Role.RESPONSE, Role.PROMPT, Role.REJECTED) for c in roles.get(r, ()) if turn_fields(frame.schema[c])]
@@ -52,20 +49,19 @@ def kinds(schema: pa.Schema, roles: Roles, own: Sequence[str]) -> Kinds:
         fields = {"role": pa.string(), "content": struct.field(content).type, **more} | fields
     fields = fields or {"role": pa.string(), "content": pa.string()}
     turn = pa.struct(list(fields.items()))
-    return Kinds(turn, bool(turned), {n: t.value_type if pa.types.is_dictionary(t) else t for n, t in of.items()}, "tools" in own)
+    return Kinds(turn, bool(turned), {n: t.value_type if pa.types.is_dictionary(t) else t for n, t in of.items()}, tools)
 
 
-def conversations(path: Path, roles: Roles, own: Sequence[str]) -> Iterator[list[tuple[str, Conversation | Unfit]]]:
+def conversations(path: Path, roles: Roles, along: Mapping[str, str], tools: bool) -> Iterator[list[tuple[str, Conversation | Unfit]]]:
     """Every row of an export in order, in batches: its row id, and its conversation or why it is none. Memory is that of a few thousand rows."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
         size = sum(file.metadata.row_group(g).total_byte_size for g in range(file.num_row_groups)) / max(1, file.metadata.num_rows)
-        beside = carried(file.schema_arrow.names, own)
         texts = [c for r in (Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.REJECTED, Role.MESSAGES) for c in roles.get(r, ())]
-        columns = list(dict.fromkeys([*texts, *(["tools"] if "tools" in own else []), *beside.values()]))
+        columns = list(dict.fromkeys([*texts, *(["tools"] if tools else []), *along.values()]))
         for batch in file.iter_batches(max(1, min(_ROWS, int(_BYTES / max(size, 1)))), columns=columns):
-            yield _batch(batch, roles, beside, "tools" in own)
+            yield _batch(batch, roles, along, tools)
 
 
 def _batch(batch: pa.RecordBatch, roles: Roles, beside: Mapping[str, str], tools: bool) -> list[tuple[str, Conversation | Unfit]]:

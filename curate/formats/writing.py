@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,30 +78,32 @@ def _note(made: Format, along: Sequence[str]) -> str:
     return f"{', '.join(named)}: {made.ignores}. The rows stand in the order of the export." if named and made.ignores else ""
 
 
-def write_formats(folder: Path, dataset: Dataset, names: Sequence[str]) -> dict[str, Any]:
+def write_formats(folder: Path, dataset: Dataset, names: Sequence[str], written: Mapping[str, str]) -> dict[str, Any]:
     """Make formats of `selected.parquet` in the folder of an export; returns what the manifest says of each: rows, left_out by reason, what is not carried.
 
+    written: the columns of the export that are not the dataset's own, each by the name that it has by itself.
     Raises InputError, with nothing of use written, where a row's value has no place in a format.
     """
     told: dict[str, Any] = {}
-    selected, own = folder / "selected.parquet", [n for n, _ in dataset.columns]
+    selected = folder / "selected.parquet"
     if "datasets" in names:
         told["datasets"] = write_on_disk(selected, folder / "datasets")
     made = [FORMATS[n] for n in names if n in FORMATS]
-    return {**told, **_converted(folder, dataset, own, made)} if made else told
+    return {**told, **_converted(folder, dataset, carried(written), made)} if made else told
 
 
-def _converted(folder: Path, dataset: Dataset, own: Sequence[str], made: Sequence[Format]) -> dict[str, Any]:
+def _converted(folder: Path, dataset: Dataset, beside: Mapping[str, str], made: Sequence[Format]) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     selected = folder / "selected.parquet"
     schema = pq.read_schema(selected)
-    of, along = kinds(schema, dataset.roles, own), [*carried(schema.names, own)]
+    along, tools = [*beside], "tools" in dict(dataset.columns)
+    of = kinds(schema, dataset.roles, beside, tools)
     told = {f.name: _Told() for f in made}
     with ExitStack() as stack:
         puts = {f.name: stack.enter_context(_opened(f, folder, of)) for f in made}
         lost = stack.enter_context((folder / LEFT_OUT).open("wb"))
-        for batch in conversations(selected, dataset.roles, own):
+        for batch in conversations(selected, dataset.roles, beside, tools):
             for one in made:
                 rows, out = _rows(one, batch)
                 puts[one.name](rows)

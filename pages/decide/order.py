@@ -13,5 +13,6 @@ shown: list[order.Seen] = []
 with right:
     if attempt(lambda: shown.append(order.seen(now))):
         order.picture(shown[0])
-        st.subheader("The rows in this order")
-        order.rows(shown[0])
+if shown:
+    st.subheader("The rows in this order")
+    order.rows(shown[0])

@@ -2,7 +2,7 @@ import streamlit as st
 
 from ui import state, thresholds
 from ui.funnel import funnel
-from ui.widgets import empty, head, need_dataset
+from ui.widgets import head, need_dataset
 
 head("Thresholds", "Which rows does each score drop, and where should its limit be?")
 need_dataset()
@@ -15,4 +15,4 @@ groups = thresholds.chosen(measured)
 if groups:
     thresholds.cards(measured, selection, groups)
 else:
-    empty("No score to show", "None is measured yet, none has a proposed limit, or none has these words. Choose All to see every one.")
+    thresholds.none_shown()

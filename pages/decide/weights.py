@@ -12,9 +12,10 @@ with left:
     weights.controls()
 found: list[Weighted] = []
 with right:
-    if attempt(lambda: found.append(weights.weighted())):
+    if not weights.wait() and attempt(lambda: found.append(weights.weighted())):
         weights.facts(found[0])
         weights.picture(found[0])
         weights.factors(found[0])
-        st.subheader("The rows by weight")
-        weights.rows(found[0])
+if found:
+    st.subheader("The rows by weight")
+    weights.rows(found[0])

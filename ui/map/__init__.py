@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.fidelity import AROUND, NEAR
+from curate.rate import percent
 from ui import measuring, pills, state
 from ui.browsing import search
 from ui.charts import DROPPED, KEPT, escape, layout, show
@@ -113,7 +114,7 @@ def _how_true() -> str:
     notes = measured.measured["projection"].manifest(measured.workspace).get("notes", {})
     if not notes:
         return ""
-    near = f"{notes['kept']:.0%} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
+    near = f"{percent(notes['kept'], 0)} of the {NEAR} rows nearest in meaning are among the {AROUND} nearest on the map"
     return f" How true it is, round {count(notes['judged'], 'rows')} taken at random: trustworthiness {notes['trust']:.2f} of 1; {near}."
 
 

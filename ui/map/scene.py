@@ -10,6 +10,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
 
+from curate.rate import percent
 from curate.region import Bounds, Region
 from curate.scores import Scores
 from curate.selection import Selection
@@ -203,4 +204,4 @@ def _emptiest(scene: Scene, selection: Selection, scores: Scores) -> str:
         return "; no cluster loses a row" if names else ""
     rate = np.where(size >= min(20, size.max()), lost / np.maximum(size, 1), -1.0)
     worst = int(np.argmax(rate))
-    return f"; {escape(names[worst][:40])} loses most, {rate[worst]:.0%} of {size[worst]:,}"
+    return f"; {escape(names[worst][:40])} loses most, {percent(rate[worst], 0)} of {size[worst]:,}"
