@@ -45,6 +45,9 @@ page = st.navigation(
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
         ],
+        "Prove": [
+            st.Page("pages/prove/training.py", title="Training", icon=":material/monitoring:", url_path="training"),
+        ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }
 )

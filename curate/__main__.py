@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -97,6 +98,16 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--key", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one object: run, trainings, results")
+
+
+def _add_follow(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="LOG|FOLDER", help="JSON lines, trainer_state.json, TensorBoard's events, or a trainer's folder")
+    parser.add_argument("--name", help="what the training is called (default: the name of its file or folder)")
+    parser.add_argument("--version", type=Path, metavar="VERSION", help="the folder of the export that it is trained on")
+    parser.add_argument("--run", metavar="RUN", help="a run of probes on whose validation rows its checkpoints are measured")
+    parser.add_argument("--model", metavar="MODEL", help="what the checkpoints adapt, with --run")
+    parser.add_argument("--once", action="store_true", help="tell what there is and stop; 1 where a metric lies behind its best")
+    parser.add_argument("--json", action="store_true", help="print one object, with --once: name, version, last, worse")
 
 
 class _Stderr:
@@ -203,9 +214,12 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
+_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow"}
+
+
 def _module(command: str) -> Any:
     """The module that a command stands in, that of its name where nothing else is said."""
-    return importlib.import_module(f"curate.{ {'audit': 'report', 'probe': 'probes.command'}.get(command, command) }")
+    return importlib.import_module(f"curate.{_STANDS.get(command, command)}")
 
 
 def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
@@ -265,7 +279,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere}
+_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

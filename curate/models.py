@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "identity", "language_model", "loaded", "prepare", "tokenizer"]
+__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "forget", "identity", "language_model", "loaded", "prepare", "tokenizer"]
 
 UNLOADABLE = OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError  # what the libraries raise on a folder that is no such model
 
@@ -163,6 +163,11 @@ def _held_language_model(name: str, fast: bool, adapter: str) -> LanguageModel:
     if fast:
         _with_fast_products(model, but=head)
     return LanguageModel(name, text, model.get_decoder() if linear else model, head if linear else None, start, longest, fast, adapter)
+
+
+def forget() -> None:
+    """Let go of the language models that are kept in the process."""
+    _held_language_model.cache_clear()
 
 
 def _head_is_linear(model: Any) -> bool:
