@@ -34,7 +34,7 @@ from curate.scores import Scores
 from curate.signal import column_of, discover
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 __all__ = [
     "Selection",
@@ -286,20 +286,3 @@ def rank_values(scores: Scores, rank: Rank, marked: Sequence[Review] = ()) -> Fl
     given = given_scores(scores, marked)
     found: Floats = given.once(("rank", rank), lambda: score_of(rank.score, given, rank.doubt))
     return found
-
-
-def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:
-    """decisions.parquet: `row_id`, `keep`, `drop_*`, the row each one gives way to (`<links>_keeper`), scores, `rank`. One row a row, in file order."""
-    import polars as pl
-
-    ids = scores.frame["row_id"]
-    columns = [ids, pl.Series("keep", selection.keep)]
-    columns += [pl.Series(f"drop_{name}", dropped) for name, dropped in selection.drops.items()]
-    if "budget" not in selection.drops:
-        columns.append(pl.Series("drop_budget", np.zeros(selection.rows, np.bool_)))
-    for name, row in selection.gives_way.items():
-        keeper = ids.gather(row).zip_with(pl.Series(selection.drops[name]), pl.Series([None], dtype=pl.String).new_from_index(0, selection.rows))
-        columns.append(keeper.alias(f"{name}_keeper"))
-    if selection.score is not None:
-        columns.append(pl.Series("rank", selection.score))
-    return pl.DataFrame(columns).hstack(scores.frame.drop("row_id"))
