@@ -1,4 +1,4 @@
-"""What an export says of every row, and the file of the kept ones: every original column, then what an export adds, under names that no original column has; written in bounded memory."""
+"""What an export says of every row, and its file of the kept ones: the original columns, then what it adds, under names that no original has."""
 
 from __future__ import annotations
 
