@@ -68,7 +68,7 @@ def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFra
 
 
 def write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, beside: tuple[pl.DataFrame, str], path: Path, marked: Sequence[Review]) -> Told:
-    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
+    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds them all.
 
     beside: the columns that are added, and the name of the soft targets, which are made for each group of rows. Labels that people corrected, texts that they
     edited and the treatment of personal data are applied to each group. Returns what was done about the last.

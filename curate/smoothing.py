@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from curate.corrected import as_corrected, label_of, read_labels
 from curate.errors import InputError
-from curate.label import classes, given_probabilities
+from curate.label import classes, given_probabilities, listed
 from curate.noise import judgements
 from curate.reviews import Review, labels
 from curate.roles import Role
@@ -173,4 +173,7 @@ def soft_targets(scores: Scores, epsilon: Floats, keep: Bools, marked: Sequence[
         column = scores.dataset.views([Role.PROBABILITIES])
         kind = column.collect_schema()[Role.PROBABILITIES]
         told = kind.is_nested() and int(column.select(pl.all().null_count()).collect().item()) < scores.dataset.rows
+        _, names = scores.once("classes", lambda: classes(label_of(scores, WHERE)))
+        if told and isinstance(kind, pl.List | pl.Array):  # told before anything is written
+            listed(column.select(pl.all().cast(pl.List(pl.Float64)).list.len()).collect().to_series(), names)
     return SoftTargets(scores, found, every, told)

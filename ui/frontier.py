@@ -103,7 +103,8 @@ def frontier(selection: Selection) -> None:
         st.text("Fewer than two rows come to the budget; there is nothing to choose.")
         return
     budget = state.applied().budget or Budget(rows=len(basis.rows))
-    own = OWN + budget.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
+    asked = budget if budget.diversity and budget.diversity.share else Budget(share=1)  # else the order is the score's, whatever the budget
+    own = OWN + asked.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
     measure, chosen = _ask(measured, basis, _unlike(key, own, _first(measured), measured, basis, found))
     curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
     mine = "file order" if found.score is None else "this score"
