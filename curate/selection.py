@@ -63,7 +63,7 @@ class Selection:
 
     drops: by threshold (and "review", "license", "personal", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links
     threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
-    spent: what the budget made of the rows that came to it; None without a budget.
+    signal: the score without its bonus for uncertain rows. spent: what the budget made of the rows that came to it; None without a budget.
     """
 
     drops: Mapping[str, Bools]
@@ -71,6 +71,7 @@ class Selection:
     score: Floats | None
     rows: int
     spent: Spent | None = None
+    signal: Floats | None = None
 
     @cached_property
     def keep(self) -> Bools:
@@ -117,7 +118,7 @@ def score_values(scores: Scores, name: str) -> Floats:
     elif name in [*scores.dataset.roles]:
         column = scores.dataset.scan().select(scores.dataset.roles[Role(name)][0]).collect().to_series()
     else:
-        near = difflib.get_close_matches(name, _numeric(scores), 1)
+        near = difflib.get_close_matches(name, [*_numeric(scores), *(c.name for one in discover().values() for c in one.columns)], 1)
         known = f"{f'Did you mean {near[0]}? ' if near else ''}Numeric columns here: {', '.join(_numeric(scores)) or 'none'}"
         raise InputError(name, _why_absent(scores, name), known)
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -258,10 +259,11 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank, marked)
-    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)), marked)
+    signal = None if recipe.rank is None else rank_values(scores, recipe.rank.model_copy(update={"uncertain": None}), marked)
+    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores), signal), marked)
     if spent is not None:
         drops["budget"] = left & ~spent.keep
-    return Selection(drops, gives_way, score, rows, spent)
+    return Selection(drops, gives_way, score, rows, spent, signal)
 
 
 def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:

@@ -143,7 +143,7 @@ def _about(basis: Basis, measure: str) -> None:
         "unknown": "Noise is unknown, as no row was judged: rows × mean signal is drawn, which counts none.",
     }[basis.noise]
     cover = {"rows": "Covered: rows that are kept or have a kept row among their nearest.", "clusters": "Covered: clusters with a kept row.", "unknown": ""}
-    signal = "Signal is the score." if basis.signal is not None else "Every row's signal is 1, as no score lies within 0 and 1."
+    signal = "Signal is the score, without its bonus." if basis.signal is not None else "Every row's signal is 1, as no score lies within 0 and 1."
     told = {"information": f"{signal} {noise}", "noise": noise, "coverage": cover[basis.coverage], "tokens": ""}[measure]
     st.caption(
         f"{told} Random: mean of {SEEDS} seeds, the band from the lowest to the highest. The diamond is what the budget keeps; quotas may move it off the line."
