@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: app test check benchmark clean
+.PHONY: app test long check benchmark clean
 
 # The app with a small demo. Fast when nothing changed.
 app: .venv/ready
@@ -10,7 +10,11 @@ app: .venv/ready
 
 # What CI runs: rules, types, tests, browser tests.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12 -m 'not long'
+
+# What takes minutes; the last result is committed.
+long: check
+	$(BIN)/python -m pytest -m long --durations 0 -vv --color no -p no:cacheprovider > benchmarks/results/long.txt; tail -n 1 benchmarks/results/long.txt
 
 check: .venv/tests
 	$(BIN)/ruff check .

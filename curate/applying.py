@@ -23,7 +23,7 @@ def before_budget(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ())
 
     def find() -> Candidates:
         found = select(scores, key, marked)
-        return Candidates(found.keep, by_hand(scores, marked) == 1, found.score, row_tokens(scores))
+        return Candidates(found.keep, by_hand(scores, marked) == 1, found.score, row_tokens(scores), found.signal)
 
     return scores.once(("before the budget", key.model_dump_json(), *(r.id for r in marked)), find)
 

@@ -154,7 +154,7 @@ def audit(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> dict
     """What is known of a dataset's quality, as plain data; every rate with its interval and what it rests on, None where nothing is known."""
     selection: Selection = select(scores, recipe, marked)
     among = noise(scores, marked, selection.keep)
-    value, about = worth(scores, selection.keep, selection.score, among)
+    value, about = worth(scores, selection.keep, selection.signal, among)
     told, consensus = _annotations(scores)
     twins, (column, strata) = copies(scores, recipe, marked), by_stratum(scores, recipe, selection, marked)
     by = {"by_column": column, "by": {one.name: _stratum(one) for one in strata}}

@@ -84,6 +84,8 @@ def label_of(scores: Scores, where: str, marked: Sequence[Review] = ()) -> pl.Se
 
 DOUBTED = ("label_issue_self_confidence", "label_issue_normalized_margin", "confidence_value")
 """Scores of how likely the given label is."""
+SAYING = ("label", "settle", "keep", "drop", "clear", "skip", "second")
+"""Actions that may say something of a row's label."""
 
 
 def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Review]) -> Floats:
@@ -95,14 +97,23 @@ def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Rev
     said = labels(marked) if name in DOUBTED else {}
     if not said or (name == "confidence_value" and "label_issue" not in _source(scores)):
         return values
-    found, sure, ids = values.copy(), read_labels(marked), scores.frame["row_id"]
-    if len(said) > len(sure):
-        unread = ids.is_in([row for row in said if row not in sure]).arg_true()
-        given = as_text(scores.once("given labels", lambda: role_column(scores, Role.LABEL, name))).gather(unread)
-        found[[i for i, row, was in zip(unread, ids.gather(unread), given, strict=True) if was != said[row]]] = np.nan
-    if sure:
-        found[ids.is_in(list(sure)).to_numpy()] = 1.0
+    sure, lost = scores.once(("doubted", *(r.id for r in marked if r.action in SAYING)), lambda: _doubted(scores, said, marked))
+    found = values.copy()
+    found[lost], found[sure] = np.nan, 1.0
     return found
+
+
+def _doubted(scores: Scores, said: Mapping[str, str], marked: Sequence[Review]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows whose label somebody read and gave, and rows that were given another one with many at once: int64, positions."""
+    import polars as pl
+
+    sure, ids = read_labels(marked), scores.frame["row_id"]
+    unread = {row: word for row, word in said.items() if row not in sure}
+    at = ids.is_in(list(unread)).arg_true() if unread else ids.clear().cast(pl.UInt32)
+    given = as_text(scores.once("given labels", lambda: role_column(scores, Role.LABEL, "labels"))).gather(at)
+    now = ids.gather(at).replace_strict(list(unread), list(unread.values()), return_dtype=pl.String) if unread else given
+    lost = at.filter((given != now).fill_null(True))
+    return (ids.is_in(list(sure)).arg_true() if sure else at.clear()).to_numpy().astype(np.int64), lost.to_numpy().astype(np.int64)
 
 
 def read_labels(marked: Sequence[Review]) -> Mapping[str, str]:

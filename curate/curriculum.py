@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,13 @@ from curate.corrected import NONE, as_corrected, column_of, values_key
 from curate.errors import InputError
 from curate.label import classes
 from curate.reviews import Review
+from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import Selection, score_values
+from curate.signal import column_of as scored
 from curate.training import Curriculum
 
-__all__ = ["Course", "along", "code_of", "course", "mixture", "openings", "signal_of"]
+__all__ = ["Course", "along", "code_of", "course", "easy_end", "mixture", "openings", "signal_of"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -95,11 +98,17 @@ def course(scores: Scores, now: Curriculum, selection: Selection, marked: Sequen
     return Course(order, phase)
 
 
+def easy_end(by: str) -> Literal["low", "high"]:
+    """The end of a signal that is easy unless a recipe says otherwise: the one that is good where it has a direction, else few words and low losses."""
+    found = scored(by)
+    return "high" if by in ("rank", Role.CONFIDENCE) or (found is not None and found.keep == "above") else "low"
+
+
 def _line(scores: Scores, now: Curriculum, value: Floats | None) -> Ints:
     """Positions of all rows from easy to hard, ties at random, those without a value last; all at random without a signal. Kept for the next look. int32."""
     if value is None:
         return scores.once(("at random", now.seed), lambda: np.random.default_rng(now.seed).permutation(scores.dataset.rows).astype(np.int32))
-    falls = (now.easy == "high") == (now.direction == "easy_first")
+    falls = ((now.easy or easy_end(now.by or "")) == "high") == (now.direction == "easy_first")
     told = hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).hexdigest()
 
     def made() -> Ints:

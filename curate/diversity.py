@@ -43,12 +43,16 @@ LEAST = 1024  # centres that are chosen at least
 
 @dataclass(frozen=True)
 class Candidates:
-    """What comes to the budget. left, pinned: bool [rows]. score: float64 [rows], higher is better, or None. tokens: int64 [rows], None while not measured."""
+    """What comes to the budget. left, pinned: bool [rows]. score: float64 [rows], higher is better, or None. tokens: int64 [rows], None while not measured.
+
+    signal: float64 [rows], the score without its bonus for uncertain rows.
+    """
 
     left: Bools
     pinned: Bools
     score: Floats | None
     tokens: npt.NDArray[np.int64] | None
+    signal: Floats | None = None
 
 
 def plain_order(candidates: Candidates) -> Ints:

@@ -27,8 +27,8 @@ from curate.part import ReviewLog
 from curate.recipe import Recipe, dump_recipe
 from curate.reviews import fold, read_log
 from curate.scores import Scores, read_scores
-from curate.selected import selected_columns, write_selected
-from curate.selection import Selection, select, selection_frame
+from curate.selected import selected_columns, selection_frame, write_selected
+from curate.selection import Selection, select
 from curate.signal import reporting
 from curate.task import Task
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json

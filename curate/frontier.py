@@ -107,7 +107,7 @@ def basis_of(scores: Scores, candidates: Candidates, marked: Sequence[Review]) -
     """What is known here of the rows that come to the budget."""
     rows = np.flatnonzero(candidates.left).astype(np.int32)
     grid = np.unique(np.linspace(0, len(rows), STEPS + 1).round().astype(np.int64))
-    signal = candidates.score if rank_signal(candidates.left, candidates.score) is not None else None
+    signal = candidates.signal if rank_signal(candidates.left, candidates.signal) is not None else None
     judged = judged_rows(scores, marked)
     chance = None
     if judged is None and PROBABILITY in scores.frame.columns and scores.frame[PROBABILITY].null_count() < scores.dataset.rows:

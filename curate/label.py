@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["LEAST", "classes", "expected", "given_probabilities"]
+__all__ = ["LEAST", "classes", "expected", "given_probabilities", "listed"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -54,16 +54,28 @@ def given_probabilities(column: pa.ChunkedArray, names: list[str]) -> tuple[npt.
             raise InputError("probabilities", f"there is none for the label {lacking[0]!r}", f"They are for {', '.join(frame.columns[:20])}")
         return frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), inorder, names
     lists = values.cast(pl.List(pl.Float64))
-    lengths = lists.list.len().drop_nulls().unique().to_list()
-    if len(lengths) != 1:
-        raise InputError("probabilities", f"rows have {min(lengths)} to {max(lengths)} of them", "Give each row one for each label, in the same order")
-    wide = int(lengths[0])
+    wide = listed(lists.list.len(), names)
     found = np.array([row if row is not None else [np.nan] * wide for row in lists.to_list()], np.float64)
-    if names and all(name.isdecimal() and int(name) < wide for name in names):
+    if _numbered(names, wide):
         return found, np.array([int(name) for name in names], np.int32), [str(i) for i in range(wide)]
-    if wide == len(names):
-        return found, inorder, names
-    raise InputError("probabilities", f"there are {wide} for {len(names)} labels", "Give one for each label in sorted order, or labels as whole numbers from 0")
+    return found, inorder, names
+
+
+def _numbered(names: list[str], wide: int) -> bool:
+    return bool(names) and all(name.isdecimal() and int(name) < wide for name in names)
+
+
+def listed(lengths: pl.Series, names: list[str]) -> int:
+    """How many probabilities each row lists. lengths: of the lists, null for none. Raises InputError where rows differ, or labels do not fit."""
+    known = lengths.drop_nulls().to_numpy()
+    wide = int(known.max(initial=0))
+    if (known != wide).any():
+        raise InputError("probabilities", f"rows have {known.min()} to {wide} of them", "Give each row one for each label, in the same order")
+    if not _numbered(names, wide) and wide != len(names):
+        raise InputError(
+            "probabilities", f"there are {wide} for {len(names)} labels", "Give one for each label in sorted order, or labels as whole numbers from 0"
+        )
+    return wide
 
 
 def folds(code: Ints, seed: int) -> Ints:

@@ -210,9 +210,9 @@ def _agree(words: Mapping[str, Mapping[str, str]]) -> tuple[Agreement, ...]:
     return tuple(a for a in agreement(Ratings(code, values, tuple(words))) if a.value is not None)
 
 
-def rank_signal(keep: Bools, score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64] | None:
-    """The rank score of the kept rows where it lies within 0 and 1 and so can be a signal, float64 [kept]; else None, and every row's signal is 1."""
-    inside = score[keep] if score is not None and keep.any() else None
+def rank_signal(keep: Bools, signal: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64] | None:
+    """The rank score of the kept rows where it lies within 0 and 1, float64 [kept]; else None, and every row's signal is 1. signal: without the bonus."""
+    inside = signal[keep] if signal is not None and keep.any() else None
     usable = inside is not None and bool(np.isfinite(inside).all()) and float(inside.min()) >= 0 and float(inside.max()) <= 1
     return inside if usable else None
 
@@ -225,13 +225,13 @@ def effective_size(selection: Selection) -> tuple[float, bool]:
     return kish(weights), True
 
 
-def worth(scores: Scores, keep: Bools, score: npt.NDArray[np.float64] | None, found: Noise | None) -> tuple[Information, dict[str, Any]]:
+def worth(scores: Scores, keep: Bools, signal: npt.NDArray[np.float64] | None, found: Noise | None) -> tuple[Information, dict[str, Any]]:
     """Effective information of the kept rows, and what it rests on: rows × (1 - noise rate) × mean signal.
 
-    The mean signal is that of the recipe's rank score where it lies within 0 and 1, else 1. found: the noise rate among the kept rows.
+    The mean signal is that of the recipe's rank score, without its bonus, where it lies within 0 and 1, else 1. found: the noise rate among the kept rows.
     """
-    rows, inside = int(keep.sum()), rank_signal(keep, score)
-    signal = 1.0 if inside is None else float(inside.mean())
+    rows, inside = int(keep.sum()), rank_signal(keep, signal)
+    mean = 1.0 if inside is None else float(inside.mean())
     rate = found.rate if found is not None else Rate(0, 0, None, 0.0, 1.0)
-    about = {"rows": scores.dataset.rows, "kept": rows, "mean_signal": signal, "signal": "none" if inside is None else "rank score", "judged": rate.judged}
-    return information(rows, rate, signal), about
+    about = {"rows": scores.dataset.rows, "kept": rows, "mean_signal": mean, "signal": "none" if inside is None else "rank score", "judged": rate.judged}
+    return information(rows, rate, mean), about

@@ -113,7 +113,7 @@ class Scores:
         """What follows from these scores and `name`, which tells all else that it depends on: made when first asked for, then kept among the last, some
         500 or two gigabytes of them. Not to be written to.
         """
-        found, size = self._held.pop(name) if name in self._held else _sized(make())
+        found, size = self._held.pop(name, None) or _sized(make())  # other threads take and give too
         self._held[name] = found, size
         while len(self._held) > FEW and (len(self._held) > HELD or sum(size for _, size in list(self._held.values())) > BYTES):
             self._held.pop(next(iter(self._held)), None)

@@ -1,4 +1,4 @@
-"""The file of the kept rows: every original column, then what an export adds, under names that no original column has; written in bounded memory."""
+"""What an export says of every row, and its file of the kept ones: the original columns, then what it adds, under names that no original has."""
 
 from __future__ import annotations
 
@@ -26,10 +26,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["selected_columns", "write_selected"]
+__all__ = ["selected_columns", "selection_frame", "write_selected"]
 
 _GROUP_BYTES = 64 << 20
 _GROUP_ROWS = 1 << 16
+
+
+def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:
+    """decisions.parquet: `row_id`, `keep`, `drop_*`, the row each one gives way to (`<links>_keeper`), scores, `rank`. One row a row, in file order."""
+    import polars as pl
+
+    ids = scores.frame["row_id"]
+    columns = [ids, pl.Series("keep", selection.keep)]
+    columns += [pl.Series(f"drop_{name}", dropped) for name, dropped in selection.drops.items()]
+    if "budget" not in selection.drops:
+        columns.append(pl.Series("drop_budget", np.zeros(selection.rows, np.bool_)))
+    for name, row in selection.gives_way.items():
+        keeper = ids.gather(row).zip_with(pl.Series(selection.drops[name]), pl.Series([None], dtype=pl.String).new_from_index(0, selection.rows))
+        columns.append(keeper.alias(f"{name}_keeper"))
+    if selection.score is not None:
+        columns.append(pl.Series("rank", selection.score))
+    return pl.DataFrame(columns).hstack(scores.frame.drop("row_id"))
 
 
 def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFrame, arranged: Arrangement) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -51,7 +68,7 @@ def selected_columns(scores: Scores, selection: Selection, decisions: pl.DataFra
 
 
 def write_selected(scores: Scores, recipe: Recipe, arranged: Arrangement, beside: tuple[pl.DataFrame, str], path: Path, marked: Sequence[Review]) -> Told:
-    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds the rows once.
+    """Stream the kept rows, one group of rows at a time, so that memory stays bounded in file order; another order holds them all.
 
     beside: the columns that are added, and the name of the soft targets, which are made for each group of rows. Labels that people corrected, texts that they
     edited and the treatment of personal data are applied to each group. Returns what was done about the last.

@@ -34,7 +34,7 @@ from curate.scores import Scores
 from curate.signal import column_of, discover
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 __all__ = [
     "Selection",
@@ -63,7 +63,7 @@ class Selection:
 
     drops: by threshold (and "review", "license", "personal", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links
     threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
-    spent: what the budget made of the rows that came to it; None without a budget.
+    signal: the score without its bonus for uncertain rows. spent: what the budget made of the rows that came to it; None without a budget.
     """
 
     drops: Mapping[str, Bools]
@@ -71,6 +71,7 @@ class Selection:
     score: Floats | None
     rows: int
     spent: Spent | None = None
+    signal: Floats | None = None
 
     @cached_property
     def keep(self) -> Bools:
@@ -117,7 +118,7 @@ def score_values(scores: Scores, name: str) -> Floats:
     elif name in [*scores.dataset.roles]:
         column = scores.dataset.scan().select(scores.dataset.roles[Role(name)][0]).collect().to_series()
     else:
-        near = difflib.get_close_matches(name, _numeric(scores), 1)
+        near = difflib.get_close_matches(name, [*_numeric(scores), *(c.name for one in discover().values() for c in one.columns)], 1)
         known = f"{f'Did you mean {near[0]}? ' if near else ''}Numeric columns here: {', '.join(_numeric(scores)) or 'none'}"
         raise InputError(name, _why_absent(scores, name), known)
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -258,10 +259,11 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             drops[name] = (gives_way[name] != itself) & ~pinned
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank, marked)
-    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores)), marked)
+    signal = None if recipe.rank is None else rank_values(scores, recipe.rank.model_copy(update={"uncertain": None}), marked)
+    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores), signal), marked)
     if spent is not None:
         drops["budget"] = left & ~spent.keep
-    return Selection(drops, gives_way, score, rows, spent)
+    return Selection(drops, gives_way, score, rows, spent, signal)
 
 
 def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> Bools:
@@ -286,20 +288,3 @@ def rank_values(scores: Scores, rank: Rank, marked: Sequence[Review] = ()) -> Fl
     given = given_scores(scores, marked)
     found: Floats = given.once(("rank", rank), lambda: score_of(rank.score, given, rank.doubt))
     return found
-
-
-def selection_frame(scores: Scores, selection: Selection) -> pl.DataFrame:
-    """decisions.parquet: `row_id`, `keep`, `drop_*`, the row each one gives way to (`<links>_keeper`), scores, `rank`. One row a row, in file order."""
-    import polars as pl
-
-    ids = scores.frame["row_id"]
-    columns = [ids, pl.Series("keep", selection.keep)]
-    columns += [pl.Series(f"drop_{name}", dropped) for name, dropped in selection.drops.items()]
-    if "budget" not in selection.drops:
-        columns.append(pl.Series("drop_budget", np.zeros(selection.rows, np.bool_)))
-    for name, row in selection.gives_way.items():
-        keeper = ids.gather(row).zip_with(pl.Series(selection.drops[name]), pl.Series([None], dtype=pl.String).new_from_index(0, selection.rows))
-        columns.append(keeper.alias(f"{name}_keeper"))
-    if selection.score is not None:
-        columns.append(pl.Series("rank", selection.score))
-    return pl.DataFrame(columns).hstack(scores.frame.drop("row_id"))

@@ -5,8 +5,8 @@ is believed with asks for ε = (1 - p) K / (K - 1); without classes K is a vocab
 too humble of easy labels, and a label that keeps less than half of its mass teaches little (Lukasik et al. 2020 find ε near the noise rate to be best).
 A row that a person read and kept, labelled or judged good has the ε of reviewed rows; one decided with many at once does not. A row without a
 probability has the median ε of those with one.
-The soft target of a row is (1 - ε) of its label and ε of what the other rows expect (soft bootstrapping, Reed et al. 2015): the column of the role
-probabilities, else what label_issue says of the given and the suggested label, the rest spread evenly; of a row without either, ε spread evenly.
+The soft target of a row leaves its label what smoothing leaves it, 1 - ε + ε / K, and gives the other classes the rest as the other rows expect them: by the
+column of the role probabilities, else by what label_issue says of the given and the suggested label; evenly in a row without either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from curate.corrected import as_corrected, label_of, read_labels
 from curate.errors import InputError
-from curate.label import classes, given_probabilities
+from curate.label import classes, given_probabilities, listed
 from curate.noise import judgements
 from curate.reviews import Review, labels
 from curate.roles import Role
@@ -122,10 +122,14 @@ class SoftTargets:
 
         right, epsilon, wide = self.classes.right[rows], self.epsilon[rows], len(self.classes.names)
         target = self._by_column(probabilities, len(rows)) if self.told and probabilities is not None else self._by_issue(rows)
-        target = np.where(np.isfinite(target).all(1, keepdims=True), target, 1 / wide)
-        target *= (epsilon / target.sum(1))[:, None]
-        there = np.flatnonzero(right >= 0)
-        target[there, right[there]] += 1 - epsilon[there]
+        there, own = np.flatnonzero(right >= 0), np.maximum(right, 0)[:, None]
+        np.put_along_axis(target, own, 0, 1)
+        known = np.isfinite(target).all(1) & (target.sum(1) > 0)
+        target[~known] = 1.0
+        np.put_along_axis(target, own, 0, 1)
+        rest = epsilon * (wide - 1) / wide
+        target *= (rest / target.sum(1))[:, None]
+        target[there, right[there]] = 1 - rest[there]
         column = pl.Series("soft_target", target.astype(np.float32)).cast(pl.List(pl.Float32))
         return pl.select(pl.when(pl.Series(right >= 0)).then(column)).to_series()
 
@@ -173,4 +177,7 @@ def soft_targets(scores: Scores, epsilon: Floats, keep: Bools, marked: Sequence[
         column = scores.dataset.views([Role.PROBABILITIES])
         kind = column.collect_schema()[Role.PROBABILITIES]
         told = kind.is_nested() and int(column.select(pl.all().null_count()).collect().item()) < scores.dataset.rows
+        _, names = scores.once("classes", lambda: classes(label_of(scores, WHERE)))
+        if told and isinstance(kind, pl.List | pl.Array):  # told before anything is written
+            listed(column.select(pl.all().cast(pl.List(pl.Float64)).list.len()).collect().to_series(), names)
     return SoftTargets(scores, found, every, told)

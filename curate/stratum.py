@@ -65,7 +65,7 @@ def by_stratum(scores: Scores, recipe: Recipe, selection: Selection, marked: Seq
 
     rows, kept = sums(code), sums(mine)
     unique = None if twin is None else sums(code[~twin])
-    signal = rank_signal(keep, selection.score)
+    signal = rank_signal(keep, selection.signal)
     total = kept if signal is None else sums(mine, signal)
     weight = selection.score[keep] if selection.score is not None and effective_size(selection)[1] else None
     first, second = (kept, kept) if weight is None else (sums(mine, weight), sums(mine, weight * weight))

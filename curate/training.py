@@ -14,13 +14,14 @@ __all__ = ["Curriculum", "Grouping", "Smoothing", "Weights"]
 class Curriculum(Part):
     """The order in which rows are trained on (`curate.curriculum`); it holds where export.order is curriculum.
 
-    by: a numeric score or column, or "rank", the rank score; only random goes without. easy: the end of it that is easy. pacing: how fast harder rows join,
+    by: a numeric score or column, or "rank", the rank score; only random goes without. easy: the end of it that is easy; the good
+    one where left out, or the low one of what has none. pacing: how fast harder rows join,
     from the share `start` on (Platanios et al. 2019 take .01); step has no use for it. within: how the rows of a phase stand. missing: rows without a value are
     spread evenly or come last. interleave: a column or role whose values take turns within each phase. seed: of ties, of shuffling and of random.
     """
 
     by: str | None = None
-    easy: Literal["low", "high"] = "low"
+    easy: Literal["low", "high"] | None = None
     direction: Literal["easy_first", "hard_first", "random"] = "easy_first"
     pacing: Literal["linear", "root", "step", "geometric"] = "linear"
     start: float = Field(default=0.01, gt=0, le=1)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from curate.recipe import parse_recipe
+from curate.reviews import Review, append
+from tests import small
 from tests.test_rows_pages import app, texts
 
 __all__ = ["app"]
@@ -21,7 +27,7 @@ def test_rows_in_view_are_decided_together_and_undone_at_once(app: tuple[AppTest
     assert "2 rows chosen; 0 rows change. Rows kept: 1 before, 1 after." in texts(page)
     page.selectbox(key="bulk-what").set_value("tag").run()
     page.text_input(key="bulk-tag").set_value("austria").run()
-    assert "2 rows chosen, 2 of them change. Rows kept stay 1." in texts(page)
+    assert "2 rows chosen; 2 of them change. Rows kept: 1 before, 1 after." in texts(page)
     page.button(key="undo").click().run()
     page.selectbox(key="bulk-what").set_value("drop").run()
     assert "2 rows chosen; 2 rows change. Rows kept: 3 before, 1 after." in texts(page)
@@ -54,3 +60,21 @@ def test_without_a_selection_it_says_how_to_make_one(app: tuple[AppTest, list[st
     assert any("Press E on the row in hand" in said for said in texts(page))
     page.button_group(key="review-more").set_value("second").run()
     assert any("A second person opens this page" in said for said in texts(page))
+
+
+def test_labels_that_change_are_those_that_were_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that have the label already do not change, whoever gave it; and what a limit on doubted labels then keeps is told."""
+    rows = [{"text": f"apple and pear of day {i}", "label": "fruit" if i % 4 else "car"} for i in range(40)]
+    _, workspace, data = small.recipe_file(tmp_path, rows, {"response": "text", "label": "label"}, {})
+    monkeypatch.delenv("CURATE_OPEN", raising=False)
+    monkeypatch.setenv("CURATE_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
+    asked = parse_recipe({"dataset": {"path": str(tmp_path / "rows.jsonl"), "roles": {"response": "text", "label": "label"}}, "signals": {}}, "r")
+    append(workspace.reviews(data.fingerprint), Review("recipe", "test", recipe=asked.model_dump(mode="json", exclude_none=True)))
+    page = AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=60)
+    page.switch_page("pages/decide/review.py").run()
+    page.button_group(key="review-more").set_value("bulk").run()
+    page.text_input(key="bulk-words").set_value("apple").run()
+    page.selectbox(key="bulk-what").set_value("label").run()
+    page.selectbox(key="bulk-value").set_value("fruit").run()
+    assert "40 rows chosen; 10 of them change. Rows kept: 40 before, 40 after." in texts(page)

@@ -24,7 +24,7 @@ from curate.rerank import pool_of
 from curate.reviews import Review, append
 from curate.scores import Scores
 from curate.selection import select
-from curate.smoothing import classes_of
+from curate.smoothing import classes_of, soft_targets
 from curate.task import plan
 from curate.weighting import repeats
 from curate.workspace import Workspace
@@ -157,3 +157,11 @@ def test_a_corrected_label_is_doubted_no_more(tmp_path: Path) -> None:
     found = as_corrected(scores, "confidence_value", before.score, [bulk])
     assert np.flatnonzero(np.isnan(found)).tolist() == [0], "nobody read it under its new label"
     assert found[2] == before.score[2], "that many rows keep the label that they have takes no doubt off"
+
+
+@pytest.mark.parametrize(("given", "problem"), [([[0.2, 0.8]] * 6, "there are 2 for 3 labels"), ([[0.2, 0.5, 0.3]] * 5 + [[1.0]], "rows have 1 to 3 of them")])
+def test_probabilities_that_do_not_fit_are_told_before_anything_is_written(tmp_path: Path, given: list[list[float]], problem: str) -> None:
+    roles = {**ROLES, "probabilities": "p"}
+    scores = _scores(tmp_path, {"text": [f"row {i}" for i in range(6)], "label": ["a", "b", "c"] * 2, "p": given}, roles)
+    with pytest.raises(InputError, match=problem):
+        soft_targets(scores, np.zeros(6), np.ones(6, np.bool_), ())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, spearmanr
 
 from curate.arrangement import arrange
-from curate.curriculum import Course, along, course, mixture, openings
+from curate.curriculum import Course, along, course, easy_end, mixture, openings
 from curate.errors import InputError
 from curate.export import run
 from curate.load import load
@@ -105,6 +105,11 @@ def test_easy_first_is_sorted_and_hard_first_its_mirror(scores: Scores) -> None:
     assert (hard[~np.isnan(hard)] == known[::-1]).all()
     high = _signal(scores, course(scores, Curriculum(by="hard", easy="high"), _keep()))
     assert (high[~np.isnan(high)] == known[::-1]).all()
+
+
+def test_the_good_end_is_easy_unless_said_otherwise() -> None:
+    found = {by: easy_end(by) for by in ("rank", "confidence", "label_issue_self_confidence", "perplexity_response", "tokens_text", "n")}
+    assert found == {**dict.fromkeys([*found], "low"), "rank": "high", "confidence": "high", "label_issue_self_confidence": "high"}
 
 
 def test_rows_without_a_value_are_spread_or_last(scores: Scores) -> None:

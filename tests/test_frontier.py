@@ -103,7 +103,7 @@ def test_the_basis_is_read_from_what_is_measured(tmp_path: Path) -> None:
     scores: Scores = measured(write(tmp_path), Workspace.at(tmp_path / "workspace"))
     left = np.arange(40) % 4 > 0
     value = np.linspace(0, 1, 40)
-    found = Candidates(left, np.zeros(40, np.bool_), value, None)
+    found = Candidates(left, np.zeros(40, np.bool_), 1.5 * value, None, value)  # a bonus leaves the signal as it is
     ids = scores.frame["row_id"]
     sample = Review("sample", "s", rows=tuple(ids[:10]), value="source")
     marked = (sample, Review("judge", "s", rows=tuple(ids[1:4]), value="good", by="A"), Review("judge", "s", rows=(ids[5],), value="bad: other", by="A"))

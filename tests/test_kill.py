@@ -82,8 +82,9 @@ def _start(warm: ForkServerContext, recipe: Path, workspace: Path, out: Path) ->
 
 
 @pytest.mark.timeout(600)
-def test_a_kill_at_any_instant_of_a_run(warm: ForkServerContext, recipe: Path, tmp_path: Path) -> None:
-    """Thirty kills over six workspaces: each run goes on from what the killed ones left, and after each the folder holds a whole export or none."""
+@pytest.mark.parametrize("workspaces", [2, pytest.param(6, marks=pytest.mark.long)])
+def test_a_kill_at_any_instant_of_a_run(warm: ForkServerContext, recipe: Path, tmp_path: Path, workspaces: int) -> None:
+    """Five kills in each workspace: each run goes on from what the killed ones left, and after each the folder holds a whole export or none."""
     assert _run(recipe, tmp_path / "calm", tmp_path / "calm-out") == 0
     expected = (tmp_path / "calm-out" / "selected.parquet").read_bytes()
     _start(warm, recipe, tmp_path / "first", tmp_path / "first-out").join()
@@ -91,9 +92,9 @@ def test_a_kill_at_any_instant_of_a_run(warm: ForkServerContext, recipe: Path, t
     whole = _start(warm, recipe, tmp_path / "second", tmp_path / "second-out")
     whole.join()
     assert whole.exitcode == 0, (tmp_path / "second-out.log").read_text()
-    seconds, chance = time.time() - start, random.Random(0)
+    seconds, chance = time.time() - start, random.Random(workspaces)
     killed = 0
-    for i in range(30):
+    for i in range(5 * workspaces):
         folder = tmp_path / f"workspace-{i // 5}"
         out = tmp_path / f"out-{i}"
         run = _start(warm, recipe, folder, out)
@@ -111,7 +112,7 @@ def test_a_kill_at_any_instant_of_a_run(warm: ForkServerContext, recipe: Path, t
             assert _run(recipe, folder, tmp_path / f"last-{i}") == 0, (tmp_path / f"last-{i}.log").read_text()
             assert (tmp_path / f"last-{i}" / "selected.parquet").read_bytes() == expected
             assert pl.read_parquet(tmp_path / f"last-{i}" / "decisions.parquet").height == ROWS
-    assert killed >= 15, "too many runs ended before they could be killed"
+    assert killed >= 2.5 * workspaces, "too many runs ended before they could be killed"
 
 
 def test_no_acknowledged_decision_is_lost(tmp_path: Path) -> None:

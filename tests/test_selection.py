@@ -14,7 +14,8 @@ from curate.errors import InputError
 from curate.part import ScoreThreshold
 from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import select, selection_frame, threshold_mask, unmeasured
+from curate.selected import selection_frame
+from curate.selection import select, threshold_mask, unmeasured
 from curate.workspace import Workspace
 from tests.small import measured, recipe, write
 

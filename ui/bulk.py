@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from curate.reviews import Action, Review, labels, tags
+from curate.corrected import label_of
+from curate.reviews import Action, Review, tags
 from curate.roles import Role
 from curate.selection import select
 from curate.view import as_text
@@ -32,7 +33,7 @@ def _value(action: Action) -> str | None:
         return str(st.text_input("Tag", key="bulk-tag", placeholder=known[0] if known else "a word") or "").strip()
     if action == "label":
         every = as_text(state.scores().dataset.views([Role.LABEL]).collect().to_series()).drop_nulls().unique().sort().to_list()
-        chosen = st.selectbox("Label", every, index=None, key="bulk-label", placeholder="choose")
+        chosen = st.selectbox("Label", every, index=None, key="bulk-value", placeholder="choose")
         return None if chosen is None else str(chosen)
     return None
 
@@ -59,19 +60,19 @@ def bulk(who: str) -> None:
     at = np.flatnonzero(chosen).astype(np.int32)
     ids = tuple(measured.frame["row_id"].gather(at).to_list())
     marked = state.decided().marked
-    if action in ("tag", "label"):
-        if not value:
-            st.caption("Give the word first.")
-            return
-        held = {row for row, name in labels(marked).items() if name == value} if action == "label" else {*tags(marked).get(value, ())}
-        changes = np.array([i for i, row in zip(at.tolist(), ids, strict=True) if row not in held], np.int32)
-        told = f"{count(len(at), 'rows')} chosen, {count(len(changes))} of them change. Rows kept stay {count(state.selection().kept)}."
+    if action in ("tag", "label") and not value:
+        st.caption("Give the word first.")
+        return
+    now = state.selection()
+    then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids, value=value, why="bulk")))
+    if action == "tag":
+        changes = at[~measured.frame["row_id"].gather(at).is_in(list(tags(marked).get(value or "", ()))).to_numpy()]
+    elif action == "label":
+        changes = at[(as_text(label_of(measured, "bulk", marked)).gather(at) != value).fill_null(True).to_numpy()]
     else:
-        now = state.selection()
-        then = select(measured, state.applied(), (*marked, Review(action, "preview", rows=ids)))
         changes = np.flatnonzero(now.keep != then.keep).astype(np.int32)
-        told = f"{count(len(at), 'rows')} chosen; {count(len(changes))} rows change. Rows kept: {count(now.kept)} before, {count(then.kept)} after."
-    st.text(told)
+    of = f"{count(len(changes))} of them change" if action in ("tag", "label") else f"{count(len(changes), 'rows')} change"
+    st.text(f"{count(len(at), 'rows')} chosen; {of}. Rows kept: {count(now.kept)} before, {count(then.kept)} after.")
     verb = WAYS[action].split(",")[0].replace("them", count(len(at), "rows"))
     st.button(f"{verb}", key="bulk-apply", type="primary", on_click=_apply, args=(action, ids, value, who), help="One undo takes it back")
     row_list(changes if len(changes) else at, "bulk", page=5, height=340)

@@ -61,7 +61,7 @@ def _worth() -> None:
     """Effective information of the kept rows, once a sample was judged; beside it rows after duplicates and Kish's effective size."""
     held = state.selection()
     among = state.noise_kept()
-    found, about = worth(state.scores(), held.keep, held.score, among)
+    found, about = worth(state.scores(), held.keep, held.signal, among)
     if found.value is None:
         lost = among.lost if among else ""
         said = "its sample's column is gone" if lost else "no row judged yet" if not about["judged"] else "a stratum has no judged row"
@@ -69,10 +69,11 @@ def _worth() -> None:
         said = f"{count(found.value)} ({count(found.low)}–{count(found.high)})"
     told = f"Rows kept × (1 − noise rate) × mean signal {about['mean_signal']:.2f}, with its 95 % interval; {about['judged']} judged rows. See Noise rate."
     st.metric("Effective information", said, help=told, width="content")
-    twins, size = copies(state.scores(), state.applied(), state.decided().marked), effective_size(held)[0]
+    twins, (size, by_score) = copies(state.scores(), state.applied(), state.decided().marked), effective_size(held)
     left = "not measured" if twins is None else count(held.rows - twins)
     told = "Rows without those that give way to a twin, and Kish's effective size of the kept rows: how many equally weighted rows tell as much."
-    st.metric("After duplicates · Kish", f"{left} · {count(size)}", help=told, width="content")
+    told += " Here the rank score weighs them; the page Weights tells it for the weights of the export." if by_score else ""
+    st.metric(f"After duplicates · Kish{' by score' if by_score else ''}", f"{left} · {count(size)}", help=told, width="content")
 
 
 def in_words(name: str, threshold: Threshold) -> str:

@@ -103,7 +103,8 @@ def frontier(selection: Selection) -> None:
         st.text("Fewer than two rows come to the budget; there is nothing to choose.")
         return
     budget = state.applied().budget or Budget(rows=len(basis.rows))
-    own = OWN + budget.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
+    asked = budget if budget.diversity and budget.diversity.share else Budget(share=1)  # else the order is the score's, whatever the budget
+    own = OWN + asked.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
     measure, chosen = _ask(measured, basis, _unlike(key, own, _first(measured), measured, basis, found))
     curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
     mine = "file order" if found.score is None else "this score"
@@ -142,7 +143,7 @@ def _about(basis: Basis, measure: str) -> None:
         "unknown": "Noise is unknown, as no row was judged: rows × mean signal is drawn, which counts none.",
     }[basis.noise]
     cover = {"rows": "Covered: rows that are kept or have a kept row among their nearest.", "clusters": "Covered: clusters with a kept row.", "unknown": ""}
-    signal = "Signal is the score." if basis.signal is not None else "Every row's signal is 1, as no score lies within 0 and 1."
+    signal = "Signal is the score, without its bonus." if basis.signal is not None else "Every row's signal is 1, as no score lies within 0 and 1."
     told = {"information": f"{signal} {noise}", "noise": noise, "coverage": cover[basis.coverage], "tokens": ""}[measure]
     st.caption(
         f"{told} Random: mean of {SEEDS} seeds, the band from the lowest to the highest. The diamond is what the budget keeps; quotas may move it off the line."

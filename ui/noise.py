@@ -150,7 +150,7 @@ def rates() -> None:
 def value() -> None:
     """What the kept rows are worth, in all and by stratum."""
     held, measured = state.selection(), state.scores()
-    found, about = worth(measured, held.keep, held.score, state.noise_kept())
+    found, about = worth(measured, held.keep, held.signal, state.noise_kept())
     st.subheader("What the rows are worth")
     cells = beside("noise-worth", 1, 1, 1, 1)
     cells[0].metric("Rows kept", count(held.kept), f"{share(held.kept, held.rows)} of {count(held.rows)}", "off", delta_arrow="off")

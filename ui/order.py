@@ -13,7 +13,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from curate.crossfilter import numeric_columns
-from curate.curriculum import Course, along, code_of, course, mixture, signal_of
+from curate.curriculum import Course, along, code_of, course, easy_end, mixture, signal_of
 from curate.roles import Role
 from curate.signal import column_of
 from curate.training import Curriculum
@@ -53,19 +53,13 @@ def _choices() -> list[str]:
     return [*([] if state.recipe().rank is None else ["rank"]), *(n for n in FIRST if n in names), *(n for n in names if n not in FIRST)]
 
 
-def _easy(name: str) -> str:
-    """The end of a signal that is proposed as easy: the one that is kept where it has a direction; few words and low losses otherwise."""
-    found = column_of(name)
-    return "high" if name in ("rank", Role.CONFIDENCE) or (found is not None and found.keep == "above") else "low"
-
-
 def _now() -> Curriculum:
     """The recipe's curriculum, else what is proposed; that is also proposed in the place of a score that is not there any more."""
     held, names, ranked = state.recipe().curriculum, _choices(), state.recipe().rank is not None
     if held is not None and (held.by != "rank" or ranked):
         return held
     first = names[0] if names else None
-    proposed = {"by": first, "easy": _easy(first or ""), **({} if held and first else {"direction": "easy_first" if first else "random"})}
+    proposed = {"by": first, "easy": easy_end(first or ""), **({} if held and first else {"direction": "easy_first" if first else "random"})}
     return Curriculum.model_validate({**(held.model_dump() if held else {}), **proposed})
 
 
@@ -76,7 +70,7 @@ def _change(given: dict[str, Any]) -> None:
 
 def _put(field: str, key: str) -> None:
     value = st.session_state[key]
-    _change({field: value, **({"easy": _easy(value)} if field == "by" else {})})
+    _change({field: value, **({"easy": easy_end(value)} if field == "by" else {})})
 
 
 def _switch(key: str) -> None:
@@ -111,7 +105,7 @@ def controls() -> Curriculum:
     _select("Direction", "direction", list(DIRECTIONS), now.direction, format_func=DIRECTIONS.__getitem__)
     if names:
         _select("By", "by", names, now.by or names[0], format_func=lambda n: n.replace("_", " "), help=about(now.by or "") or None)
-        _segments("Easy is", "easy", ["low", "high"], now.easy)
+        _segments("Easy is", "easy", ["low", "high"], now.easy or easy_end(now.by or ""))
     _select("Pacing", "pacing", list(PACING), now.pacing, help="; ".join(f"{n}: {t}" for n, t in PACING.items()))
     with st.container(horizontal=True):
         for label, field, low, high, step in (("Phases", "phases", 1, 1000, 1), ("Start with", "start", 0.001, 1.0, 0.01)):
