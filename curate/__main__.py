@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from curate.errors import Cancelled, CurateError, InputError, SignalError
+from curate.probes.arguments import add_probe
 
 __all__ = ["main"]
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     audit.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
     _add_choices(add)
-    _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -83,19 +84,6 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 def _add_decide(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     command.add_argument("--key", help=argparse.SUPPRESS)
-
-
-def _add_probe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml|RUN", help="a recipe, or the folder of a run that is to go on")
-    parser.add_argument("--plan", type=Path, metavar="PLAN.yaml", help="what is tried (default: the kept rows against all rows)")
-    parser.add_argument("--probe", metavar="NAME", help="head, words or lora (default: head where there are labels, else words)")
-    parser.add_argument(
-        "--no-train", action="store_true", help="make the run's folder and stop: copy it to another machine, and run `curate probe FOLDER` there"
-    )
-    parser.add_argument("--estimate", action="store_true", help="say how long it would take and what it would cost, and stop")
-    parser.add_argument("--show-plan", action="store_true", help="print the plan and stop")
-    parser.add_argument("--key", help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true", help="print one object: run, trainings, results")
 
 
 class _Stderr:
