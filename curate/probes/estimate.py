@@ -31,16 +31,20 @@ class Estimate:
 
 
 def estimate(plan: Plan, found: Decided, workspace: Workspace) -> Estimate:
-    """What a plan would take at most; an arm of another recipe counts with all rows. Raises InputError where an arm names what is not there."""
+    """What a plan would take at most: an arm of another recipe counts with all rows, and equal controls as several.
+
+    Raises InputError where an arm names what is not there.
+    """
     rows = _rows(plan, found)
-    asked = set()
+    asked = 0
+    seen = 0
     for arm in plan.arms:
         for size in {min(size, rows[arm.name]) for size in plan.sizes} or {rows[arm.name]}:
-            asked |= {(name, size, amount.rows(size)) for amount in plan.amounts for name in ((arm.name,) if arm.of else (arm.name, ""))}
-    seen = plan.seeds * sum(many for _, size, many in asked if size)
+            many = plan.seeds * (1 if arm.of else 2)
+            asked, seen = asked + many * len(plan.amounts), seen + many * sum(amount.rows(size) for amount in plan.amounts)
     speed = _speed(plan.probe, workspace)
-    seconds = seen / (speed or probe_of(plan.probe).cost) + 0.1 * plan.seeds * len(asked)
-    return Estimate(plan.seeds * len(asked), seen, seconds, seconds / 3600 * plan.price.hour if plan.price.hour else None, speed is not None)
+    seconds = seen / (speed or probe_of(plan.probe).cost) + 0.1 * asked
+    return Estimate(asked, seen, seconds, seconds / 3600 * plan.price.hour if plan.price.hour else None, speed is not None)
 
 
 def _rows(plan: Plan, found: Decided) -> dict[str, int]:
