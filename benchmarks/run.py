@@ -34,6 +34,7 @@ from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
+from benchmarks.strategies import STRATEGIES
 
 RESULTS = Path(__file__).parent / "results"
 ALL: Mapping[str, Case] = {
@@ -42,6 +43,7 @@ ALL: Mapping[str, Case] = {
     **PEERS,
     **CHOOSING,
     **CONTAMINATION,
+    **STRATEGIES,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,
