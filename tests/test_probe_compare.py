@@ -114,6 +114,18 @@ def test_domains_are_told_apart(run: Run) -> None:
     assert by["bad"] > by["one"]
 
 
+def test_a_few_good_rows_are_told_against_all(tmp_path: Path) -> None:
+    plan = {**PLAN, "experiment": "quality", "arms": [PLAN["arms"][0], PLAN["arms"][2]], "base": "all rows", "sizes": [12, 24, 120]}
+    table = comparisons(measured(probed.made(tmp_path, plan)))
+    whole = table.filter(pl.col("against") == "all of the base")
+    assert {*whole["size"]} == {12, 24, 120} - {120} | {*table.filter((pl.col("arm") == "bad") & (pl.col("size") > 24))["size"]}
+    assert {*whole["other_size"]} == {120}
+    assert (whole["verdict"] == "worse").all()
+    assert "not seen to lose" not in finding(table, ["bad"])
+    told = whole.with_columns(pl.when(pl.col("size") == 12).then(pl.lit("worse")).otherwise(pl.lit("no difference seen")).alias("verdict"))
+    assert finding(pl.concat([table.filter(pl.col("against") == "control"), told]), ["bad"]).endswith("24 rows are not seen to lose against 120 of all rows")
+
+
 def test_the_same_rows_are_no_evidence(tmp_path: Path) -> None:
     plan = {**PLAN, "arms": [{"name": "all rows", "rows": "all"}, {"name": "kept"}], "sizes": [], "seeds": 2}
     table = comparisons(measured(probed.made(tmp_path, plan)))

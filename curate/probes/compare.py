@@ -74,7 +74,7 @@ class Measured:
     def domains(self) -> list[str]:
         """The domains with at least two rows, "" for all rows first."""
         counted = self.domain.drop_nulls().value_counts(sort=True)
-        return ["", *sorted(counted.filter(counted["count"] > 1)[self.domain.name])]
+        return ["", *sorted(name for name in counted.filter(counted["count"] > 1)[self.domain.name] if name)]
 
     def resampled(self, metric: Metric, domain: str = "", draws: int = DRAWS) -> Resampled:
         """The metric of every training, and over other validation rows."""

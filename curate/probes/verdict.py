@@ -37,7 +37,7 @@ def amount_of(value: float, metric: str) -> str:
 
 def sentence(one: Mapping[str, Any]) -> str:
     """A comparison as a sentence."""
-    against = {"control": f"{one['other_size']:,} rows drawn at random", WHOLE: f"all {one['other_size']:,} of {one['other']}"}
+    against = {"control": f"{one['other_size']:,} rows drawn at random", WHOLE: f"{one['other_size']:,} of {one['other']}"}
     other = against.get(str(one["against"]), f"{one['other']} ({one['other_size']:,} rows)")
     place = f" on {one['domain']}" if one["domain"] else ""
     seeds = " One seed: the interval knows of rows only." if one["seeds"] == 1 and one["verdict"] != SAME else ""
@@ -73,7 +73,17 @@ def finding(table: pl.DataFrame, arms: Sequence[str]) -> str:
         return "No difference seen, neither to random rows nor to the base" if any(found.values()) else "The arms were trained on the same rows"
     left = len(found["no difference seen"])
     text = "; ".join(parts) + (f"; no difference seen in {left} other{'s' if left > 1 else ''}" if left else "")
-    return text[0].upper() + text[1:]
+    return text[0].upper() + text[1:] + _enough(table)
+
+
+def _enough(table: pl.DataFrame) -> str:
+    """From how many rows on nothing is seen to be lost against the whole base; "" where that was not asked, or something is lost throughout."""
+    whole = table.filter((table["domain"] == "") & (table["against"] == WHOLE))
+    lost = whole.filter(whole["verdict"] == "worse")["size"]
+    left = whole["size"].filter(whole["size"] > (int(lost.to_numpy().max()) if len(lost) else 0))
+    if not len(left):
+        return ""
+    return f"; {int(left.to_numpy().min()):,} rows are not seen to lose against {whole['other_size'][0]:,} of {whole['other'][0]}"
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:
