@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from curate.probes.run import Run
 from curate.probes.verdict import caution, difference, finding, sentence
 from tests import probed
 
-PLAN = {
+PLAN: dict[str, Any] = {
     "probe": "head",
     "arms": [
         {"name": "all rows", "rows": "all"},

@@ -46,9 +46,9 @@ def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> N
     table = table.join(took, on=keys, how="left").with_columns(pl.when("control").then(pl.lit(RANDOM)).otherwise("arm").alias("line"))
     controls = table.filter("control").unique(["size", "amount"], keep="first", maintain_order=True)
     table = pl.concat([controls, table.filter(~pl.col("control"))])
-    x = "seen" if compute == "rows seen" else "seconds"
-    if table["seen"].n_unique() == 1 and x == "seen":
-        st.caption(f"Every training saw {count(table['seen'][0], 'rows')}, so nothing is drawn against rows seen; give several sizes for that.")
+    x = {"rows seen": "seen", "rows drawn": "size"}.get(compute, "seconds")
+    if table[x].n_unique() == 1:
+        st.caption(f"All trainings have as many {compute}, {count(table[x][0])}: give several sizes to draw the metric against them.")
         return
     dashes = {amount: DASHES[i % 3] for i, amount in enumerate(table["amount"].unique(maintain_order=True))} if _by_epochs(table) else {}
     colours = {RANDOM: DROPPED, **_colours(held)}
@@ -68,8 +68,11 @@ def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> N
     beside = f", random {amount_of(random[0], metric)}" if len(random) and best["line"] != RANDOM else ""
     title = f"Best{_on(domain)}: {whose} with {count(best['size'], 'rows')}, {amount_of(best['value'], metric)}{beside}"
     rows = (1 + len(traces) // 4) * 22
-    ticks = {"tickvals": sorted({*table[x]})} if x == "seen" and table[x].n_unique() <= 8 else {"nticks": 6}
-    axes = {"xaxis": {"title": f"{compute} in training", "type": "log", "tickformat": ".3~s", **ticks}, "yaxis": {"title": UNITS[metric], **_ticks(metric)}}
+    ticks = {"tickvals": sorted({*table[x]})} if x != "seconds" and table[x].n_unique() <= 8 else {"nticks": 6}
+    axes = {
+        "xaxis": {"title": f"{compute}{'' if x == 'size' else ' in training'}", "type": "log", "tickformat": ".3~s", **ticks},
+        "yaxis": {"title": UNITS[metric], **_ticks(metric)},
+    }
     show(go.Figure({"data": traces, "layout": style(title, 380 + rows, **axes, **_legend_below())}), "evidence-compute-plot")
 
 

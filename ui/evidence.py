@@ -82,7 +82,7 @@ def pictures(run: Run) -> None:
     metrics = list(held.metrics)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.segmented_control("Metric", metrics, default=metrics[0], required=True, key=f"evidence-metric-{run.name}")
-        compute = st.segmented_control("Compute", ["rows seen", "seconds"], default="rows seen", required=True, key="evidence-compute")
+        compute = st.segmented_control("Compute", ["rows seen", "rows drawn", "seconds"], default="rows seen", required=True, key="evidence-compute")
         domains = held.domains
         domain = st.selectbox("Domain", domains, key=f"evidence-domain-{run.name}", format_func=lambda d: d or "all rows") if len(domains) > 1 else ""
     chosen: Metric = "accuracy" if metric == "accuracy" else "loss"
