@@ -46,6 +46,7 @@ page = st.navigation(
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
         ],
         "Prove": [
+            st.Page("pages/prove/probes.py", title="Probes", icon=":material/experiment:", url_path="probes"),
             st.Page("pages/prove/training.py", title="Training", icon=":material/monitoring:", url_path="training"),
         ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],

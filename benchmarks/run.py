@@ -34,6 +34,7 @@ from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
+from benchmarks.strategies import STRATEGIES
 from benchmarks.training import TRAINING
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,6 +45,7 @@ ALL: Mapping[str, Case] = {
     **CHOOSING,
     **CONTAMINATION,
     **TRAINING,
+    **STRATEGIES,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

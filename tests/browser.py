@@ -52,6 +52,7 @@ PAGES = {
     "compare": "Compare recipes",
     "review": "Review",
     "budget": "Budget",
+    "probes": "Probes",
     "export": "Export",
 }
 

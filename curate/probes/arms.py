@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from curate.selection import score_values, select
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Decided", "arm_frame", "arm_labels"]
+__all__ = ["Decided", "arm_frame", "arm_labels", "joined", "narrowed"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -53,7 +53,7 @@ def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series],
     import polars as pl
 
     where, scores = f"arms.{arm.name}", found.scores
-    wanted = free & _narrowed(found, arm, where)
+    wanted = free & narrowed(found, arm, where)
     rows, columns = np.flatnonzero(wanted).astype(np.int32), pl.DataFrame({})
     if arm.rows == "kept":
         arranged = arrange(scores, found.recipe, select(scores, found.recipe, found.marked), found.marked)
@@ -78,7 +78,19 @@ def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series],
     return _with_edits(found if arm.rows == "kept" else None, frame)
 
 
-def _narrowed(found: Decided, arm: Arm, where: str) -> Bools:
+def joined(frames: Mapping[str, pl.DataFrame], of: Mapping[str, float]) -> pl.DataFrame:
+    """The rows of several arms as one, each row once, in the order of the dataset. of: the share of each arm's rows that is drawn, the same at each call."""
+    import polars as pl
+
+    parts = []
+    for at, (name, share) in enumerate(sorted(of.items())):
+        frame = frames[name]
+        drawn = np.random.default_rng([at, 5]).permutation(len(frame))[: round(share * len(frame))]
+        parts.append(frame[np.sort(drawn)])
+    return pl.concat(parts).unique("row", keep="first", maintain_order=True).sort("row", maintain_order=True)
+
+
+def narrowed(found: Decided, arm: Arm, where: str) -> Bools:
     """True for the rows that an arm's conditions leave. bool [rows]."""
     from curate.view import as_text
 

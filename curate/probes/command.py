@@ -1,47 +1,48 @@
-"""`curate probe`: make a run of a recipe and a plan, or go on with a run's folder, here or on another machine."""
+"""`curate probe`: make a run of a recipe and a plan or an experiment, go on with a run's folder, here or on another machine, take back what was trained."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
+from curate.errors import InputError
+from curate.export import dataset_of
 from curate.measure import Tell
-from curate.probes.gather import dump_plan, gather
-from curate.probes.plan import Arm, Plan
+from curate.probes.account import account, lines
+from curate.probes.back import run_of, take
+from curate.probes.experiment import Asked, plan_of
+from curate.probes.gather import decided, dump_plan, gather
+from curate.probes.plan import Plan, Validation
+from curate.probes.probe import probe_of
 from curate.probes.read import read_plan
-from curate.probes.results import trained
 from curate.probes.run import Run, open_run
 from curate.probes.train import begin, seconds_left, train
 from curate.recipe import Recipe, load_recipe
 from curate.roles import Role
 from curate.workspace import Workspace
 
-__all__ = ["command", "first_plan"]
+__all__ = ["command", "held_in"]
 
-
-def first_plan(recipe: Recipe, labelled: bool, probe: str | None = None) -> Plan:
-    """The plan where none is given: what the recipe keeps against all rows."""
-    del recipe
-    return Plan(
-        probe=probe or ("head" if labelled else "words"),
-        arms=(Arm(name="all rows", rows="all"), Arm(name="kept rows")),
-        about="Are the kept rows worth more than as many others?",
-    )
+TEXTS = Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES, Role.LABEL, Role.SOURCE
 
 
 def command(args: argparse.Namespace, tell: Tell) -> int:
     """`curate probe`."""
     workspace = Workspace.at(args.workspace)
+    if args.take:
+        return _take(args, workspace)
+    if args.recipe is None:
+        raise InputError("curate probe", "no recipe is given", "Name a recipe, or the folder of a run")
     if args.recipe.is_dir():
         run = open_run(args.recipe)
     else:
         recipe = load_recipe(args.recipe)
-        plan = read_plan(args.plan) if args.plan else first_plan(recipe, _labelled(recipe, workspace, args.key, tell), args.probe)
-        plan = plan.model_copy(update={"probe": args.probe}) if args.probe else plan
+        plan, beside = _plan(args, recipe, workspace, tell)
         if args.show_plan:
             print(dump_plan(plan), end="")
             return 0
-        run = open_run(gather(recipe, plan, workspace, (args.plan or args.recipe).parent.absolute(), args.key, tell))
+        run = open_run(gather(recipe, plan, workspace, beside, args.key, tell))
     if args.estimate:
         return _estimated(run)
     if not args.no_train:
@@ -50,10 +51,36 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     return 0
 
 
-def _labelled(recipe: Recipe, workspace: Workspace, key: str | None, tell: Tell) -> bool:
-    from curate.export import dataset_of
+def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: Tell) -> tuple[Plan, Path]:
+    """The plan, and the folder that its paths are relative to."""
+    if args.plan and args.experiment:
+        raise InputError("curate probe", "--plan and --experiment are both given", "Give one of the two")
+    if args.plan:
+        plan = read_plan(args.plan)
+        return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()
+    dataset = dataset_of(recipe, workspace, args.key, tell)
+    probe = probe_of(args.probe or ("head" if dataset.has(Role.LABEL) else "words"))
+    found = decided(recipe, dataset, workspace, probe, tell)
+    validation = held_in(args.validation, recipe) if args.validation else None
+    sizes = tuple(args.sizes) if args.sizes else None
+    asked = Asked(probe.name, args.by, args.against, sizes, args.seeds, args.epochs, args.subsets, validation)
+    return plan_of(args.experiment or "kept", found, asked), args.recipe.parent.absolute()
 
-    return dataset_of(recipe, workspace, key, tell).has(Role.LABEL)
+
+def held_in(path: Path, recipe: Recipe) -> Validation:
+    """Validation by the rows of a file that has the recipe's columns. Raises InputError where there is no such file."""
+    if not path.exists():
+        raise InputError(str(path), "is not there", "Give the path of a file of validation rows")
+    roles = {role: names for role, names in (recipe.dataset.roles or {}).items() if role in TEXTS}
+    return Validation(path=str(path.absolute()), roles=roles or None)
+
+
+def _take(args: argparse.Namespace, workspace: Workspace) -> int:
+    """`--take FOLDER`: results that were trained elsewhere come back to the run that is named, or to the one that the folder is a copy of."""
+    run = open_run(args.recipe) if args.recipe is not None and args.recipe.is_dir() else run_of(args.take, workspace)
+    print(take(run, args.take))
+    _print(run, args.json)
+    return 0
 
 
 def _estimated(run: Run) -> int:
@@ -65,12 +92,5 @@ def _estimated(run: Run) -> int:
 
 
 def _print(run: Run, as_json: bool) -> None:
-    found = trained(run)
-    if as_json:
-        print(json.dumps({"run": str(run.folder), "trainings": len({*run.keys.values()}), "results": found.to_dicts()}, ensure_ascii=False))
-        return
-    for one in found.iter_rows(named=True):
-        what = f"{one['arm']}{' (random control)' if one['control'] else ''}, {one['size']:,} rows, {one['amount']}, seed {one['seed']}"
-        said = f"loss {one['loss']:.4f}" + (f", accuracy {one['accuracy']:.4f}" if one["accuracy"] is not None else "")
-        print(f"{what}: {said}")
-    print(run.folder)
+    told = account(run)
+    print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(lines(told)))

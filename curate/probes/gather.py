@@ -21,7 +21,7 @@ from curate.errors import InputError
 from curate.export import dataset_of
 from curate.load import load
 from curate.measure import Tell, measure
-from curate.probes.arms import Decided, arm_frame, arm_labels
+from curate.probes.arms import Decided, arm_frame, arm_labels, joined
 from curate.probes.held_out import HeldOut, hold_out
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import VECTORS, Probe, probe_of
@@ -37,7 +37,7 @@ from curate.workspace import Workspace, digest, whole_folder, write_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["dump_plan", "gather"]
+__all__ = ["decided", "dump_plan", "gather"]
 
 Bools = npt.NDArray[np.bool_]
 EMBEDDING = "embedding"
@@ -69,13 +69,13 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     """
     probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
     plan = plan if any(_plain(arm) for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
-    first = _decided(recipe, dataset, workspace, probe, tell)
-    decided = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, workspace, probe, tell) for arm in plan.arms}
+    first = decided(recipe, dataset, workspace, probe, tell)
+    every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, workspace, probe, tell) for arm in plan.arms}
     other = None if plan.validation.path is None else load(str(beside / plan.validation.path), workspace, roles=plan.validation.roles, progress=tell)
     usable = _usable(first.scores.dataset, probe, plan)
     held = hold_out(first.scores, plan.validation, other, usable)
     valid = first.scores if other is None else _validated(other, first, workspace, probe, tell)
-    made = _Made(plan, probe, decided, held, valid, usable & ~held.taken & ~held.leaked)
+    made = _Made(plan, probe, every, held, valid, usable & ~held.taken & ~held.leaked)
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
         with whole_folder(folder) as into:
@@ -84,10 +84,11 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
 
 
 def _plain(arm: Arm) -> bool:
-    return arm.rows == "all" and not (arm.where or arm.between or arm.noise or arm.label)
+    return arm.rows == "all" and not (arm.where or arm.between or arm.noise or arm.label or arm.of)
 
 
-def _decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, probe: Probe, tell: Tell | None) -> Decided:
+def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, probe: Probe, tell: Tell | None) -> Decided:
+    """A recipe over its dataset, with what it and the probe need measured."""
     signals = {**recipe.signals, **({EMBEDDING: recipe.signals.get(EMBEDDING, {})} if probe.vectors else {})}
     tasks = read_scores(dataset, recipe.model_copy(update={"signals": signals}), workspace).tasks
     measure(dataset, tasks, workspace, "pool", tell)
@@ -101,7 +102,7 @@ def _other(path: Path, first: Decided, workspace: Workspace, probe: Probe, tell:
     data = dataset_of(recipe, workspace, None, tell)
     if data.fingerprint != first.scores.dataset.fingerprint:
         raise InputError(str(path), f"is over {data.name}, not over the rows of {first.scores.dataset.name}", "Compare recipes over one dataset")
-    return _decided(recipe, data, workspace, probe, tell)
+    return decided(recipe, data, workspace, probe, tell)
 
 
 def _validated(other: Dataset, first: Decided, workspace: Workspace, probe: Probe, tell: Tell | None) -> Scores:
@@ -151,24 +152,22 @@ def _write(made: _Made, into: Path) -> None:
         np.save(into / VECTORS[1], _vectors(made.valid)[held.at])
     place = np.full(data.rows, -1, np.int32)
     place[free] = np.arange(len(free), dtype=np.int32)
-    frames = [(arm, arm_frame(made.decided[arm.name], arm, made.free, code)) for arm in made.plan.arms]
+    frames = {arm.name: arm_frame(made.decided[arm.name], arm, made.free, code) for arm in made.plan.arms if not arm.of}
+    frames |= {arm.name: joined(frames, arm.of) for arm in made.plan.arms if arm.of}
     pl.concat(
-        frame.with_columns(pl.lit(arm.name).alias("arm"), pl.Series("row", place[frame["row"].to_numpy()])).select("arm", pl.exclude("arm"))
-        for arm, frame in frames
+        frame.with_columns(pl.lit(name).alias("arm"), pl.Series("row", place[frame["row"].to_numpy()])).select("arm", pl.exclude("arm"))
+        for name, frame in frames.items()
     ).write_parquet(into / "arms.parquet")
     (into / "plan.yaml").write_text(dump_plan(made.plan), encoding="utf-8")
     (into / "recipes").mkdir()
     for at, (name, found) in enumerate(made.decided.items()):
         (into / "recipes" / f"{at}.yaml").write_text(f"# {name.encode('unicode_escape').decode()}\n{dump_recipe(found.recipe)}", encoding="utf-8")
-    write_json(into / "run.json", _told(made, names, {arm.name: len(frame) for arm, frame in frames}))
+    write_json(into / "run.json", _told(made, names, {name: len(frame) for name, frame in frames.items()}))
 
 
 def _told(made: _Made, names: Sequence[str], arms: Mapping[str, int]) -> dict[str, Any]:
     first, held = next(iter(made.decided.values())), made.held
-    ordered = {
-        a.name: a.order != "random" and (a.by is not None or made.decided[a.name].recipe.export.order != "file") and (a.rows == "kept" or a.by is not None)
-        for a in made.plan.arms
-    }
+    ordered = {arm.name: _ordered(arm, made.decided[arm.name].recipe) for arm in made.plan.arms}
     return {
         "curate": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,6 +188,12 @@ def _told(made: _Made, names: Sequence[str], arms: Mapping[str, int]) -> dict[st
         "classes": list(names),
         "arms": {name: {"rows": rows, "ordered": ordered[name]} for name, rows in arms.items()},
     }
+
+
+def _ordered(arm: Arm, recipe: Recipe) -> bool:
+    """Whether an arm's rows are trained on in its own order at each epoch."""
+    own = arm.by is not None or (arm.rows == "kept" and recipe.export.order != "file")
+    return own and arm.order != "random" and not arm.of
 
 
 def _classes(made: _Made) -> list[str]:

@@ -30,7 +30,8 @@ class Arm(Part):
     recipe: a path, relative to the plan's folder; the probed recipe where left out. rows: "kept" by it, or "all". where: value by column, role or score.
     between: from which quantile up to which, in [0, 1], by numeric column or score; a score decile is {score: [0.9, 1]}. order: "recipe" is that of its
     export, shuffled where that is the file's; two go by `by`, low values being easy. weights: whether its weights and its label smoothing count. label: a
-    column of labels in the place of the role's.
+    column of labels in the place of the role's. of: other arms that it joins in the place of all that, each with the share of its rows that is taken, in
+    (0, 1]; arms of the kind are compared with one another, so they have no control.
     """
 
     name: str = Field(min_length=1)
@@ -43,11 +44,15 @@ class Arm(Part):
     weights: bool = True
     label: str | None = None
     noise: Noise | None = None
+    of: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default={})
 
     @model_validator(mode="after")
     def _told(self) -> Self:
         if self.order in ("easy_first", "hard_first") and self.by is None:
             raise ValueError(f"{self.order} needs `by`: a numeric score or column")
+        own = self.model_fields_set - {"name", "of", "noise"}
+        if self.of and any(getattr(self, name) != type(self).model_fields[name].get_default() for name in own):
+            raise ValueError("an arm of other arms takes their rows as they are; say nothing but noise beside `of`")
         return self
 
 
@@ -126,6 +131,10 @@ class Plan(Part):
         names = [arm.name for arm in self.arms]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two arms are called {twice!r}")
+        simple = {arm.name for arm in self.arms if not arm.of}
+        for arm in self.arms:
+            if unknown := {*arm.of} - simple:
+                raise ValueError(f"{arm.name} joins {min(unknown)!r}, which is no arm of its own rows; there are {', '.join(sorted(simple))}")
         if self.base is not None and self.base not in names:
             raise ValueError(f"base names {self.base!r}, which is no arm; there are {', '.join(names)}")
         return self

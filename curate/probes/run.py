@@ -80,7 +80,7 @@ class Run:
                 for amount in self.plan.amounts:
                     for arm in self.plan.arms:
                         if size in sizes[arm.name] and size:
-                            yield from (Cell(arm.name, control, size, amount, seed) for control in (False, True))
+                            yield from (Cell(arm.name, control, size, amount, seed) for control in ((False,) if arm.of else (False, True)))
 
     def _sizes(self, rows: int) -> list[int]:
         return sorted({min(size, rows) for size in self.plan.sizes} or {rows})

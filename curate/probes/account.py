@@ -1,0 +1,115 @@
+"""All that is said of a run: what it found, what it rests on, what it took, for the command line and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curate.errors import InputError
+from curate.probes.compare import Measured, comparisons, measured
+from curate.probes.datamodel import Datamodel, datamodel, has_subsets
+from curate.probes.results import trained
+from curate.probes.run import Run
+from curate.probes.verdict import caution, finding, sentence
+from curate.workspace import read_json
+
+__all__ = ["account", "leakage", "lines", "slice_lines", "spent", "standing"]
+
+
+def standing(run: Run) -> tuple[int, int]:
+    """Trainings that are done, and all that the plan asks for; equal ones count once."""
+    every = {*run.keys.values()}
+    return sum((run.folder / "cells" / key / "cell.json").exists() for key in every), len(every)
+
+
+def spent(run: Run) -> Mapping[str, Any]:
+    """What the trainings took: seconds, cpu_seconds, tokens; cost, None without a price an hour; hardware: each different machine with its versions."""
+    notes = [read_json(path) for key in {*run.keys.values()} if (path := run.folder / "cells" / key / "cell.json").exists()]
+    machines: list[Mapping[str, Any]] = []
+    for note in notes:
+        if note["hardware"] not in machines:
+            machines.append(note["hardware"])
+    seconds = float(sum(note["seconds"] for note in notes))
+    price = run.plan.price.hour
+    found: dict[str, Any] = {"trainings": len(notes), "seconds": seconds, "cpu_seconds": float(sum(n["cpu_seconds"] for n in notes))}
+    found |= {"cost": seconds / 3600 * price if price else None, "currency": run.plan.price.currency, "hardware": machines}
+    return {**found, "trainer": notes[0]["trainer"] if notes else {}}
+
+
+def leakage(run: Run) -> str:
+    """What was done so that the validation rows tell the truth, in words."""
+    held = run.about["validation"]
+    rows = len(run.pool.validation)
+    whose = "held out of the rows" if held["own"] else f"of {held['name']}"
+    return (
+        f"Measured by {rows:,} rows {whose}, none with the words of another ({held['twins']:,} passed over). "
+        f"{held['leaked']:,} rows like one of them are not trained on."
+    )
+
+
+def account(run: Run) -> Mapping[str, Any]:
+    """The whole account: run, experiment, trainings done and asked for, finding, comparisons, slices (None without a datamodel), validation, spent, results."""
+    found = measured(run)
+    table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
+    done, every = standing(run)
+    main = table.filter(table["domain"] == "")
+    model = _model(found)
+    return {
+        "run": str(run.folder),
+        "experiment": run.plan.experiment,
+        "about": run.plan.about,
+        "trainings": every,
+        "done": done,
+        "finding": finding(main, [arm.name for arm in run.plan.arms]),
+        "caution": caution(main),
+        "comparisons": [{**one, "said": sentence(one)} for one in table.iter_rows(named=True)],
+        "slices": None if model is None else _sliced(model),
+        "validation": leakage(run),
+        "spent": spent(run),
+        "results": trained(run).to_dicts(),
+    }
+
+
+def _model(found: Measured) -> Datamodel | None:
+    if not has_subsets(found.run):
+        return None
+    try:
+        return datamodel(found)
+    except InputError:  # too few of its subsets are trained so far
+        return None
+
+
+def _sliced(model: Datamodel) -> Mapping[str, Any]:
+    one = model.fitted
+    return {"metric": model.metric, "subsets": model.subsets, "r2": one.r2, "correlation": one.correlation, "utility": model.table.to_dicts()}
+
+
+def slice_lines(slices: Mapping[str, Any]) -> Sequence[str]:
+    """What each slice is worth, in words, the best first, and how much the linear model foretells."""
+    points = slices["metric"] == "accuracy"
+    sign, scale, unit = (1, 100, "points") if points else (-1, 1, "nats")
+    found = []
+    for one in slices["utility"]:
+        if one["utility"] is None or one["utility"] != one["utility"]:
+            found.append(f"{one['slice']}: cannot be told apart")
+            continue
+        gain, low, high = sign * one["utility"] * scale, *sorted((sign * one["low"] * scale, sign * one["high"] * scale))
+        word = "worth more than the mean mixture" if low > 0 else "worth less than the mean mixture" if high < 0 else "no difference seen"
+        digits = 1 if points else 4
+        found.append(f"{one['slice']}: {word}: {gain:+.{digits}f} {unit} ({low:+.{digits}f} to {high:+.{digits}f})")
+    told = f"Rank correlation of what is foretold of unseen subsets with what came: {slices['correlation']:.2f}, R² {slices['r2']:.2f}"
+    warning = "" if slices["r2"] > 0.2 else " The linear model foretells little: do not trust the order."
+    return [*found, f"{told}, over {slices['subsets']:,} subsets.{warning}"]
+
+
+def lines(told: Mapping[str, Any]) -> Sequence[str]:
+    """The account as lines of text: the verdicts in words, and what they rest on."""
+    note = told["spent"]
+    cost = f", {note['cost']:,.2f} {note['currency']}" if note["cost"] is not None else ""
+    found = [told["about"]] if told["about"] else []
+    found += [told["finding"] + ".", ""]
+    found += [one["said"] for one in told["comparisons"] if not one["domain"]]
+    found += ["", told["caution"]] if told["comparisons"] else []
+    found += ["", *slice_lines(told["slices"])] if told["slices"] else []
+    found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings, {note['seconds']:,.0f} s{cost}.", told["run"]]
+    return found

@@ -1,0 +1,136 @@
+"""Probes as the pages start them: what is asked becomes a plan, a plan becomes a job, a run's folder leaves and comes back."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import streamlit as st
+
+from curate.errors import InputError
+from curate.jobs import Job, jobs, start
+from curate.probes.account import account, standing
+from curate.probes.arms import Decided
+from curate.probes.back import take, zipped
+from curate.probes.compare import Measured, measured
+from curate.probes.estimate import Estimate, estimate
+from curate.probes.gather import dump_plan
+from curate.probes.plan import Plan
+from curate.probes.probe import probe_of
+from curate.probes.run import Run, open_run
+from curate.task import plan as tasks_of
+from curate.workspace import digest, write_file
+from ui import measuring, state
+from ui.shipping import save_recipe
+
+__all__ = ["begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "packed", "records", "seen", "told"]
+
+
+def seen(typed: str) -> Path:
+    """A typed path, seen from where `curate app` was called."""
+    return Path(os.environ.get("CURATE_FROM", ".")) / Path(typed.strip()).expanduser()
+
+
+def in_hand() -> Decided:
+    """The recipe in force over the dataset, with what people said."""
+    return Decided(state.scores(), state.full_recipe(), state.decided().marked)
+
+
+def expected(plan: Plan) -> tuple[Estimate, float]:
+    """What a plan would take, and the seconds of measuring embeddings before it, 0 where they are there."""
+    data = state.scores().dataset
+    needs = probe_of(plan.probe).vectors and "embedding" not in state.scores().measured
+    task = next(iter(tasks_of(data, {"embedding": state.recipe().signals.get("embedding", {})})), None) if needs else None
+    return estimate(plan, in_hand(), state.workspace()), measuring.seconds_of([task]) if task is not None else 0.0
+
+
+def _file(plan: Plan) -> Path:
+    """The plan as a file of the workspace."""
+    text = dump_plan(plan)
+    path = state.workspace().root / "plans" / f"{digest(text)}.yaml"
+    if not path.exists():
+        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+    return path
+
+
+def command(plan: Plan) -> str:
+    """The command that does the same without a browser."""
+    room = shlex.quote(str(state.workspace().root))
+    return f"curate probe {shlex.quote(str(save_recipe()))} --plan {shlex.quote(str(_file(plan)))} --workspace {room}"
+
+
+def begin(plan: Plan) -> None:
+    """Start a run in the background."""
+    key = str(st.session_state["dataset"])
+    start(state.workspace(), ["probe", str(save_recipe()), "--plan", str(_file(plan)), "--key", key], "Probing", key)
+    st.session_state.pop("probe-run", None)
+
+
+def go_on(run: Run) -> None:
+    """Train what a run lacks, in the background."""
+    start(state.workspace(), ["probe", str(run.folder)], "Probing", str(st.session_state["dataset"]))
+
+
+def job() -> Job | None:
+    """The probe job that runs on the dataset in hand, or None."""
+    key = str(st.session_state.get("dataset"))
+    return next((j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key and j.state == "running"), None)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _run(folder: str) -> Run:
+    return open_run(Path(folder))
+
+
+def records() -> tuple[list[Run], list[str]]:
+    """Runs on the dataset in hand, the newest first; and what is wrong with folders that cannot be read."""
+    found, wrong = [], []
+    for path in (state.workspace().root / "probes").glob("[!.]*/run.json"):
+        try:
+            run = _run(str(path.parent))
+            if run.about["dataset"]["key"] == st.session_state.get("dataset"):
+                found.append(run)
+        except InputError as error:
+            wrong.append(str(error))
+    return sorted(found, key=lambda run: str(run.about["made"]), reverse=True), wrong
+
+
+def done(run: Run) -> int:
+    """Trainings that are there, this plan's and those that an earlier one left."""
+    return sum(1 for _ in (run.folder / "cells").glob("[!.]*/cell.json"))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _told(folder: str, trained: int) -> tuple[dict[str, Any], tuple[int, int]]:
+    del trained
+    run = _run(folder)
+    return {**account(run)}, standing(run)
+
+
+def told(run: Run) -> tuple[dict[str, Any], tuple[int, int]]:
+    """A run's account as it stands, and its trainings that are done of those that are asked for."""
+    return _told(str(run.folder), done(run))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _held(folder: str, trained: int) -> Measured:
+    del trained
+    return measured(_run(folder))
+
+
+def held(run: Run) -> Measured:
+    """What is trained of a run so far."""
+    return _held(str(run.folder), done(run))
+
+
+def packed(run: Run) -> Callable[[], BinaryIO]:
+    """The run's folder as a zip file, made when the button is pressed."""
+    return lambda: zipped(run, state.workspace().root / "downloads").open("rb")
+
+
+def bring_back(run: Run, typed: str) -> str:
+    """Take trainings of a folder or a zip file; what came, in words. Raises InputError where they are not this run's."""
+    return str(take(run, seen(typed)))
