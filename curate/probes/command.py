@@ -7,10 +7,12 @@ import json
 
 from curate.measure import Tell
 from curate.probes.gather import dump_plan, gather
+from curate.probes.learning_curve import curves_of
 from curate.probes.plan import Arm, Plan
 from curate.probes.read import read_plan
 from curate.probes.results import trained
 from curate.probes.run import Run, open_run
+from curate.probes.stopping import numbers, run_words
 from curate.probes.train import begin, seconds_left, train
 from curate.recipe import Recipe, load_recipe
 from curate.roles import Role
@@ -65,12 +67,13 @@ def _estimated(run: Run) -> int:
 
 
 def _print(run: Run, as_json: bool) -> None:
-    found = trained(run)
+    found, curves = trained(run), curves_of(run)
     if as_json:
-        print(json.dumps({"run": str(run.folder), "trainings": len({*run.keys.values()}), "results": found.to_dicts()}, ensure_ascii=False))
+        told = {"results": found.to_dicts(), "curves": numbers(curves, run.plan.price, run.plan.stop)}
+        print(json.dumps({"run": str(run.folder), "trainings": len({*run.keys.values()}), **told}, ensure_ascii=False))
         return
     for one in found.iter_rows(named=True):
         what = f"{one['arm']}{' (random control)' if one['control'] else ''}, {one['size']:,} rows, {one['amount']}, seed {one['seed']}"
         said = f"loss {one['loss']:.4f}" + (f", accuracy {one['accuracy']:.4f}" if one["accuracy"] is not None else "")
         print(f"{what}: {said}")
-    print(run.folder)
+    print(*run_words(curves, run.plan), run.folder, sep="\n")
