@@ -45,6 +45,7 @@ page = st.navigation(
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
         ],
+        "Prove": [st.Page("pages/prove/curve.py", title="Learning curve", icon=":material/show_chart:", url_path="curve")],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }
 )

@@ -51,7 +51,7 @@ def _covered(law: tuple[float, float, float], seeds: int) -> dict[str, Any]:
         wide.append(told[3].high - told[3].low)
     names = ("at_largest", "at_double", "at_fourfold", "gain_of_doubling")
     covered = dict(zip(names, (held / max(1, TIMES - refused)).round(3).tolist(), strict=True))
-    return {**covered, "gain_points": round(100 * true[3], 3), "off_points": round(100 * float(np.median(off)), 3),
+    return {**covered, "gain_points": round(100 * float(true[3]), 3), "off_points": round(100 * float(np.median(off)), 3),
             "interval_points": round(100 * float(np.median(wide)), 3), "refused": refused}  # fmt: skip
 
 

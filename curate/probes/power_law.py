@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 __all__ = ["EXPONENT", "PowerLaw", "fit"]
 
-EXPONENT = 0.05, 2.0
-"""The range of c. Below it a curve is straight in log n for all that can be measured; above it, flat at once."""
+EXPONENT = 0.05, 1.0
+"""The range of c. Below it a curve is straight in log n for all that can be measured; what falls faster than 1 / n at first does not in the long run."""
 GRID, FINER, TIMES = 48, 9, 5
 
 Doubles = npt.NDArray[np.float64]

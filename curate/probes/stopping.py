@@ -10,6 +10,7 @@ import numpy as np
 
 from curate.probes.learning_curve import Curve, Estimate, estimate
 from curate.probes.plan import EVERY, Plan, Price, Stop
+from curate.probes.power_law import EXPONENT
 from curate.rate import Rate
 
 __all__ = [
@@ -124,7 +125,14 @@ def break_even_of_rate(curve: Curve, noise: Rate) -> Estimate:
     return Estimate(value, low, high)
 
 
-def _between(given: Estimate, digits: int = 2) -> str:
+def digits_of(given: Estimate) -> int:
+    """Decimals that tell two digits of an interval's larger end, from 2 to 5."""
+    most = max(abs(given.low), abs(given.high), 1e-9)
+    return int(min(5, max(2, 1 - np.floor(np.log10(most)))))
+
+
+def _between(given: Estimate) -> str:
+    digits = digits_of(given)
     return f"{given.value:,.{digits}f} ({given.low:,.{digits}f} to {given.high:,.{digits}f})"
 
 
@@ -146,16 +154,18 @@ def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
     missed = ", ".join(f"{name} {given.scale * miss:.2f}" for name, miss in curve.missed.items())
     fits = f"Fitted without the largest size, each misses it by {missed} {unit}: {best} fits best."
     one = bought(curve, price)
-    hours = f"{_between(one.per_annotation_hour, 3)} {unit} per annotation hour"
+    hours = f"{_between(one.per_annotation_hour)} {unit} per annotation hour"
     speed = "" if price.speed else " at the probe's own speed"
-    told = f"{_between(one.per_machine_hour, 3)} per machine hour{speed}"
+    told = f"{_between(one.per_machine_hour)} per machine hour{speed}"
     machine = told if one.machine_hours > LITTLE else f"training on them takes {3600 * one.machine_hours:.1g} s{speed}"
-    money = f"; {_between(one.per_cost, 3)} per 100 {price.currency}" if one.per_cost else ""
+    money = f"; {_between(one.per_cost)} per 100 {price.currency}" if one.per_cost else ""
     begins = f" from {curve.start:,.0f} rows on, as no such curve goes through the smaller sizes too" if curve.start > given.sizes[0] else ""
+    ends = [f"{end:g}" for end in EXPONENT if abs(law[2] / end - 1) < 1e-3]
+    bound = f" Its exponent stands at {ends[0]}, the end of its range: the true curve may bend otherwise." if ends else ""
     return [
-        f"Error = {law[0]:.4f} + {law[1]:.4g} · rows^-{law[2]:.3f}{begins}; it may be read up to {curve.reach:,} rows.",
+        f"Error = {law[0]:.4f} + {law[1]:.4g} · rows^-{law[2]:.3f}{begins}; it may be read up to {curve.reach:,} rows.{bound}",
         fits,
-        f"The next 1,000 rows buy {_between(one.per_thousand, 3)} {unit}: {hours}; {machine}{money}.",
+        f"The next 1,000 rows buy {_between(one.per_thousand)} {unit}: {hours}; {machine}{money}.",
         _stop_words(curve, stop, unit, last),
     ]
 
