@@ -81,10 +81,18 @@ def test_what_cannot_be_told_is_refused_in_words() -> None:
     assert "3 sizes from 100 to 400 rows are trained" in curve(whole.first(3)).refused
     assert "one seed cannot tell" in curve(dataclasses.replace(whole, wrong=whole.wrong[:1])).refused
     rising = dataclasses.replace(whole, wrong=whole.wrong[:, ::-1])
-    assert curve(rising).refused.startswith("no gain seen: ten times the rows buy -")
+    assert curve(rising).refused.startswith("no gain seen from 100 to 6,400 rows: ten times the rows buy -")
+    assert curve_words(curve(rising), Price(), Stop(rows=6400, gain=1.0))[1].startswith("Stop: ")
     flat = curve(planted((0.3, 0.0, 0.5), 1, 3, rows=500))
     assert flat.refused.startswith("no gain seen")
-    assert curve_words(flat, Price(), Stop()) == [f"N{flat.refused[1:]}."]
+    assert curve_words(flat, Price(), Stop(rows=6400))[0] == f"N{flat.refused[1:]}."
+    gain = verdict(flat, Stop(rows=6400))[1]
+    assert gain is not None
+    assert gain.low <= 0 <= gain.high
+    clean = curve(_exact(0.1, 3, 0.5, "clean labels", SIZES))
+    flat_at = 0.3
+    assert clean_equivalent(dataclasses.replace(flat, resampled=np.full((401, 1), flat_at)), clean).value == pytest.approx(225, rel=1e-2)
+    assert "no number of further rows" in pair_words(flat, clean, Price())[1]
 
 
 def test_how_far_a_curve_may_be_read_and_which_shape_fits() -> None:

@@ -119,16 +119,14 @@ def numbers(now: Chosen) -> None:
     cells = beside("curve-numbers", 1, 1, 1, 1)
     unit = now.curve.measured.unit
     if now.curve.law is None:
-        cells[0].metric("Next 1,000 rows", "not told")
-        cells[1].metric("The rule", "not told")
+        cells[0].metric("Next 1,000 rows buy", "not told", "no gain is seen" if now.curve.fall else "no curve", "off", delta_arrow="off")
     else:
         cells[0].metric("Next 1,000 rows buy", *_told(bought(now.curve, now.price).per_thousand, unit), "off", delta_arrow="off")
-        said, gain = verdict(now.curve, now.stop)
-        limit = "no limit is set yet" if now.stop.gain is None else f"the limit is {now.stop.gain:g} {unit}"
-        below = f"{_told(gain)[1]} {unit}" if gain else "too far to read"
-        about = f"What {count(now.stop.rows, 'further rows')} buy; {limit}"
-        cells[1].metric("The rule says", said, below, "off", delta_arrow="off", help=about)
-    both = now.other is not None and now.other.law is not None and now.curve.law is not None
+    said, gain = verdict(now.curve, now.stop)
+    limit = "no limit is set yet" if now.stop.gain is None else f"the limit is {now.stop.gain:g} {unit}"
+    below = f"{_told(gain)[1]} {unit}" if gain else "too far to read" if now.curve.reach else "no curve"
+    cells[1].metric("The rule says", said, below, "off", delta_arrow="off", help=f"What {count(now.stop.rows, 'further rows')} buy; {limit}")
+    both = now.other is not None and now.other.law is not None and now.curve.now is not None
     worth = _told(clean_equivalent(now.curve, now.other), "", 0) if both and now.other is not None else ("–", "no curve beside it")
     cells[2].metric("Worth in rows of the other", *worth, "off", delta_arrow="off", help="Rows of the curve beside it that give the same error")
     rate = noise(state.scores(), state.decided().marked)

@@ -25,9 +25,9 @@ def figure(curve: Curve, other: Curve | None, stop: Stop) -> go.Figure:
     if other is not None:
         _add(found, other, OTHER)
     _add(found, curve, KEPT)
+    if curve.now is not None and other is not None and other.law is not None:
+        _equal(found, other, clean_equivalent(curve, other).value, curve.largest, float(curve.now[0]))
     if curve.law is not None:
-        if other is not None and other.law is not None:
-            _equal(found, curve, other)
         _stop(found, curve, stop)
     labels = curve.measured.unit == "points"
     layout(found, escape(_title(curve, stop)), 460, hovermode="closest", legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.12, "yanchor": "top"})
@@ -84,17 +84,14 @@ def _band(found: go.Figure, curve: Curve, colour: str) -> None:
     found.add_scatter(x=[curve.largest, *rows[outside]], y=[last, *draws[outside, 0]], line={"color": colour, "width": 2, "dash": "dot"}, **quiet)
 
 
-def _equal(found: go.Figure, curve: Curve, other: Curve) -> None:
+def _equal(found: go.Figure, other: Curve, size: float, rows: float, level: float) -> None:
     """A level line from all rows of one arm to the rows of the other that give the same error."""
-    assert curve.law is not None
-    size = clean_equivalent(curve, other)
-    if not np.isfinite(size.value) or size.value < 1:
+    if not np.isfinite(size) or size < 1:
         return
-    level = float(curve.law.error(curve.largest)[0])
     found.add_scatter(
-        x=[size.value, curve.largest], y=[level, level], mode="lines+markers", line={"color": DROPPED, "width": 1, "dash": "dash"},
+        x=[size, rows], y=[level, level], mode="lines+markers", line={"color": DROPPED, "width": 1, "dash": "dash"},
         marker={"symbol": "line-ns-open", "size": 9}, showlegend=False,
-        hovertemplate=f"as good as {size.value:,.0f} rows of {escape(other.measured.arm)}<extra></extra>",
+        hovertemplate=f"as good as {size:,.0f} rows of {escape(other.measured.arm)}<extra></extra>",
     )  # fmt: skip
 
 

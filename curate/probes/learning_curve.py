@@ -79,7 +79,7 @@ class Curve:
 
     resampled: float64 [1 + draws, sizes], the measured errors and what they are in each draw of validation rows and seeds; None where that is not told. law:
     the fit to each. start: the smallest size that it is fitted to. reach: rows up to which it may be read. missed: by shape, how far it misses the largest
-    size when it is fitted without it.
+    size when it is fitted without it. fall: where no gain is seen, by how much the error falls with ten times the rows, by a line in their logarithm.
     """
 
     measured: Measured
@@ -89,6 +89,14 @@ class Curve:
     start: float = 0.0
     reach: int = 0
     missed: Mapping[str, float] = field(default_factory=dict)
+    fall: Estimate | None = None
+
+    @property
+    def now(self) -> Doubles | None:
+        """The error at the largest size in each draw: the curve's, else as measured; float64 [1 + draws], None where draws are not told."""
+        if self.law is not None:
+            return self.law.error(self.largest)
+        return None if self.resampled is None else self.resampled[:, -1]
 
     @property
     def largest(self) -> float:
@@ -100,7 +108,10 @@ class Curve:
         return estimate(self._law.error(rows))
 
     def gain(self, rows: float, more: float) -> Estimate:
-        """By how much the error falls with so many rows more than `rows`."""
+        """By how much the error falls with so many rows more than `rows`; where no gain is seen, by the line, which a curve that flattens stays below."""
+        if self.fall is not None:
+            far = float(np.log10((rows + more) / rows))
+            return Estimate(self.fall.value * far, self.fall.low * far, self.fall.high * far)
         return estimate(self._law.error(rows) - self._law.error(rows + more))
 
     @property
@@ -185,11 +196,12 @@ def curve(given: Measured, draws: int = DRAWS) -> Curve:
     errors[1:] += np.random.default_rng(1).standard_normal((draws, 1)) * one * np.sqrt(share)
     errors[1:] += noise.standard_normal((draws, len(rows))) * off * max(0.0, ratio - 1) ** 0.5
     errors = np.maximum(errors[:, start:], 0.0)
-    slope = estimate(_straight(np.log10(used), errors, weight)[1])
-    if slope.high >= 0:
-        fall, low, high = (-given.scale * s for s in (slope.value, slope.high, slope.low))
-        return Curve(given, f"no gain seen: ten times the rows buy {fall:.2f} {given.unit} ({low:.2f} to {high:.2f})", resampled)
+    fall = estimate(-_straight(np.log10(used), errors, weight)[1])
     reach = int(rows[-1] * min(FARTHEST, np.sqrt(rows[-1] / used[0])))
+    if fall.low <= 0:
+        told = ", ".join(f"{given.scale * end:.2f}" for end in (fall.value, fall.low, fall.high)).replace(", ", " (", 1).replace(", ", " to ")
+        why = f"no gain seen from {used[0]:,.0f} to {used[-1]:,.0f} rows: ten times the rows buy {told}) {given.unit}"
+        return Curve(given, why, resampled, None, float(used[0]), reach, fall=fall)
     return Curve(given, "", resampled, fit(used, errors, weight), float(used[0]), reach, _missed(used, resampled[0, start:], weight))
 
 

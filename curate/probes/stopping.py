@@ -67,8 +67,11 @@ def bought(curve: Curve, price: Price) -> Bought:
 
 
 def verdict(curve: Curve, stop: Stop) -> tuple[Literal["stop", "go on", "not sure", "not told"], Estimate | None]:
-    """What the rule says, and what its rows buy in points or nats; "not told" where the rule has no limit, or its rows lie beyond what may be read."""
-    if curve.largest + stop.rows > curve.reach:
+    """What the rule says, and what its rows buy in points or nats; "not told" where the rule has no limit, or its rows lie beyond what may be read.
+
+    Where no gain is seen, what they buy is read off a line in log rows.
+    """
+    if (curve.law is None and curve.fall is None) or curve.largest + stop.rows > curve.reach:
         return "not told", None
     gain = _times(curve.gain(curve.largest, stop.rows), curve.measured.scale)
     if stop.gain is None:
@@ -94,24 +97,24 @@ def stop_at(curve: Curve, stop: Stop) -> Estimate | None:
 def clean_equivalent(noisy: Curve, clean: Curve) -> Estimate:
     """How many rows of the clean arm give the error that all rows of the noisy one give; infinite bounds where no number of them does.
 
-    Raises ValueError where either has no curve.
+    Raises ValueError where the clean one has no curve, or the noisy one no interval.
     """
-    if noisy.law is None or clean.law is None:
-        raise ValueError("both arms need a curve")
-    return estimate(clean.law.rows(noisy.law.error(noisy.largest)))
+    if clean.law is None or noisy.now is None:
+        raise ValueError("the clean arm needs a curve, and the noisy one several seeds")
+    return estimate(clean.law.rows(noisy.now))
 
 
 def break_even(noisy: Curve, clean: Curve) -> tuple[Estimate, Estimate]:
-    """What cleaning all rows buys, in points or nats, and how many further rows as noisy would buy as much; infinite where none would.
+    """What cleaning all rows buys, in points or nats, and how many further rows as noisy would buy as much; infinite where none would or no gain is seen.
 
-    Raises ValueError where either has no curve.
+    Raises ValueError where the clean one has no curve, or the noisy one no interval.
     """
-    if noisy.law is None or clean.law is None:
-        raise ValueError("both arms need a curve")
+    if clean.law is None or noisy.now is None:
+        raise ValueError("the clean arm needs a curve, and the noisy one several seeds")
     last = noisy.largest
     then = clean.law.error(last)
-    more = noisy.law.rows(then) - last
-    return estimate(noisy.measured.scale * (noisy.law.error(last) - then)), estimate(more)
+    more = np.full(len(then), np.inf) if noisy.law is None else noisy.law.rows(then) - last
+    return estimate(noisy.measured.scale * (noisy.now - then)), estimate(more)
 
 
 def break_even_of_rate(curve: Curve, noise: Rate) -> Estimate:
@@ -147,7 +150,8 @@ def _range(given: Estimate) -> str:
 def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
     """What a curve says, in sentences; of one that is refused, why."""
     if curve.law is None:
-        return [f"{curve.refused[0].upper()}{curve.refused[1:]}."]
+        refused = f"{curve.refused[0].upper()}{curve.refused[1:]}."
+        return [refused] if curve.fall is None else [refused, _stop_words(curve, stop, curve.measured.unit, curve.largest)]
     given, unit, last = curve.measured, curve.measured.unit, curve.largest
     law = [float(part[0]) for part in (curve.law.a, curve.law.b, curve.law.c)]
     best = min(curve.missed, key=lambda name: curve.missed[name])
@@ -178,7 +182,7 @@ def _stop_words(curve: Curve, stop: Stop, unit: str, last: float) -> str:
     if stop.gain is None:
         return f"{text[0].upper()}{text[1:]}; no limit is set at which to stop."
     why = {"stop": "no more than", "go on": "more than", "not sure": "the interval holds"}[said]
-    met = stop_at(curve, stop)
+    met = None if curve.law is None else stop_at(curve, stop)
     since = "" if met is None else f" The rule is met from {_range(met)} rows on."
     return f"{said.capitalize()}: {text}; {why} the limit of {stop.gain:g}.{since}"
 
@@ -186,8 +190,9 @@ def _stop_words(curve: Curve, stop: Stop, unit: str, last: float) -> str:
 def pair_words(noisy: Curve, clean: Curve, price: Price) -> list[str]:
     """What two curves say of each other: the clean-equivalent size, and whether to clean or to annotate more."""
     last, unit = noisy.largest, noisy.measured.unit
-    if noisy.law is None or clean.law is None:
-        return [f"{noisy.measured.arm} and {clean.measured.arm} cannot be weighed: {noisy.refused or clean.refused}."]
+    if clean.law is None or noisy.now is None:
+        arm, why = (clean.measured.arm, clean.refused) if clean.law is None else (noisy.measured.arm, noisy.refused)
+        return [f"{noisy.measured.arm} and {clean.measured.arm} cannot be weighed: of {arm}, {why}."]
     size, (gain, more) = clean_equivalent(noisy, clean), break_even(noisy, clean)
     inside = clean.start <= size.value <= clean.largest
     where = "" if inside else "; that lies outside the sizes that its curve goes through"
@@ -231,8 +236,9 @@ def numbers(curves: Sequence[Curve], price: Price, stop: Stop) -> list[dict[str,
         given = one.measured
         told: dict[str, Any] = {"arm": given.arm, "control": given.control, "amount": given.amount, "sizes": given.sizes.tolist()}
         told |= {"errors": given.error.mean(0).tolist(), "unit": given.unit, "refused": one.refused}
+        said, gain = verdict(one, stop)
+        told |= {"stop": said, "gain": gain and asdict(gain)}
         if one.law is not None:
-            said, gain = verdict(one, stop)
             told |= {name: estimate(getattr(one.law, name)).__dict__ for name in "abc"}
             told |= {
                 "start": one.start,
