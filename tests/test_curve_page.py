@@ -111,6 +111,7 @@ def test_what_is_trained_is_told(app: AppTest, room: tuple[Workspace, Run]) -> N
     app.switch_page(PAGE).run()
     assert "One seed cannot tell" in _said(app)
     assert "are not done" in _said(app)
+    assert any(b.label.startswith("Train the ") for b in app.main.button)
     _trained(room[1], 5)
     app.run()
     said, values = _said(app), {m.label: m.value for m in app.main.metric}

@@ -18,6 +18,7 @@ from curate.rate import information
 from ui import state
 from ui.charts import show
 from ui.curve_figure import figure
+from ui.curve_start import go_on
 from ui.widgets import beside, count, empty
 
 __all__ = ["Chosen", "choose", "known", "numbers", "picture", "points", "words"]
@@ -44,6 +45,17 @@ def _curves(folder: str, done: int) -> list[Curve]:
 
 def _done(run: Run) -> int:
     return sum(1 for _ in (run.folder / "cells").glob("[!.]*/cell.json"))
+
+
+def _missing(run: Run) -> int:
+    return _lacking(str(run.folder), _done(run))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _lacking(folder: str, done: int) -> int:
+    del done
+    run = open_run(Path(folder))
+    return len({run.keys[cell] for cell in run.cells if not run.done(cell)})
 
 
 def known() -> list[Run]:
@@ -81,7 +93,8 @@ def choose(found: Sequence[Run]) -> Chosen | None:
         with st.popover("Prices and the rule", icon=":material/payments:"):
             price, stop = _priced(run)
     if not curves:
-        empty("Nothing is trained yet", "The curve stands here once two sizes of a seed are trained.")
+        empty("Nothing is trained yet", "The curve stands here once two sizes of a seed are trained by this version of the probe.")
+        go_on(run, _missing(run))
         return None
     return Chosen(run, curves[mine], other, price, stop)
 
@@ -148,9 +161,10 @@ def words(now: Chosen) -> None:
     if now.other is None and rate is not None and rate.rate.value is not None and now.curve.law is not None:
         found.append(noise_words(now.curve, rate.rate))
     st.text("\n".join(found))
-    missing = len({*now.run.keys.values()}) - _done(now.run)
+    missing = _missing(now.run)
     if missing > 0:
         st.caption(f"{count(missing, 'trainings')} of this run are not done; the curve is of those that are.")
+        go_on(now.run, missing)
 
 
 def points(now: Chosen) -> None:

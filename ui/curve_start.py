@@ -12,6 +12,7 @@ from curate.probes.gather import dump_plan
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import Plan, Validation
 from curate.probes.probe import ladder
+from curate.probes.run import Run
 from curate.roles import Role
 from curate.workspace import digest, write_file
 from ui import measuring, state
@@ -19,7 +20,7 @@ from ui.escape import plain
 from ui.shipping import save_recipe
 from ui.widgets import attempt, count, empty
 
-__all__ = ["another", "begin", "waiting"]
+__all__ = ["another", "begin", "go_on", "waiting"]
 
 LABEL = "Learning curve"
 OWN, SPLIT, FILE = "a tenth of the rows", "a split", "another file"
@@ -41,11 +42,7 @@ def waiting() -> None:
     elif job.state in ("failed", "stopped"):
         why = job.message or "The process ended without a word; it may have run out of memory."
         st.error(plain(f"The last run failed: {why} What was trained is kept."), icon=":material/error:")
-        st.button("Try again", key="curve-again", on_click=_again, args=(job,))
-
-
-def _again(job: Job) -> None:
-    start(state.workspace(), job.args, job.label, job.key)
+        st.button("Try again", key="curve-again", on_click=_start, args=([*job.args], job.label, job.key))
 
 
 def begin() -> None:
@@ -56,6 +53,18 @@ def begin() -> None:
         return
     empty("No learning curve yet", "A cheap probe is trained on 100 rows, on 200, and so on up to all of them, with five draws of each.")
     _form()
+
+
+def go_on(run: Run, missing: int) -> None:
+    """A button that trains what a run lacks: it was stopped, or trained by another version of its probe."""
+    job = _job()
+    if missing and (job is None or job.state != "running"):
+        args = (["probe", str(run.folder)], LABEL, str(st.session_state["dataset"]))
+        st.button(f"Train the {count(missing, 'trainings')} that are missing", key="curve-go-on", on_click=_start, args=args)
+
+
+def _start(args: list[str], label: str, key: str) -> None:
+    start(state.workspace(), args, label, key)
 
 
 def another() -> None:
