@@ -50,6 +50,7 @@ PAGES = {
     "weights": "Weights",
     "conflicts": "Conflicts",
     "compare": "Compare recipes",
+    "curve": "Learning curve",
     "review": "Review",
     "budget": "Budget",
     "export": "Export",
