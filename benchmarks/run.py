@@ -25,6 +25,7 @@ from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.choosing import CHOOSING
 from benchmarks.contamination import CONTAMINATION
+from benchmarks.curves import case_curves
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.grounding import case_closed_book, case_grounding
 from benchmarks.labels import case_label_issue
@@ -32,6 +33,7 @@ from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
+from benchmarks.planted_curves import case_planted_curves
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 from benchmarks.strategies import STRATEGIES
@@ -49,6 +51,7 @@ ALL: Mapping[str, Case] = {
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,
+    "curves": case_curves,
     "docstring_map": case_docstring_map,
     "grounding": case_grounding,
     "importance": case_importance,
@@ -56,6 +59,7 @@ ALL: Mapping[str, Case] = {
     "label_issue": case_label_issue,
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
+    "planted_curves": case_planted_curves,
     "reviewing": case_reviewing,
     "score": case_score,
 }

@@ -82,7 +82,7 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     """Options of `curate probe`."""
     parser.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE.yaml|RUN", help="a recipe, or the folder of a run that is to go on")
     parser.add_argument("--plan", type=Path, metavar="PLAN.yaml", help="what is tried")
-    names = "kept, quality, noise, curriculum, dedupe, synthetic, recipes, slices or deciles"
+    names = "kept, quality, noise, curriculum, dedupe, synthetic, recipes, slices, deciles or learning-curve"
     parser.add_argument("--experiment", metavar="NAME", help=f"a plan made for the dataset: {names} (default: kept, the kept rows against random ones)")
     parser.add_argument("--by", metavar="COLUMN", help="of an experiment: the column, role or score that it goes by; of noise, its kind")
     parser.add_argument("--against", type=Path, metavar="RECIPE.yaml", help="of the experiment recipes: the other one")

@@ -50,9 +50,11 @@ PAGES = {
     "weights": "Weights",
     "conflicts": "Conflicts",
     "compare": "Compare recipes",
+    "curve": "Learning curve",
     "review": "Review",
     "budget": "Budget",
     "probes": "Probes",
+    "training": "Training",
     "export": "Export",
 }
 

@@ -13,10 +13,12 @@ from curate.probes.account import account, lines
 from curate.probes.back import run_of, take
 from curate.probes.experiment import Asked, plan_of
 from curate.probes.gather import decided, dump_plan, gather
+from curate.probes.learning_curve import curves_of
 from curate.probes.plan import Plan, Validation
 from curate.probes.probe import probe_of
 from curate.probes.read import read_plan
 from curate.probes.run import Run, open_run
+from curate.probes.stopping import numbers, run_words
 from curate.probes.train import begin, seconds_left, train
 from curate.recipe import Recipe, load_recipe
 from curate.roles import Role
@@ -92,5 +94,9 @@ def _estimated(run: Run) -> int:
 
 
 def _print(run: Run, as_json: bool) -> None:
-    told = account(run)
-    print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(lines(told)))
+    told, curves = account(run), curves_of(run)
+    if as_json:
+        print(json.dumps({**told, "curves": numbers(curves, run.plan.price, run.plan.stop)}, ensure_ascii=False))
+        return
+    *first, last = lines(told)
+    print(*first, *run_words(curves, run.plan), last, sep="\n")

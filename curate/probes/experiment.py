@@ -14,6 +14,7 @@ from curate.errors import InputError
 from curate.part import LinkThreshold
 from curate.probes.arms import Decided
 from curate.probes.datamodel import SPARE, subsets
+from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import EVERY, Amount, Arm, Noise, Plan, Price, Validation
 from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
 from curate.roles import Role
@@ -241,6 +242,13 @@ def _of_slices(arms: Sequence[Arm], rows: Sequence[int], asked: Asked) -> Mappin
     }
 
 
+def _learning_curve(found: Decided, asked: Asked) -> Mapping[str, Any]:
+    """Sizes that double up to all rows; `by`: a column of right labels, for an arm beside."""
+    rows = found.scores.dataset.rows
+    plan = learning_curve_plan(rows, asked.probe, asked.by, asked.validation or _validation(found))
+    return {"arms": plan.arms, "sizes": asked.sizes or plan.sizes, "amounts": (Amount(epochs=asked.epochs),), "looks": plan.looks, "domain": None}
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     one.name: one
     for one in (
@@ -253,5 +261,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment("recipes", "Recipe against recipe", "Which of two recipes keeps the better rows?", "", _recipes),
         Experiment("slices", "Slices by a column", "Which slices of the data are worth most?", "column", _slices),
         Experiment("deciles", "Deciles of a score", "Are rows with a high score worth more than those with a low one?", "score", _deciles),
+        Experiment(
+            "learning-curve", "Learning curve", "What would more rows buy, and when is it enough?", "column of right labels, if there is one", _learning_curve
+        ),
     )
 }

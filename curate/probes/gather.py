@@ -32,7 +32,7 @@ from curate.scores import Scores, read_scores
 from curate.selection import row_tokens
 from curate.task import plan as tasks_of
 from curate.view import as_text
-from curate.workspace import Workspace, digest, whole_folder, write_json
+from curate.workspace import Workspace, digest, whole_folder, write_file, write_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,6 +80,8 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     if not folder.exists():
         with whole_folder(folder) as into:
             _write(made, into)
+    elif (said := dump_plan(made.plan)) != (folder / "plan.yaml").read_text(encoding="utf-8"):  # what it costs, and when to stop, are no part of the name
+        write_file(folder / "plan.yaml", lambda path: path.write_text(said, encoding="utf-8"))
     return folder
 
 
@@ -132,7 +134,7 @@ def _name(made: _Made) -> str:
     data = made.held.dataset
     arms = {n: [d.recipe.model_dump(mode="json"), [r.id for r in d.marked], [t.key for t in d.scores.tasks]] for n, d in made.decided.items()}
     one = next(iter(made.decided.values())).scores.dataset
-    said = made.plan.model_dump(mode="json", exclude={"about", "price"})
+    said = made.plan.model_dump(mode="json", exclude={"about", "price", "stop"})
     return digest([said, arms, one.key, one.fingerprint, data.key, data.fingerprint, {str(k): v for k, v in data.roles.items()}, made.probe.version])
 
 

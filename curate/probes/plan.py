@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from curate.part import Part
 from curate.roles import Role
 
-__all__ = ["EVERY", "Amount", "Arm", "Noise", "Plan", "Price", "Validation"]
+__all__ = ["EVERY", "Amount", "Arm", "Noise", "Plan", "Price", "Stop", "Validation"]
 
 EVERY = "all rows"
 """The arm that deltas are told to where a plan names no other."""
@@ -95,12 +95,23 @@ class Validation(Part):
 
 
 class Price(Part):
-    """What things cost, in any one currency. hour: of the machine that trains for real. annotation: an hour of a person. rows: that person's rows an hour."""
+    """What things cost, in any one currency. hour: of the machine that trains for real. annotation: an hour of a person. rows: that person's rows an hour.
+
+    speed: rows that the machine trains on in an hour, all epochs; as fast as the probe was where left out.
+    """
 
     hour: float = Field(default=0.0, ge=0)
     annotation: float = Field(default=0.0, ge=0)
     rows: float = Field(default=120.0, gt=0)
+    speed: float | None = Field(default=None, gt=0)
     currency: str = "USD"
+
+
+class Stop(Part):
+    """The rule by which no more rows are annotated: where the next `rows` buy at most `gain`, in points of accuracy, or nats; none where that is left out."""
+
+    rows: int = Field(default=10_000, ge=1)
+    gain: float | None = Field(default=None, ge=0)
 
 
 class Plan(Part):
@@ -125,6 +136,7 @@ class Plan(Part):
     looks: int = Field(default=8, ge=1, le=1000)
     validation: Validation = Validation()
     price: Price = Price()
+    stop: Stop = Stop()
 
     @model_validator(mode="after")
     def _named(self) -> Self:

@@ -1,0 +1,110 @@
+"""What starts the run behind a learning curve: the preset's plan, what it would take, and the job in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from curate.errors import InputError
+from curate.jobs import Job, jobs, start
+from curate.probes.gather import dump_plan
+from curate.probes.learning_curve import learning_curve_plan
+from curate.probes.plan import Plan, Validation
+from curate.probes.probe import ladder
+from curate.probes.run import Run
+from curate.roles import Role
+from curate.workspace import digest, write_file
+from ui import measuring, state
+from ui.escape import plain
+from ui.shipping import save_recipe
+from ui.widgets import attempt, count, empty
+
+__all__ = ["another", "begin", "go_on", "waiting"]
+
+LABEL = "Learning curve"
+OWN, SPLIT, FILE = "a tenth of the rows", "a split", "another file"
+
+
+def _job() -> Job | None:
+    key = str(st.session_state.get("dataset"))
+    return next((j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key), None)
+
+
+def waiting() -> None:
+    """What the newest job says, where it runs or failed."""
+    job = _job()
+    if job is None:
+        return
+    if job.state == "running":
+        now = job.progress
+        st.info(f"{now.stage.capitalize()}: {count(now.done)} of {count(now.total, now.unit)}. It runs in the background; you can go on working.")
+    elif job.state in ("failed", "stopped"):
+        why = job.message or "The process ended without a word; it may have run out of memory."
+        st.error(plain(f"The last run failed: {why} What was trained is kept."), icon=":material/error:")
+        st.button("Try again", key="curve-again", on_click=_start, args=([*job.args], job.label, job.key))
+
+
+def begin() -> None:
+    """Where there is no run yet: why, what it takes, and the button."""
+    job = _job()
+    if job is not None and job.state == "running":
+        empty("A run is being made", "It runs in the background; this page fills as it goes. You can go on working.")
+        return
+    empty("No learning curve yet", "A cheap probe is trained on 100 rows, on 200, and so on up to all of them, with five draws of each.")
+    _form()
+
+
+def go_on(run: Run, missing: int) -> None:
+    """A button that trains what a run lacks: it was stopped, or trained by another version of its probe."""
+    job = _job()
+    if missing and (job is None or job.state != "running"):
+        args = (["probe", str(run.folder)], LABEL, str(st.session_state["dataset"]))
+        st.button(f"Train the {count(missing, 'trainings')} that are missing", key="curve-go-on", on_click=_start, args=args)
+
+
+def _start(args: list[str], label: str, key: str) -> None:
+    start(state.workspace(), args, label, key)
+
+
+def another() -> None:
+    """The same behind a button, where there is a run."""
+    with st.popover("Train another curve", icon=":material/model_training:"):
+        _form()
+
+
+def _form() -> None:
+    data = state.scores().dataset
+    usable = [p.name for p in ladder().values() if "label" not in p.needs or data.has(Role.LABEL)]
+    if not usable:
+        st.caption("No probe can be trained on these rows: give a column the role label or response.")
+        return
+    probe = str(st.selectbox("Probe", usable, key="curve-probe", help="; ".join(f"{p.name}: {p.about}" for p in ladder().values() if p.name in usable)))
+    columns = ["none", *(name for name, _ in data.columns if name not in data.roles.get(Role.LABEL, ()))]
+    labelled = "label" in ladder()[probe].needs
+    clean = str(st.selectbox("Column of right labels", columns, key="curve-clean", help="A second curve with these labels")) if labelled else "none"
+    ways = [OWN, *([SPLIT] if data.has(Role.SPLIT) else []), FILE]
+    way = st.segmented_control("Measured by", ways, default=OWN, required=True, key="curve-by")
+    typed = "" if way == OWN else str(st.text_input("Its value" if way == SPLIT else "Its path", key="curve-of"))
+    validation = Validation(split=(typed,)) if way == SPLIT and typed else Validation(path=str(Path(typed).expanduser().absolute())) if typed else Validation()
+    plan = learning_curve_plan(data.rows, probe, None if clean == "none" else clean, validation)
+    cells = 2 * len(plan.arms) * plan.seeds
+    seconds = cells * sum(a.rows(size) / ladder()[probe].cost for size in plan.sizes for a in plan.amounts)
+    about = f"About {measuring.duration(seconds)} in the background, and what must be measured first."
+    st.caption(f"{count(len(plan.sizes), 'sizes')} up to {count(data.rows, 'rows')}, {plan.seeds} seeds. {about}")
+    st.button("Train the curve", type="primary", key="curve-train", on_click=_begin, args=(plan, way != OWN and not typed))
+
+
+def _begin(plan: Plan, lacking: bool) -> None:
+    """Start the run in the background."""
+
+    def started() -> None:
+        if lacking:
+            raise InputError("measured by", "it is not said which", "Type the split's value, or the file's path")
+        text, key = dump_plan(plan), str(st.session_state["dataset"])
+        path = state.workspace().root / "plans" / f"{digest(text)}.yaml"
+        if not path.exists():
+            write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+        start(state.workspace(), ["probe", str(save_recipe()), "--plan", str(path), "--key", key], LABEL, key)
+
+    attempt(started)
