@@ -87,13 +87,15 @@ def _by(picked: str) -> str | None:
     if picked in ("curriculum", "deciles"):
         options = [*numbers, *(n for n, kind in measured.dataset.scan().collect_schema().items() if kind.is_numeric() and n != "row_id")]
         return _chosen(title, options, f"probe-by-{picked}")
+    if picked == "learning-curve":
+        return _chosen(title, [*columns], f"probe-by-{picked}", None)
     roles = [str(r) for r in (Role.SOURCE, Role.LABEL, Role.SYNTHETIC, Role.SPLIT) if measured.dataset.has(r)]
     cluster = ["cluster"] if "cluster_number" in frame.columns else []
     return _chosen(title, list(dict.fromkeys([*roles, *cluster, *columns])), f"probe-by-{picked}")
 
 
-def _chosen(title: str, options: Sequence[str], key: str) -> str | None:
-    found = st.selectbox(title, options, key=key, format_func=lambda n: n.replace("_", " "), index=0 if options else None)
+def _chosen(title: str, options: Sequence[str], key: str, first: int | None = 0) -> str | None:
+    found = st.selectbox(title, options, key=key, format_func=lambda n: n.replace("_", " "), index=first if options else None)
     return None if found is None else str(found)
 
 

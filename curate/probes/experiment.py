@@ -261,8 +261,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment("recipes", "Recipe against recipe", "Which of two recipes keeps the better rows?", "", _recipes),
         Experiment("slices", "Slices by a column", "Which slices of the data are worth most?", "column", _slices),
         Experiment("deciles", "Deciles of a score", "Are rows with a high score worth more than those with a low one?", "score", _deciles),
-        Experiment(
-            "learning-curve", "Learning curve", "What would more rows buy, and when is it enough?", "column of right labels, if there is one", _learning_curve
-        ),
+        Experiment("learning-curve", "Learning curve", "What would more rows buy, and when is it enough?", "column of right labels, if any", _learning_curve),
     )
 }
