@@ -19,7 +19,7 @@ import numpy.typing as npt
 from benchmarks.cases import Work
 from benchmarks.news import NEWS, SKIPPED, read_news
 
-__all__ = ["case_reviewing", "reviewing_line"]
+__all__ = ["NEAR", "STEP", "T95", "WIDE", "asking", "case_reviewing", "reviewing_line"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -91,7 +91,7 @@ def _tester(vectors: Floats, test: Floats, truth: Ints) -> Callable[[Ints], npt.
     return accuracy
 
 
-def _asked(pool: Any, kind: str, plain: bool, seed: int) -> Ask:
+def asking(pool: Any, kind: str, plain: bool, seed: int) -> Ask:
     """A strategy of one run: priorities by the answers so far, -1 for none."""
     from curate.acquisition import priorities
     from curate.regression import one_hot
@@ -118,7 +118,7 @@ def _curve(pool: Any, right: Ints, accuracy: Callable[[Ints], npt.NDArray[np.flo
     """Mean, low and high over the seeds at each step, for each C; and wrong labels found."""
     scores, found = np.zeros((SEEDS, STEPS + 1, len(C))), np.zeros((SEEDS, STEPS + 1))
     for seed in range(SEEDS):
-        ask, answered = _asked(pool, kind, plain, seed), np.full(len(right), -1, np.int32)
+        ask, answered = asking(pool, kind, plain, seed), np.full(len(right), -1, np.int32)
         scores[seed, 0] = accuracy(pool.given)
         for step in range(1, STEPS + 1):
             order = np.where(answered >= 0, -np.inf, np.nan_to_num(ask(answered), nan=-np.inf))

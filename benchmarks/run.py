@@ -32,6 +32,7 @@ from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
+from benchmarks.probing import case_probe_noise
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 
@@ -52,6 +53,7 @@ ALL: Mapping[str, Case] = {
     "label_issue": case_label_issue,
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
+    "probe_noise": case_probe_noise,
     "reviewing": case_reviewing,
     "score": case_score,
 }

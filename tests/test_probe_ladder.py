@@ -53,7 +53,7 @@ def lesson_of(size: int, label: Any = None, seen: int | None = None, /, **parts:
     """All rows, once, with weight 1."""
     ones = np.ones(size, np.float32)
     made = Lesson(np.arange(size, dtype=np.int32), np.zeros(size, np.int32), ones, 0 * ones, False, seen or size, 0, 4, {})
-    return replace(made, **({"label": np.asarray(label, np.int32)} if label is not None else {}), **parts)
+    return replace(made, label=made.label if label is None else np.asarray(label, np.int32), **parts)
 
 
 def end(pool: Pool, lesson: Lesson, probe: str, **parameters: Any) -> Look:

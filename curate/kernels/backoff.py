@@ -73,11 +73,13 @@ def add_contexts(words: Any, first: Any, bits: int, order: int, keys: Any, ids: 
 
 
 @nb.njit(cache=True, nogil=True)
-def encode(words: Any, first: Any, bits: int, order: int, contexts: Any, context_ids: Any, keys: Any, ids: Any, context_of: Any, size: int) -> Any:
+def encode(words: Any, first: Any, bits: int, order: int, known_contexts: Any, table: Any, size: int) -> Any:
     """Numbers of the n-grams that follow a numbered context, by token from one word up: int32, where each row's begin, and how many are numbered.
 
-    keys, ids: the table of n-grams, with room for all; context_of: int32, the context of each.
+    known_contexts: keys and numbers. table: keys and numbers of n-grams, with room for all, and the context of each, int32.
     """
+    contexts, context_ids = known_contexts
+    keys, ids, context_of = table
     out, at_row, n = np.empty(order * len(words), np.int32), np.zeros(len(first), np.int64), 0
     for i in range(len(first) - 1):
         for t in range(first[i], first[i + 1]):
@@ -100,11 +102,14 @@ def encode(words: Any, first: Any, bits: int, order: int, contexts: Any, context
 
 
 @nb.njit(cache=True, nogil=True)
-def count(grams: Any, first: Any, rows: Any, weight: Any, smoothing: Any, growth: float, context_of: Any, counts: Any, held: Any) -> None:
+def count(grams: Any, first: Any, rows: Any, given: Any, growth: float, model: Any) -> None:
     """Add rows to the counts of a model, each row's unit `growth` times that of the one before.
 
-    counts: float64 [n-grams]. held: float64 [3, contexts]: counted, kinds of words, and what smoothing takes from the counts.
+    given: weight and smoothing, float32 [rows]. model: the context of each n-gram; its counts, float64; held: float64 [3, contexts]: counted, kinds of words,
+    and what smoothing takes from the counts.
     """
+    weight, smoothing = given
+    context_of, counts, held = model
     unit = 1.0
     for i in range(len(rows)):
         unit *= growth
@@ -120,8 +125,13 @@ def count(grams: Any, first: Any, rows: Any, weight: Any, smoothing: Any, growth
 
 
 @nb.njit(cache=True, nogil=True)
-def losses(grams: Any, tokens: Any, first: Any, rows: Any, order: int, even: float, context_of: Any, counts: Any, held: Any) -> Any:
-    """Loss of each row in nats, a sum over its tokens, float64 [rows]. even: probability of a word of which nothing is known."""
+def losses(texts: Any, rows: Any, order: int, even: float, model: Any) -> Any:
+    """Loss of each row in nats, a sum over its tokens, float64 [rows]. even: probability of a word of which nothing is known.
+
+    texts: n-grams, words of each row, and where each row's n-grams begin. model: as `count` takes it.
+    """
+    grams, tokens, first = texts
+    context_of, counts, held = model
     out = np.zeros(len(rows))
     for i in range(len(rows)):
         at = first[rows[i]]
@@ -144,8 +154,8 @@ def warm() -> None:
     tables = [(np.zeros(64, np.uint64), np.empty(64, np.int32)) for _ in range(2)]
     many = add_contexts(words, first, 4, 2, *tables[0], 0)
     context_of = np.zeros(64, np.int32)
-    grams, starts, size = encode(words, first, 4, 2, *tables[0], *tables[1], context_of, 0)
+    grams, starts, size = encode(words, first, 4, 2, tables[0], (*tables[1], context_of), 0)
     moved(*tables[0], 128)
-    counts, held, rows, one = np.zeros(size), np.zeros((3, many)), np.zeros(1, np.int64), np.ones(1, np.float32)
-    count(grams, starts, rows, one, 0 * one, 1.0, context_of, counts, held)
-    losses(grams, np.diff(first), starts, rows, 2, 0.1, context_of, counts, held)
+    model, rows, one = (context_of, np.zeros(size), np.zeros((3, many))), np.zeros(1, np.int32), np.ones(1, np.float32)
+    count(grams, starts, rows, (one, 0 * one), 1.0, model)
+    losses((grams, np.diff(first), starts), rows, 2, 0.1, model)

@@ -101,7 +101,8 @@ class Vocabulary:
             if len(self.context_of) < len(self._grams.keys) // 2:
                 self.context_of = np.concatenate([self.context_of, np.empty(len(self._grams.keys) // 2 - len(self.context_of), np.int32)])
             known, table = self._contexts, self._grams
-            made, at, table.size = encode(words, first, self.bits, self.order, known.keys, known.ids, table.keys, table.ids, self.context_of, table.size)
+            room = table.keys, table.ids, self.context_of
+            made, at, table.size = encode(words, first, self.bits, self.order, (known.keys, known.ids), room, table.size)
             grams.append(made)
             sizes.append(np.diff(at))
             tokens.append(np.diff(first))
@@ -120,10 +121,11 @@ class Counted:
         """Count rows of `texts`, by their places, in order. weight, smoothing: float32 [rows]."""
         from curate.kernels.backoff import count
 
+        model = self._of.context_of, self._counts, self._held
         most = len(rows) if self._growth == 1 else max(1, int(UNITS / np.log2(self._growth)))
         for at in range(0, len(rows), max(1, most)):
             some = slice(at, at + most)
-            count(texts.grams, texts.first, rows[some], weight[some], smoothing[some], self._growth, self._of.context_of, self._counts, self._held)
+            count(texts.grams, texts.first, rows[some], (weight[some], smoothing[some]), self._growth, model)
             if self._growth != 1:
                 unit = self._growth ** len(rows[some])
                 self._counts /= unit
@@ -133,6 +135,6 @@ class Counted:
         """Loss of rows of `texts`, all of whose contexts are numbered, in nats: a sum over the row's words. float64 [rows]."""
         from curate.kernels.backoff import losses
 
-        of, even = self._of, 2.0**-self._of.bits
-        found: Floats = losses(texts.grams, texts.tokens, texts.first, rows, of.order, even, of.context_of, self._counts, self._held)
+        of, model = self._of, (self._of.context_of, self._counts, self._held)
+        found: Floats = losses((texts.grams, texts.tokens, texts.first), rows, of.order, 2.0**-of.bits, model)
         return found
