@@ -33,7 +33,7 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Pool]:
     names = ("a", "b", "c", "d")
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return pool_at(folder / "v", frame(texts, label), frame(["x"]), (unit, unit[:1]), names), pool_at(
-        folder / "w", frame(texts, label), frame(["x"]), (), names
+        folder / "w", frame(texts, label), frame(["x"]), None, names
     )
 
 
