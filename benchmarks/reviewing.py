@@ -23,11 +23,12 @@ from benchmarks.news import NEWS, SKIPPED, read_news
 from curate.queue import BATCH, SHARES, Asked, turns
 from curate.reviews import Review
 from curate.scores import Scores
+from curate.view import as_text
 
 if TYPE_CHECKING:
     from curate.rerank import Pool
 
-__all__ = ["case_reviewing", "reviewing_line"]
+__all__ = ["SIGNALS", "STEP", "T95", "WIDE", "case_reviewing", "queued", "reviewing_line"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -93,7 +94,7 @@ def case_reviewing(rows: int, folder: Path) -> Work:
     def work() -> dict[str, Any]:
         accuracy = _tester(pool.vectors, *test)
         curves = {f"plain {kind}": _curve(pool, right, accuracy, partial(_plainly, pool, right, kind)) for kind in PLAIN}
-        curves |= {name: _curve(pool, right, accuracy, partial(_queued, scores, names, right, *queue)) for name, queue in QUEUES.items()}
+        curves |= {name: _curve(pool, right, accuracy, partial(queued, scores, names, right, *queue)) for name, queue in QUEUES.items()}
         ends = {"as_given": accuracy(pool.given), "all_clean": accuracy(right)}
         said = {name: {c: round(float(v[i]), 4) for i, c in enumerate(C)} for name, v in ends.items()}
         told = {"seeds": SEEDS, "reviewed": [STEP * i for i in range(STEPS + 1)], "wrong": int((pool.given != right).sum()), "batch": BATCH}
@@ -142,10 +143,10 @@ def _plainly(pool: Pool, right: Ints, kind: str, seed: int) -> Iterator[npt.NDAr
         yield picked
 
 
-def _queued(scores: Scores, names: list[str], right: Ints, shares: Mapping[str, float], batch: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+def queued(scores: Scores, names: list[str], right: Ints, shares: Mapping[str, float], batch: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """The same through the queue of the page Review and entries of a log, ranked again after each batch of answers."""
     mine = Scores(scores.dataset, scores.workspace, scores.tasks)  # nothing learnt from another run
-    ids, given, log, asked = mine.frame["row_id"], mine.column("label", "label"), list[Review](), Asked(shares, seed=seed)
+    ids, given, log, asked = mine.frame["row_id"], as_text(mine.column("label", "label")), list[Review](), Asked(shares, seed=seed)
     while True:
         picked = turns(mine, log, asked, "reviewer", batch)
         for turn in picked:

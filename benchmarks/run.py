@@ -34,6 +34,7 @@ from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
 from benchmarks.planted_curves import case_planted_curves
+from benchmarks.probing import case_probe_noise
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 from benchmarks.strategies import STRATEGIES
@@ -60,6 +61,7 @@ ALL: Mapping[str, Case] = {
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
     "planted_curves": case_planted_curves,
+    "probe_noise": case_probe_noise,
     "reviewing": case_reviewing,
     "score": case_score,
 }

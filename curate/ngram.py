@@ -19,7 +19,7 @@ from curate.threads import cores, spread
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ADDING", "NgramLosses", "ngram_losses"]
+__all__ = ["ADDING", "NgramLosses", "as_bytes", "ngram_losses", "runs"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -40,13 +40,14 @@ class NgramLosses:
     known: int
 
 
-def _bytes(text: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def as_bytes(text: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Texts as one run of bytes, and where each stands in it: uint8, int64 [rows + 1]."""
     data = np.frombuffer("".join(text.drop_nulls().to_list()).encode() or b" ", np.uint8)
     return data, np.concatenate([[0], np.cumsum(text.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)])
 
 
-def _slices(text: pl.Series) -> list[slice]:
+def runs(text: pl.Series) -> list[slice]:
+    """Rows in runs of about CHUNK bytes."""
     reached = np.cumsum(text.str.len_bytes().fill_null(0).to_numpy(), dtype=np.int64)
     return [slice(*ends) for ends in pairwise([0, *(np.flatnonzero(np.diff(reached // CHUNK)) + 1).tolist(), len(text)])]
 
@@ -55,12 +56,12 @@ def _counts(text: pl.Series, inside: Bools, buckets: int, span: tuple[float, flo
     """How often each bucket stands in normalised texts, and in those inside. span: shares of the work that are reported."""
     from curate.kernels.ngram import add_counts
 
-    parts = _slices(text)
+    parts = runs(text)
 
     def count(some: list[slice]) -> Floats:
         found = np.zeros((2, buckets))
         for rows in some:
-            add_counts(*_bytes(text[rows]), inside[rows], found[0], found[1])
+            add_counts(*as_bytes(text[rows]), inside[rows], found[0], found[1])
         return found
 
     total = sum(follow(spread(count, [parts[i :: cores()] for i in range(cores())], products=False), cores(), *span), np.zeros((2, buckets)))
@@ -81,10 +82,10 @@ def ngram_losses(text: pl.Series, reference: pl.Series | Bools, buckets: int, mi
     base, wanted = _counts(own, inside, buckets, (0.1, 0.4))
     if not isinstance(reference, np.ndarray):
         wanted = _counts(normalise(reference), np.zeros(len(reference), np.bool_), buckets, (0.4, 0.5))[0]
-    parts = _slices(own)
+    parts = runs(own)
 
     def measure(rows: slice) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
-        found: tuple[Floats, Floats, npt.NDArray[np.int32]] = losses(*_bytes(own[rows]), inside[rows], base, wanted, ADDING, mixing)
+        found: tuple[Floats, Floats, npt.NDArray[np.int32]] = losses(*as_bytes(own[rows]), inside[rows], base, wanted, ADDING, mixing)
         return found
 
     plain, other, ngrams = zip(*follow(spread(measure, parts, products=False), len(parts), 0.5, 1), strict=True)

@@ -34,7 +34,7 @@ HELD = Validation(share=0.25)
 def _found(folder: Path, **parts: Any) -> Decided:
     recipe, _ = probed.recipe_of(folder, **parts)
     workspace = Workspace.at(folder / "workspace")
-    return decided(recipe, dataset_of(recipe, workspace), workspace, probe_of("head"), None)
+    return decided(recipe, dataset_of(recipe, workspace), workspace, probe_of("head").vectors, None)
 
 
 LIMIT = {"thresholds": {"tokens_text": {"keep": "below", "limit": 13}}}
@@ -43,6 +43,7 @@ LIMIT = {"thresholds": {"tokens_text": {"keep": "below", "limit": 13}}}
 @pytest.mark.parametrize(
     ("name", "by", "arms"),
     [
+        ("learning-curve", "label", ["all rows", "clean labels"]),
         ("kept", None, ["all rows", "kept rows"]),
         ("quality", None, ["all rows", "kept rows"]),
         ("noise", "uniform", ["no noise", "uniform 10%", "uniform 20%", "uniform 30%", "uniform 40%"]),
@@ -73,7 +74,7 @@ def test_an_experiment_is_a_plan_whose_folder_is_whole(name: str, by: str | None
 
 
 def test_every_experiment_is_tried_here() -> None:
-    assert len(EXPERIMENTS) == 9
+    assert len(EXPERIMENTS) == 10
 
 
 def test_the_shares_of_synthetic_rows_are_those_that_are_said(tmp_path: Path) -> None:

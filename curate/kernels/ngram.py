@@ -10,7 +10,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-__all__ = ["add_counts", "losses", "warm"]
+__all__ = ["MIX", "add_counts", "losses", "warm", "word_hashes"]
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -24,26 +24,35 @@ def _kind(byte: int) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def _buckets(data: Any, buckets: int, out: Any) -> int:
-    """Buckets of one text's words and pairs of neighbours into `out`, twice its length at most; how many: 2 n - 1 of n words."""
-    many, size, kind = np.uint64(buckets), 0, 0
-    h, before, words = np.uint64(0), np.uint64(0), 0
+def word_hashes(data: Any, out: Any) -> int:
+    """Hashes of one text's words, uint64, into `out`, which is longer than the text; how many words there are."""
+    size, kind, h = 0, 0, np.uint64(0)
     for i in range(len(data) + 1):
         now = _kind(data[i]) if i < len(data) else 0
         if now != kind and kind:
-            mixed = (h ^ (h >> np.uint64(29))) * MIX
-            out[size] = (mixed >> np.uint64(32)) % many
-            size += 1
-            if words:
-                pair = (before * np.uint64(31) ^ h) * MIX
-                pair = (pair ^ (pair >> np.uint64(31))) * MIX
-                out[size] = (pair >> np.uint64(32)) % many
-                size += 1
-            before, h, words = h, np.uint64(0), words + 1
+            out[size] = h
+            size, h = size + 1, np.uint64(0)
         if now:
             h = (h ^ np.uint64(data[i] + 1)) * MIX
             h ^= h >> np.uint64(32)
         kind = now
+    return size
+
+
+@nb.njit(cache=True, nogil=True)
+def _buckets(data: Any, buckets: int, words: Any, out: Any) -> int:
+    """Buckets of one text's words and pairs of neighbours into `out`, twice its length at most; how many: 2 n - 1 of n words. words: room for hashes."""
+    many, size = np.uint64(buckets), 0
+    for i in range(word_hashes(data, words)):
+        h = words[i]
+        mixed = (h ^ (h >> np.uint64(29))) * MIX
+        out[size] = (mixed >> np.uint64(32)) % many
+        size += 1
+        if i:
+            pair = (words[i - 1] * np.uint64(31) ^ h) * MIX
+            pair = (pair ^ (pair >> np.uint64(31))) * MIX
+            out[size] = (pair >> np.uint64(32)) % many
+            size += 1
     return size
 
 
@@ -61,9 +70,9 @@ def add_counts(data: Any, start: Any, inside: Any, base: Any, reference: Any) ->
 
     data: uint8, normalised UTF-8; start: int64 [rows + 1]; inside: bool [rows].
     """
-    found = np.empty(2 * _longest(start) + 2, np.int64)
+    found, words = np.empty(2 * _longest(start) + 2, np.int64), np.empty(_longest(start) + 1, np.uint64)
     for i in range(len(start) - 1):
-        count = _buckets(data[start[i] : start[i + 1]], len(base), found)
+        count = _buckets(data[start[i] : start[i + 1]], len(base), words, found)
         for p in range(count):
             base[found[p]] += 1
             if inside[i]:
@@ -79,10 +88,11 @@ def losses(data: Any, start: Any, inside: Any, base: Any, reference: Any, adding
     """
     rows, buckets = len(start) - 1, len(base)
     found, own = np.empty(2 * _longest(start) + 2, np.int64), np.zeros(buckets, np.float64)
+    words = np.empty(_longest(start) + 1, np.uint64)
     plain, wanted, size = np.full(rows, np.nan), np.full(rows, np.nan), np.zeros(rows, np.int32)
     total, total_wanted = base.sum(), reference.sum()
     for i in range(rows):
-        count = _buckets(data[start[i] : start[i + 1]], buckets, found)
+        count = _buckets(data[start[i] : start[i + 1]], buckets, words, found)
         size[i] = count
         if count == 0:
             continue

@@ -8,12 +8,13 @@ from typing import Any
 from curate.errors import InputError
 from curate.probes.compare import Measured, comparisons, measured
 from curate.probes.datamodel import Datamodel, datamodel, has_subsets
+from curate.probes.overfitting import overfitting
 from curate.probes.results import trained
 from curate.probes.run import Run
 from curate.probes.verdict import caution, finding, sentence
 from curate.workspace import read_json
 
-__all__ = ["account", "leakage", "lines", "slice_lines", "spent", "standing"]
+__all__ = ["account", "leakage", "lines", "slice_lines", "spent", "standing", "turned"]
 
 
 def standing(run: Run) -> tuple[int, int]:
@@ -39,16 +40,23 @@ def spent(run: Run) -> Mapping[str, Any]:
 def leakage(run: Run) -> str:
     """What was done so that the validation rows tell the truth, in words."""
     held = run.about["validation"]
-    rows = len(run.pool.validation)
     whose = "held out of the rows" if held["own"] else f"of {held['name']}"
-    return (
-        f"Measured by {rows:,} rows {whose}, none with the words of another ({held['twins']:,} passed over). "
-        f"{held['leaked']:,} rows like one of them are not trained on."
-    )
+    bare = f", {held['bare']:,} for they lack what the probe needs" if held["bare"] else ""
+    kinds = {"exact": "its words", "near": "nearly its words", "semantic": "nearly its meaning"}
+    leaked = ", ".join(f"{held[kind]:,} with {what}" for kind, what in kinds.items() if held[kind]) or "none is like one"
+    passed = f"none with the words of another ({held['twins']:,} passed over{bare})"
+    return f"Measured by {held['rows']:,} rows {whose}, {passed}. Rows not trained on for they are like one of them: {leaked}."
+
+
+def turned(one: Mapping[str, Any]) -> str:
+    """A warning that a probe began to learn by heart. one: a row of `curate.probes.overfitting`."""
+    what = f"{one['arm']}{' (random control)' if one['control'] else ''}, {one['size']:,} rows, {one['amount']}"
+    where = f"domain {one['domain']}" if one["domain"] else "all domains"
+    return f"{what}, {where}: validation loss rises since {one['since']:,} rows seen by {one['rise']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
 
 
 def account(run: Run) -> Mapping[str, Any]:
-    """The whole account: run, experiment, trainings done and asked for, finding, comparisons, slices (None without a datamodel), validation, spent, results."""
+    """The whole account: run, experiment, trainings, finding, comparisons, slices (None without a datamodel), overfitting, validation, spent, results."""
     found = measured(run)
     table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
     done, every = standing(run)
@@ -64,6 +72,7 @@ def account(run: Run) -> Mapping[str, Any]:
         "caution": caution(main),
         "comparisons": [{**one, "said": sentence(one)} for one in table.iter_rows(named=True)],
         "slices": None if model is None else _sliced(model),
+        "overfitting": [{**one, "said": turned(one)} for one in overfitting(run).iter_rows(named=True)],
         "validation": leakage(run),
         "spent": spent(run),
         "results": trained(run).to_dicts(),
@@ -111,5 +120,6 @@ def lines(told: Mapping[str, Any]) -> Sequence[str]:
     found += [one["said"] for one in told["comparisons"] if not one["domain"]]
     found += ["", told["caution"]] if told["comparisons"] else []
     found += ["", *slice_lines(told["slices"])] if told["slices"] else []
+    found += ["", *(f"Overfitting: {one['said']}" for one in told["overfitting"])] if told["overfitting"] else []
     found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings, {note['seconds']:,.0f} s{cost}.", told["run"]]
     return found

@@ -22,7 +22,7 @@ from curate.selection import score_values, select
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Decided", "arm_frame", "arm_labels", "joined", "narrowed"]
+__all__ = ["Decided", "arm_frame", "arm_labels", "in_order", "joined", "narrowed"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -34,6 +34,11 @@ class Decided:
     scores: Scores
     recipe: Recipe
     marked: Sequence[Review]
+
+
+def in_order(arm: Arm, recipe: Recipe) -> bool:
+    """Whether an arm's rows are trained on in their order, epoch by epoch: by a score, or by the recipe's export where that is not the file's order."""
+    return arm.by is not None or (arm.order == "recipe" and arm.rows == "kept" and not arm.of and recipe.export.order != "file")
 
 
 def arm_labels(found: Decided, arm: Arm) -> pl.Series | None:

@@ -19,7 +19,7 @@ from curate.probes.probe import probe_of
 from curate.probes.read import read_plan
 from curate.probes.run import Run, open_run
 from curate.probes.stopping import numbers, run_words
-from curate.probes.train import begin, seconds_left, train
+from curate.probes.train import begin, missing, seconds_left, train
 from curate.recipe import Recipe, load_recipe
 from curate.roles import Role
 from curate.workspace import Workspace
@@ -46,7 +46,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
             return 0
         run = open_run(gather(recipe, plan, workspace, beside, args.key, tell))
     if args.estimate:
-        return _estimated(run)
+        return _estimated(run, args.json)
     if not args.no_train:
         train(run, tell)
     _print(run, args.json)
@@ -62,7 +62,7 @@ def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: 
         return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()
     dataset = dataset_of(recipe, workspace, args.key, tell)
     probe = probe_of(args.probe or ("head" if dataset.has(Role.LABEL) else "words"))
-    found = decided(recipe, dataset, workspace, probe, tell)
+    found = decided(recipe, dataset, workspace, probe.vectors, tell)
     validation = held_in(args.validation, recipe) if args.validation else None
     sizes = tuple(args.sizes) if args.sizes else None
     asked = Asked(probe.name, args.by, args.against, sizes, args.seeds, args.epochs, args.subsets, validation)
@@ -85,11 +85,13 @@ def _take(args: argparse.Namespace, workspace: Workspace) -> int:
     return 0
 
 
-def _estimated(run: Run) -> int:
-    seconds = seconds_left(run, begin(run))
-    price = run.plan.price
-    cost = f", {seconds / 3600 * price.hour:,.2f} {price.currency}" if price.hour else ""
-    print(f"{len({*run.keys.values()}):,} trainings, {seconds:,.0f} s on this machine{cost}\n{run.folder}")
+def _estimated(run: Run, as_json: bool) -> int:
+    seconds, left, price = seconds_left(run, begin(run)), len(missing(run)), run.plan.price
+    cost = seconds / 3600 * price.hour
+    if as_json:
+        print(json.dumps({"run": str(run.folder), "trainings": left, "seconds": seconds, "cost": cost, "currency": price.currency}))
+        return 0
+    print(f"{left:,} trainings, {seconds:,.0f} s on this machine{f', {cost:,.2f} {price.currency}' if price.hour else ''}\n{run.folder}")
     return 0
 
 

@@ -21,10 +21,12 @@ from curate.errors import InputError
 from curate.export import dataset_of
 from curate.load import load
 from curate.measure import Tell, measure
-from curate.probes.arms import Decided, arm_frame, arm_labels, joined
-from curate.probes.held_out import HeldOut, hold_out
+from curate.part import meant
+from curate.probes.arms import Decided, arm_frame, arm_labels, in_order, joined
+from curate.probes.held_out import HeldOut, hold_out, without_alike
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import VECTORS, Probe, probe_of
+from curate.probes.usable import EMBEDDING, check_roles, unit_rows, usable
 from curate.recipe import Recipe, dump_recipe, load_recipe
 from curate.reviews import fold, read_log
 from curate.roles import Role
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["decided", "dump_plan", "gather"]
 
 Bools = npt.NDArray[np.bool_]
-EMBEDDING = "embedding"
+Code = Callable[["pl.Series"], "pl.Series"]
+PLAN = "plan.yaml"
+MOST_DOMAINS = 200
 
 
 def dump_plan(plan: Plan) -> str:
@@ -52,7 +56,7 @@ def dump_plan(plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """What a run's folder is written from."""
+    """What a run's folder is written from. lacking: how many rows of the dataset lack what the probe needs, by what that is."""
 
     plan: Plan
     probe: Probe
@@ -60,6 +64,12 @@ class _Made:
     held: HeldOut
     valid: Scores
     free: Bools
+    lacking: Mapping[str, int]
+
+    @property
+    def first(self) -> Decided:
+        """An arm's; all are over the same rows."""
+        return next(iter(self.decided.values()))
 
 
 def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: str | None = None, tell: Tell | None = None) -> Path:
@@ -68,20 +78,25 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     Raises InputError where the probe, an arm or the validation rows rest on what is not there.
     """
     probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
+    check_roles(dataset, probe)
     plan = plan if any(_plain(arm) for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
-    first = decided(recipe, dataset, workspace, probe, tell)
-    every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, workspace, probe, tell) for arm in plan.arms}
+    embed = probe.vectors or plan.validation.semantic is not None
+    first = decided(recipe, dataset, workspace, embed, tell)
+    every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, embed, tell) for arm in plan.arms}
     other = None if plan.validation.path is None else load(str(beside / plan.validation.path), workspace, roles=plan.validation.roles, progress=tell)
-    usable = _usable(first.scores.dataset, probe, plan)
-    held = hold_out(first.scores, plan.validation, other, usable)
-    valid = first.scores if other is None else _validated(other, first, workspace, probe, tell)
-    made = _Made(plan, probe, every, held, valid, usable & ~held.taken & ~held.leaked)
+    valid = first.scores if other is None else _validated(other, first, embed, tell)
+    here = usable(dataset, probe, arm_labels(first, Arm(name=EVERY, rows="all")), unit_rows(first.scores) if embed else None)
+    there = usable(valid.dataset, probe, _truth(first, valid, plan, probe), unit_rows(valid) if embed else None)
+    held = hold_out(first.scores, plan.validation, other, there.rows & here.rows if other is None else there.rows)
+    if plan.validation.semantic is not None:
+        held = without_alike(held, unit_rows(first.scores), unit_rows(valid), plan.validation.semantic)
+    made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking)
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
         with whole_folder(folder) as into:
             _write(made, into)
-    elif (said := dump_plan(made.plan)) != (folder / "plan.yaml").read_text(encoding="utf-8"):  # what it costs, and when to stop, are no part of the name
-        write_file(folder / "plan.yaml", lambda path: path.write_text(said, encoding="utf-8"))
+    elif (folder / PLAN).read_text(encoding="utf-8") != dump_plan(plan):  # what it costs, when to stop and what is asked are no part of the name
+        write_file(folder / PLAN, lambda path: path.write_text(dump_plan(plan), encoding="utf-8"))
     return folder
 
 
@@ -89,113 +104,119 @@ def _plain(arm: Arm) -> bool:
     return arm.rows == "all" and not (arm.where or arm.between or arm.noise or arm.label or arm.of)
 
 
-def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, probe: Probe, tell: Tell | None) -> Decided:
-    """A recipe over its dataset, with what it and the probe need measured."""
-    signals = {**recipe.signals, **({EMBEDDING: recipe.signals.get(EMBEDDING, {})} if probe.vectors else {})}
+def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, embed: bool, tell: Tell | None) -> Decided:
+    """A recipe over its dataset, with what it needs measured, and embeddings where they are asked for."""
+    signals = {**recipe.signals, **({EMBEDDING: recipe.signals.get(EMBEDDING, {})} if embed else {})}
     tasks = read_scores(dataset, recipe.model_copy(update={"signals": signals}), workspace).tasks
     measure(dataset, tasks, workspace, "pool", tell)
     marked = fold(read_log(Path(recipe.reviews.path), recipe.reviews.lines)).marked if recipe.reviews else ()
     return Decided(Scores(dataset, workspace, tasks), recipe, marked)
 
 
-def _other(path: Path, first: Decided, workspace: Workspace, probe: Probe, tell: Tell | None) -> Decided:
+def _other(path: Path, first: Decided, embed: bool, tell: Tell | None) -> Decided:
     """Another recipe, which must be over the same rows."""
-    recipe = load_recipe(path)
+    recipe, workspace = load_recipe(path), first.scores.workspace
     data = dataset_of(recipe, workspace, None, tell)
     if data.fingerprint != first.scores.dataset.fingerprint:
         raise InputError(str(path), f"is over {data.name}, not over the rows of {first.scores.dataset.name}", "Compare recipes over one dataset")
-    return decided(recipe, data, workspace, probe, tell)
+    return decided(recipe, data, first.scores.workspace, embed, tell)
 
 
-def _validated(other: Dataset, first: Decided, workspace: Workspace, probe: Probe, tell: Tell | None) -> Scores:
+def _validated(other: Dataset, first: Decided, embed: bool, tell: Tell | None) -> Scores:
     """The scores of another file's rows that the probe needs: embeddings by the same model."""
     task = first.scores.measured.get(EMBEDDING)
-    tasks = tasks_of(other, {EMBEDDING: task.parameters} if probe.vectors and task else {})
-    measure(other, tasks, workspace, "pool", tell)
-    return Scores(other, workspace, tasks)
+    tasks = tasks_of(other, {EMBEDDING: task.parameters} if embed and task else {})
+    measure(other, tasks, first.scores.workspace, "pool", tell)
+    return Scores(other, first.scores.workspace, tasks)
 
 
-def _usable(data: Dataset, probe: Probe, plan: Plan) -> Bools:
-    """Rows that have what a probe needs. bool [rows]."""
-    found = np.ones(data.rows, np.bool_)
-    for need in probe.needs:
-        if need == "label" and (any(arm.label for arm in plan.arms) or plan.validation.label) and not data.has(Role.LABEL):
-            continue
-        if not data.has(need):
-            raise InputError(
-                f"probe {probe.name}", f"no column has the role {'label' if need == 'label' else 'prompt or response'}", "Give it to one, or take another probe"
-            )
-        found &= data.views([need]).collect().to_series().is_not_null().to_numpy()
-    return found
+def _truth(first: Decided, valid: Scores, plan: Plan, probe: Probe) -> pl.Series | None:
+    """Labels of the dataset that validates; as people corrected them where it is the one that is trained on. None where the probe needs none and none is."""
+    asked = plan.validation.label
+    if asked is not None:
+        return valid.column(asked, "validation.label")
+    if valid is first.scores:
+        return arm_labels(first, Arm(name=EVERY))
+    if valid.dataset.has(Role.LABEL):
+        return valid.dataset.views([Role.LABEL]).collect().to_series()
+    if "label" in probe.needs:
+        raise InputError("validation", "no column of it has the role label", "Give it in validation.roles, or name one with validation.label")
+    return None
 
 
 def _name(made: _Made) -> str:
     """The run's name: of the plan, the rows, and all that decides what the arms hold."""
     data = made.held.dataset
     arms = {n: [d.recipe.model_dump(mode="json"), [r.id for r in d.marked], [t.key for t in d.scores.tasks]] for n, d in made.decided.items()}
-    one = next(iter(made.decided.values())).scores.dataset
+    one = made.first.scores.dataset
     said = made.plan.model_dump(mode="json", exclude={"about", "price", "stop"})
     return digest([said, arms, one.key, one.fingerprint, data.key, data.fingerprint, {str(k): v for k, v in data.roles.items()}, made.probe.version])
 
 
 def _write(made: _Made, into: Path) -> None:
-    import polars as pl
-
-    first = next(iter(made.decided.values()))
-    data, held = first.scores.dataset, made.held
-    names = _classes(made)
-    code = _coder(names)
-    free = np.flatnonzero(made.free)
-    given = arm_labels(first, Arm(name=EVERY, rows="all"))
-    _texts(data, free, first.scores, made.plan.domain, None if given is None else code(given)).write_parquet(into / "pool.parquet")
-    _texts(held.dataset, held.at, made.valid, made.plan.domain, _truth(made, code)).write_parquet(into / "validation.parquet")
+    first, held, domain = made.first, made.held, made.plan.domain
+    data, names = first.scores.dataset, _classes(made)
+    code, free = _coder(names), np.flatnonzero(made.free)
+    given, truth = arm_labels(first, Arm(name=EVERY, rows="all")), _truth(first, made.valid, made.plan, made.probe)
+    _check_domain(made)
+    _texts(data, free, first.scores, domain, None if given is None else code(given)).write_parquet(into / "pool.parquet")
+    _texts(held.dataset, held.at, made.valid, domain, None if truth is None else code(truth)).write_parquet(into / "validation.parquet")
     if made.probe.vectors:
-        np.save(into / VECTORS[0], _vectors(first.scores)[free])
-        np.save(into / VECTORS[1], _vectors(made.valid)[held.at])
-    place = np.full(data.rows, -1, np.int32)
-    place[free] = np.arange(len(free), dtype=np.int32)
-    frames = {arm.name: arm_frame(made.decided[arm.name], arm, made.free, code) for arm in made.plan.arms if not arm.of}
-    frames |= {arm.name: joined(frames, arm.of) for arm in made.plan.arms if arm.of}
-    pl.concat(
-        frame.with_columns(pl.lit(name).alias("arm"), pl.Series("row", place[frame["row"].to_numpy()])).select("arm", pl.exclude("arm"))
-        for name, frame in frames.items()
-    ).write_parquet(into / "arms.parquet")
-    (into / "plan.yaml").write_text(dump_plan(made.plan), encoding="utf-8")
+        np.save(into / VECTORS[0], unit_rows(first.scores)[free])
+        np.save(into / VECTORS[1], unit_rows(made.valid)[held.at])
+    arms = _write_arms(made, free, code, into)
+    (into / PLAN).write_text(dump_plan(made.plan), encoding="utf-8")
     (into / "recipes").mkdir()
     for at, (name, found) in enumerate(made.decided.items()):
         (into / "recipes" / f"{at}.yaml").write_text(f"# {name.encode('unicode_escape').decode()}\n{dump_recipe(found.recipe)}", encoding="utf-8")
-    write_json(into / "run.json", _told(made, names, {name: len(frame) for name, frame in frames.items()}))
+    write_json(into / "run.json", _told(made, names, arms))
 
 
-def _told(made: _Made, names: Sequence[str], arms: Mapping[str, int]) -> dict[str, Any]:
-    first, held = next(iter(made.decided.values())), made.held
-    ordered = {arm.name: _ordered(arm, made.decided[arm.name].recipe) for arm in made.plan.arms}
+def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path) -> dict[str, dict[str, int | bool]]:
+    """The rows of all arms; what the manifest says of each. Raises InputError where one has none."""
+    import polars as pl
+
+    place = np.full(len(made.free), -1, np.int32)
+    place[free] = np.arange(len(free), dtype=np.int32)
+    own = {arm.name: arm_frame(made.decided[arm.name], arm, made.free, code) for arm in made.plan.arms if not arm.of}
+    frames, told = [], {}
+    for arm in made.plan.arms:
+        frame = joined(own, arm.of) if arm.of else own[arm.name]
+        labelled = frame.filter(pl.col("label") >= 0) if "label" in made.probe.needs else frame
+        if not len(labelled):
+            why = f"{len(frame):,} rows, none of them with a label" if len(frame) else f"none of the {made.free.sum():,} rows that may be trained on"
+            raise InputError(f"arms.{arm.name}", f"has {why}", "Loosen its recipe or what it is narrowed by")
+        told[arm.name] = {"rows": len(labelled), "ordered": in_order(arm, made.decided[arm.name].recipe), "unlabelled": len(frame) - len(labelled)}
+        frames.append(labelled.select(pl.lit(arm.name).alias("arm"), pl.Series("row", place[labelled["row"].to_numpy()]), pl.exclude("row")))
+    pl.concat(frames).write_parquet(into / "arms.parquet")
+    return told
+
+
+def _check_domain(made: _Made) -> None:
+    """Raises InputError where the rows that validate cannot be told apart by the plan's domain."""
+    domain = made.plan.domain
+    if domain is None:
+        return
+    if not made.valid.has(meant(domain)):
+        known = ", ".join([*(str(r) for r in made.valid.dataset.roles), *(n for n, _ in made.valid.dataset.columns)])
+        raise InputError("domain", f"{domain!r} is no column, role or score of the rows of {made.valid.dataset.name}", f"There are {known}")
+    values = as_text(made.valid.column(meant(domain), "domain")).gather(made.held.at).n_unique()
+    if values > MOST_DOMAINS:
+        raise InputError("domain", f"{domain!r} has {values:,} values among the validation rows", f"Name one of at most {MOST_DOMAINS}")
+
+
+def _told(made: _Made, names: Sequence[str], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    data = made.first.scores.dataset
     return {
         "curate": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            "name": first.scores.dataset.name,
-            "key": first.scores.dataset.key,
-            "rows": first.scores.dataset.rows,
-            "fingerprint": first.scores.dataset.fingerprint,
-        },
-        "validation": {
-            "name": held.dataset.name,
-            "fingerprint": held.dataset.fingerprint,
-            "own": held.own,
-            "twins": held.twins,
-            "leaked": int(held.leaked.sum()),
-        },
+        "dataset": {"name": data.name, "key": data.key, "rows": data.rows, "fingerprint": data.fingerprint, "lacking": dict(made.lacking)},
+        "validation": made.held.told(),
+        "pool": int(made.free.sum()),
         "probe": {"name": made.probe.name, "version": made.probe.version},
         "classes": list(names),
-        "arms": {name: {"rows": rows, "ordered": ordered[name]} for name, rows in arms.items()},
+        "arms": dict(arms),
     }
-
-
-def _ordered(arm: Arm, recipe: Recipe) -> bool:
-    """Whether an arm's rows are trained on in its own order at each epoch."""
-    own = arm.by is not None or (arm.rows == "kept" and recipe.export.order != "file")
-    return own and arm.order != "random" and not arm.of
 
 
 def _classes(made: _Made) -> list[str]:
@@ -207,16 +228,13 @@ def _classes(made: _Made) -> list[str]:
     if "label" not in made.probe.needs:
         return []
     found = [arm_labels(made.decided[arm.name], arm) for arm in made.plan.arms]
-    truth = made.valid.dataset
-    where = "validation.label"
-    found += [made.valid.column(made.plan.validation.label, where)] if made.plan.validation.label else []
-    found += [truth.views([Role.LABEL]).collect().to_series()] if truth.has(Role.LABEL) else []
+    found.append(_truth(made.first, made.valid, made.plan, made.probe))
     texts = [column for column in found if column is not None]
     alike = len({column.dtype for column in texts}) == 1
     return classes(pl.concat([(c if alike else as_text(c)).alias("label") for c in texts]))[1] if texts else []
 
 
-def _coder(names: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
+def _coder(names: Sequence[str]) -> Code:
     import polars as pl
 
     def code(labels: pl.Series) -> pl.Series:
@@ -228,20 +246,6 @@ def _coder(names: Sequence[str]) -> Callable[[pl.Series], pl.Series]:
     return code
 
 
-def _truth(made: _Made, code: Callable[[pl.Series], pl.Series]) -> pl.Series | None:
-    """Codes of the validation dataset's labels; as people corrected them where it is the dataset that is trained on."""
-    asked = made.plan.validation.label
-    if asked is not None:
-        return code(made.valid.column(asked, "validation.label"))
-    if not made.valid.dataset.has(Role.LABEL):
-        if "label" in made.probe.needs:
-            raise InputError("validation", "no column of it has the role label", "Give it in validation.roles, or name one with validation.label")
-        return None
-    first = next(iter(made.decided.values()))
-    found = arm_labels(first, Arm(name=EVERY)) if made.held.own else made.valid.dataset.views([Role.LABEL]).collect().to_series()
-    return None if found is None else code(found)
-
-
 def _texts(data: Dataset, rows: npt.NDArray[Any], scores: Scores, domain: str | None, label: pl.Series | None) -> pl.DataFrame:
     """The columns of a pool, of rows by position."""
     import polars as pl
@@ -251,28 +255,10 @@ def _texts(data: Dataset, rows: npt.NDArray[Any], scores: Scores, domain: str | 
     frame = frame.with_columns(pl.lit(None, pl.String).alias(n) for n in ("prompt", "context", "response", "text") if n not in views)
     tokens = row_tokens(scores)
     counted = pl.Series("tokens", tokens) if tokens is not None else (frame["text"].fill_null("").str.count_matches(r"\S+")).alias("tokens")
-    value = (
-        as_text(scores.column("cluster_number" if domain == "cluster" else domain, "domain"))
-        if domain and scores.has("cluster_number" if domain == "cluster" else domain)
-        else None
-    )
+    value = as_text(scores.column(meant(domain), "domain")) if domain and scores.has(meant(domain)) else None
     found = frame.with_columns(
         (label if label is not None else pl.Series([-1] * len(frame), dtype=pl.Int32)).alias("label"),
         (value if value is not None else pl.Series([None] * len(frame), dtype=pl.String)).alias("domain"),
         counted.cast(pl.Int32),
     )
     return found.select("row_id", "prompt", "context", "response", "text", "label", "domain", "tokens")[rows]
-
-
-def _vectors(scores: Scores) -> npt.NDArray[np.float32]:
-    """Unit embeddings of all rows, NaN in those without. float32 [rows, d]. Raises InputError where they are not measured."""
-    import pyarrow as pa
-
-    from curate.nearest import unit_vectors
-
-    if EMBEDDING not in scores.measured:
-        raise InputError("probe", "embeddings are not measured", "Add signals.embedding to the recipe; it needs a column of text")
-    at, vectors = unit_vectors(pa.chunked_array([scores.vectors(EMBEDDING, "embedding_vector").to_arrow()]))
-    found = np.full((scores.dataset.rows, vectors.shape[1]), np.nan, np.float32)
-    found[at] = vectors
-    return found

@@ -1,30 +1,119 @@
-"""Labels made wrong on purpose, to see how much noise a task bears: uniform, by class, or by row."""
+"""Labels made wrong on purpose, to see how much noise a task bears.
+
+uniform: any other class is as likely. class: of a class always the one whose centre is most alike (pair flips, Han et al. 2018, Co-teaching), or drawn by the
+confusions that the plan gives. instance: towards the class that the row itself is most like, and the rows first that are most like another (Xia et al. 2020,
+Part-dependent label noise): odds grow by e² with each standard deviation of cosine to the other class less cosine to the own. What is alike is told by
+embeddings where the run has them, else by hashed words; centres are means of the labels as given.
+"""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.probes.plan import Noise
-from curate.probes.probe import Pool
+from curate.probes.probe import VECTORS, Pool
 
-__all__ = ["noised"]
+__all__ = ["confusions", "noised"]
 
 Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+STEEP = 2.0  # of the odds of a row by its margin, in standard deviations
+FEATURES = 1 << 14  # that words are hashed into where there are no embeddings
 
 
 def noised(pool: Pool, rows: Ints, label: Ints, now: Noise, seed: int) -> Ints:
     """Labels of which a share is another one. int32 [n]. A higher rate of one seed makes wrong what a lower one did, and more.
 
-    uniform: any other class is as likely.
+    rows: places in the pool; a row that stands twice goes wrong in both places. The rate is of different rows with a label. Raises InputError where there are
+    no two classes, or the confusions given do not fit them.
     """
     if len(pool.classes) < 2:
         raise InputError("arms.noise", "there are no labels to make wrong", "Take noise out, or give a column the role label")
-    del rows
-    if now.kind != "uniform":
-        raise InputError("arms.noise.kind", f"{now.kind} is not there yet", "Take uniform")
-    rng = np.random.default_rng([seed, 3])
-    wrong = rng.permutation(len(label)) < round(now.rate * len(label))
-    step = rng.integers(1, len(pool.classes), len(label))
-    return np.where(wrong & (label >= 0), (label + step) % len(pool.classes), label).astype(np.int32)
+    places, first, back = np.unique(rows, return_index=True, return_inverse=True)
+    own = label[first].copy()
+    there, rng = np.flatnonzero(own >= 0), np.random.default_rng([seed, 3])
+    to, odds = _aims(pool, places[there].astype(np.int32), own[there], now, rng)
+    wrong = np.argsort(-(odds + rng.gumbel(size=len(there))), kind="stable")[: round(now.rate * len(there))]  # drawn without putting back, by their odds
+    own[there[wrong]] = to[wrong]
+    return np.asarray(own[back], np.int32)
+
+
+def _aims(pool: Pool, rows: Ints, label: Ints, now: Noise, rng: np.random.Generator) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """The wrong label of each row if it is to have one, and the logarithm of its odds."""
+    wide, even = len(pool.classes), np.zeros(len(rows))
+    if now.kind == "uniform":
+        return ((label + rng.integers(1, wide, len(label))) % wide).astype(np.int32), even
+    if now.kind == "class":
+        by = _drawn_by(pool.classes, now.confusions) if now.confusions is not None else _nearest(pool)
+        lacking = np.flatnonzero(~(by.sum(1) > 0) & np.isin(np.arange(wide), label))
+        if len(lacking):
+            raise InputError("arms.noise.confusions", f"say nothing of the label {pool.classes[lacking[0]]!r}", "Give every label one that it is taken for")
+        reached = np.cumsum(by / np.maximum(by.sum(1, keepdims=True), 1e-12), axis=1)[label]
+        return np.minimum((rng.random(len(label))[:, None] > reached).sum(1), wide - 1).astype(np.int32), even
+    alike = _alike(pool)[0][rows].astype(np.float64)
+    mine = alike[np.arange(len(rows)), label]
+    alike[np.arange(len(rows)), label] = -np.inf
+    margin = alike.max(1, initial=-np.inf) - mine
+    spread = float(margin.std()) if len(margin) else 0.0
+    return alike.argmax(1).astype(np.int32), STEEP * margin / spread if spread > 0 else even
+
+
+def _drawn_by(classes: tuple[str, ...], given: Mapping[str, Mapping[str, float]]) -> Floats:
+    """How often each label is taken for each other, as given."""
+    found, place = np.zeros((len(classes), len(classes)), np.float32), {name: i for i, name in enumerate(classes)}
+    for name, others in given.items():
+        for other, share in others.items():
+            unknown = next((n for n in (name, other) if n not in place), None)
+            if unknown is not None:
+                raise InputError("arms.noise.confusions", f"there is no label {unknown!r}", f"There are {', '.join(map(repr, classes[:20]))}")
+            if name != other:
+                found[place[name], place[other]] = share
+    return found
+
+
+def _nearest(pool: Pool) -> Floats:
+    """1 at the class whose centre is most like that of each class."""
+    alike = _alike(pool)[1].copy()
+    np.fill_diagonal(alike, -np.inf)
+    return np.asarray(np.eye(len(alike), dtype=np.float32)[alike.argmax(1)])
+
+
+@functools.lru_cache(maxsize=2)
+def _alike(pool: Pool) -> tuple[Floats, Floats]:
+    """Cosine of each row of the pool with the centre of each class, float32 [rows, classes], and of the centres with one another; -inf without a row."""
+    label, wide = pool.rows["label"].to_numpy(), len(pool.classes)
+    one = np.zeros((len(label), wide), np.float32)
+    one[np.flatnonzero(label >= 0), label[label >= 0]] = 1
+    rows = np.nan_to_num(pool.vectors[0]) if (pool.folder / VECTORS[0]).exists() else _hashed(pool)
+    centre = np.asarray(rows.T @ one).T
+    centre = centre / np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-12)
+    found, among = np.asarray(rows @ centre.T, np.float32), np.asarray(centre @ centre.T, np.float32)
+    empty = one.sum(0) == 0
+    found[:, empty], among[:, empty] = -np.inf, -np.inf
+    if (~empty).sum() < 2:
+        raise InputError("arms.noise", "fewer than two labels have a row", "Take noise of the kind uniform, or rows of more labels")
+    return found, among
+
+
+def _hashed(pool: Pool) -> npt.NDArray[np.float32]:
+    """Words of each row in FEATURES buckets, weighed by how rare they are, of length 1: a sparse matrix [rows, FEATURES]."""
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    counts = HashingVectorizer(n_features=FEATURES, alternate_sign=False, dtype=np.float32).transform(pool.rows["text"].fill_null("").to_list())
+    found: npt.NDArray[np.float32] = TfidfTransformer().fit_transform(counts)
+    return found
+
+
+def confusions(given: npt.NDArray[np.object_], right: npt.NDArray[np.object_]) -> dict[str, dict[str, float]]:
+    """For what a right label was given where another was, as shares: `confusions` of a plan's noise. given, right: text [n] of checked rows."""
+    found: dict[str, dict[str, float]] = {}
+    for said, true in zip(given.tolist(), right.tolist(), strict=True):
+        if said != true:
+            of = found.setdefault(str(true), {})
+            of[str(said)] = of.get(str(said), 0.0) + 1
+    return {true: {said: n / sum(of.values()) for said, n in of.items()} for true, of in found.items()}

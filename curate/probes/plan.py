@@ -18,10 +18,20 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Noise(Part):
-    """Labels made wrong on purpose (`curate.probes.noising`). rate: of the rows of an arm."""
+    """Labels made wrong on purpose (`curate.probes.noising`). rate: of the rows of an arm.
+
+    confusions: of the kind class: by label, how often it is taken for each other one (`curate.probes.noising.confusions`); the most alike where left out.
+    """
 
     kind: Literal["uniform", "class", "instance"] = "uniform"
     rate: float = Field(ge=0, lt=1)
+    confusions: dict[_Text, dict[_Text, Annotated[float, Field(ge=0)]]] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.confusions is not None and self.kind != "class":
+            raise ValueError(f"confusions go with the kind class, not {self.kind}")
+        return self
 
 
 class Arm(Part):
@@ -53,6 +63,8 @@ class Arm(Part):
         own = self.model_fields_set - {"name", "of", "noise"}
         if self.of and any(getattr(self, name) != type(self).model_fields[name].get_default() for name in own):
             raise ValueError("an arm of other arms takes their rows as they are; say nothing but noise beside `of`")
+        if self.by is not None and self.order not in ("easy_first", "hard_first"):
+            raise ValueError(f"`by` goes with order easy_first or hard_first, not {self.order}")
         return self
 
 
@@ -81,7 +93,8 @@ class Validation(Part):
 
     path: another file, relative to the plan's folder, with its roles; else split: values of the role split; else share of the rows, drawn by seed. most: rows
     that are taken of them, none with the words of another. label: a column of labels in the place of the role's. near: rows of the dataset that are at least
-    this alike a row of validation (Jaccard, word 3-grams), or have its words, are not trained on.
+    this alike a row of validation (Jaccard, word 3-grams), or have its words, are not trained on. semantic: nor those whose embedding has at least this cosine
+    with one; not looked at where left out. Of a split no row is trained on; of a share, the rows beyond `most` are.
     """
 
     path: str | None = None
@@ -92,6 +105,7 @@ class Validation(Part):
     seed: int = Field(default=0, ge=0)
     label: str | None = None
     near: float = Field(default=0.8, gt=0, le=1)
+    semantic: float | None = Field(default=None, gt=0, le=1)
 
 
 class Price(Part):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cell_rows", "curves", "trained"]
 
+METRICS = ("loss", "accuracy", "f1", "perplexity")
 KEYS = ("arm", "control", "size", "amount", "seed")
 
 
@@ -23,7 +24,7 @@ def _head(run: Run, cell: Cell) -> dict[str, Any]:
 
 
 def trained(run: Run) -> pl.DataFrame:
-    """One row for each cell that is done: arm, control, size, amount, seed, key, rows, seen, tokens, seconds; loss, accuracy, f1 at the end."""
+    """One row for each cell that is done: arm, control, size, amount, seed, key, rows, seen, tokens, seconds; loss, accuracy, f1, perplexity at the end."""
     import polars as pl
 
     found = []
@@ -34,12 +35,12 @@ def trained(run: Run) -> pl.DataFrame:
             {
                 **_head(run, cell),
                 **{n: spent[n] for n in ("rows", "seen", "tokens", "seconds", "cpu_seconds")},
-                **{n: end[n] for n in ("loss", "accuracy", "f1")},
+                **{n: end[n] for n in METRICS},
             }
         )
     kinds = {"arm": pl.String, "control": pl.Boolean, "size": pl.Int64, "amount": pl.String, "seed": pl.Int64, "key": pl.String}
     whole = dict.fromkeys(("rows", "seen", "tokens"), pl.Int64)
-    return pl.DataFrame(found, schema={**kinds, **whole, **dict.fromkeys(("seconds", "cpu_seconds", "loss", "accuracy", "f1"), pl.Float64)})
+    return pl.DataFrame(found, schema={**kinds, **whole, **dict.fromkeys(("seconds", "cpu_seconds", *METRICS), pl.Float64)})
 
 
 def curves(run: Run) -> pl.DataFrame:

@@ -21,9 +21,11 @@ from curate.workspace import Workspace, digest, read_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Cell", "Run", "open_run", "runs"]
+__all__ = ["LOOKS", "Cell", "Run", "open_run", "runs"]
 
 Ints = npt.NDArray[np.int32]
+LOOKS = "looks.npy"
+"""The loss of every validation row at every look of a training, float32 [looks, rows]."""
 
 
 @dataclass(frozen=True)
@@ -89,35 +91,42 @@ class Run:
         """What a training is given. Draws of one seed are nested: a larger one holds the smaller."""
         arm = next(a for a in self.plan.arms if a.name == cell.arm)
         frame = self.arms[cell.arm]
-        rng = np.random.default_rng([cell.seed, 1])
-        mine = np.sort(rng.permutation(len(frame))[: cell.size])
+        mine = np.sort(np.random.default_rng([cell.seed, 1]).permutation(len(frame))[: cell.size])
         if cell.control:
-            return self._drawn(cell, frame["row"].to_numpy()[mine])
-        rows, label = frame["row"].to_numpy()[mine], frame["label"].to_numpy()[mine]
-        if arm.noise is not None:
-            label = noised(self.pool, rows, label, arm.noise, cell.seed)
-        texts = {r: (p, a) for r, p, a in frame[mine].select("row", "prompt", "response").iter_rows() if p is not None or a is not None}
-        weight, smoothing = (frame[n].to_numpy()[mine] for n in ("weight", "smoothing"))
-        return self._lesson(cell, rows, label, weight, smoothing, bool(self.about["arms"][cell.arm]["ordered"]), texts)
+            return self._control(cell, frame["row"].to_numpy()[mine])
+        rows, label, weight, smoothing = (frame[name].to_numpy()[mine] for name in ("row", "label", "weight", "smoothing"))
+        return Lesson(
+            rows=rows,
+            label=label if arm.noise is None else noised(self.pool, rows, label, arm.noise, cell.seed),
+            weight=weight,
+            smoothing=smoothing,
+            ordered=bool(self.about["arms"][cell.arm]["ordered"]),
+            seen=cell.amount.rows(len(rows)),
+            seed=cell.seed,
+            looks=self.plan.looks,
+            texts={r: (p, a) for r, p, a in frame[mine].select("row", "prompt", "response").iter_rows() if p is not None or a is not None},
+        )
 
-    def _drawn(self, cell: Cell, beside: Ints) -> Lesson:
-        """The control of some rows: as many rows, or about as many tokens, drawn at random of all."""
+    def _control(self, cell: Cell, beside: Ints) -> Lesson:
+        """The control of some rows: as many rows, or about as many tokens, drawn at random of all, as they were given."""
         pool = self.pool.rows
         order = np.random.default_rng([cell.seed, 2]).permutation(len(pool)).astype(np.int32)
+        many = len(beside)
         if self.plan.control == "tokens":
             tokens = pool["tokens"].to_numpy().astype(np.int64)
             many = int(np.searchsorted(np.cumsum(tokens[order]), tokens[beside].sum(), "left")) + 1
-        else:
-            many = len(beside)
         rows = np.sort(order[:many])
-        ones = np.ones(len(rows), np.float32)
-        return self._lesson(cell, rows, pool["label"].to_numpy()[rows], ones, 0 * ones, False, {})
-
-    def _lesson(
-        self, cell: Cell, rows: Ints, label: Ints, weight: Any, smoothing: Any, ordered: bool, texts: Mapping[int, tuple[str | None, str | None]]
-    ) -> Lesson:
-        seen = cell.amount.rows(len(rows))
-        return Lesson(rows, label, weight, smoothing, ordered, seen, cell.seed, self.plan.looks, texts)
+        return Lesson(
+            rows=rows,
+            label=pool["label"].to_numpy()[rows],
+            weight=np.ones(len(rows), np.float32),
+            smoothing=np.zeros(len(rows), np.float32),
+            ordered=False,
+            seen=cell.amount.rows(len(rows)),
+            seed=cell.seed,
+            looks=self.plan.looks,
+            texts={},
+        )
 
     def key(self, lesson: Lesson) -> str:
         """The name of a training by all that decides its result: cells of equal lessons are trained once."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from curate import __version__
 from curate.errors import InputError
 from curate.measure import Tell
 from curate.probes.metrics import told
 from curate.probes.probe import Trainer
-from curate.probes.run import Cell, Run
+from curate.probes.run import LOOKS, Cell, Run
 from curate.signal import parameters_of
 from curate.workspace import whole_folder, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["begin", "hardware", "seconds_left", "train"]
+__all__ = ["begin", "hardware", "missing", "seconds_left", "train"]
 
 PACKAGES = "numpy", "polars", "scikit-learn", "torch", "transformers", "peft"
 
@@ -51,21 +53,29 @@ def train(run: Run, tell: Tell | None = None) -> None:
         tell("preparing", every - len(left), every, "trainings")
     trainer = begin(run)
     for at, cell in enumerate(left):
-        if tell:
-            tell("training", every - len(left) + at, every, "trainings")
-        _train(run, cell, trainer)
+
+        def step(done: int = every - len(left) + at) -> None:
+            if tell:
+                tell("training", done, every, "trainings")
+
+        step()
+        if not run.done(cell):  # another process may train the same run
+            _train(run, cell, trainer, step)
     if tell:
         tell("training", every, every, "trainings")
 
 
-def _train(run: Run, cell: Cell, trainer: Trainer) -> None:
+def _train(run: Run, cell: Cell, trainer: Trainer, step: Callable[[], None]) -> None:
+    """Train one cell. step: called at each look; it may raise Cancelled."""
     import polars as pl
 
     lesson, begun, cpu = run.lesson(cell), time.perf_counter(), time.process_time()
     parts: list[pl.DataFrame] = []
-    last = None
+    losses, last = [], None
     for look in trainer.train(lesson):
+        step()
         parts.append(told(look, run.pool.validation))
+        losses.append(look.loss)
         last = look
     if last is None:
         raise InputError(f"arm {cell.arm}", "has no row to train on", "Loosen what it is narrowed by")
@@ -79,6 +89,7 @@ def _train(run: Run, cell: Cell, trainer: Trainer) -> None:
     with whole_folder(run.folder / "cells" / run.keys[cell]) as into:
         pl.concat(parts).write_parquet(into / "curve.parquet")
         rows.write_parquet(into / "rows.parquet")
+        np.save(into / LOOKS, np.stack(losses))
         spent: dict[str, float] = {"rows": len(lesson.rows), "seen": lesson.seen, "tokens": int(run.pool.rows["tokens"].gather(lesson.rows).sum())}
         spent |= {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu, "train_seconds": last.seconds}
         write_json(into / "cell.json", {**spent, "trainer": dict(trainer.about()), "hardware": hardware()})
