@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.part import meant
-from curate.reading import singly
+from curate.reading import confirmed
 from curate.reviews import Review, edits, labels
 from curate.roles import Role
 from curate.scores import Scores
@@ -22,7 +22,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["NONE", "as_corrected", "column_of", "label_of", "read_labels", "role_column", "values_key"]
+__all__ = ["NONE", "as_corrected", "column_of", "label_of", "role_column", "values_key"]
 
 Floats = npt.NDArray[np.float64]
 NONE = "none"
@@ -87,28 +87,22 @@ DOUBTED = ("label_issue_self_confidence", "label_issue_normalized_margin", "conf
 
 
 def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Review]) -> Floats:
-    """A score of the given label, 1 where a person read the row and said which is right: what doubted the given one says nothing of that. Others as they are.
+    """A score of the given label, 1 where a person made it sure (`curate.reading.confirmed`): what doubted it says nothing of that. Others as they are.
 
     Where another label was given to many rows at once it is not known: NaN. values: float64 [rows]. `confidence_value` counts only where it comes from
     label_issue.
     """
-    said = labels(marked) if name in DOUBTED else {}
-    if not said or (name == "confidence_value" and "label_issue" not in _source(scores)):
+    said, sure = (labels(marked), confirmed(marked)) if name in DOUBTED else ({}, {})
+    if not (said or sure) or (name == "confidence_value" and "label_issue" not in _source(scores)):
         return values
-    found, sure, ids = values.copy(), read_labels(marked), scores.frame["row_id"]
-    if len(said) > len(sure):
+    found, ids = values.copy(), scores.frame["row_id"]
+    if said.keys() - sure.keys():
         unread = ids.is_in([row for row in said if row not in sure]).arg_true()
         given = as_text(scores.once("given labels", lambda: role_column(scores, Role.LABEL, name))).gather(unread)
         found[[i for i, row, was in zip(unread, ids.gather(unread), given, strict=True) if was != said[row]]] = np.nan
     if sure:
         found[ids.is_in(list(sure)).to_numpy()] = 1.0
     return found
-
-
-def read_labels(marked: Sequence[Review]) -> Mapping[str, str]:
-    """The right label by row id where somebody who read the row gave it, and it still holds."""
-    held = labels(marked)
-    return {row: word for row, word in labels(singly(marked)).items() if held.get(row) == word}
 
 
 def _source(scores: Scores) -> str:
