@@ -183,3 +183,19 @@ def test_a_score_that_is_the_same_in_most_rows_comes_last() -> None:
     frame = pl.DataFrame({"pii_count": [0] * 9 + [1], "length": range(10), "nothing": [None] * 9 + [1.0], "kind": [0.5] * 4 + [0.1] * 6})
     scores: Any = SimpleNamespace(frame=frame, once=lambda key, make: held.setdefault(key, make()))
     assert telling(scores, ["pii_count", "length", "kind", "nothing"]) == ["length", "pii_count", "kind", "nothing"]
+
+
+def test_pages_say_what_brought_rows_before_the_person(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui import conflicts as alike
+    from ui.map import hand
+
+    said = list[tuple[str, str | None]]()
+    state = SimpleNamespace(scores=lambda: desk.scores, mark=lambda action, *_, why=None: said.append((action, why)))
+    monkeypatch.setattr(alike, "state", state)
+    monkeypatch.setattr(hand, "state", state)
+    monkeypatch.setattr(hand, "rows_in_hand", lambda: pl.Series([True] * 10))
+    alike._hold([0, 2], 0, "a")
+    alike._hold([0, 2], 0, None)
+    alike._drop([0, 2])
+    hand._mark("keep")
+    assert said == [("label", "conflict"), ("keep", "conflict"), ("drop", "conflict"), ("keep", "bulk")]

@@ -49,6 +49,6 @@ def name_box(about: str | None = None) -> str:
     """The box for the name; Enter leaves it, so that the next key is a key of the page. Returns the name."""
     if NAME not in st.session_state and st.session_state.get("reader"):
         st.session_state[NAME] = st.session_state["reader"]
-    st.text_input(LABEL, key=NAME, placeholder="you", help=about, max_chars=LONGEST, on_change=_said)
+    st.text_input(LABEL, key=NAME, placeholder="you", help=about, max_chars=LONGEST, on_change=_said, persist_state="session")
     st.session_state["reader"] = reader()
     return reader()
