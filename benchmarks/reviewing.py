@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.cases import Work
 from benchmarks.news import NEWS, SKIPPED, read_news
-from curate.queue import BATCH, SHARES, Asked, turns
+from curate.queue import ROUND, SHARES, Asked, turns
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.view import as_text
@@ -40,7 +40,7 @@ SIGNALS: Mapping[str, Mapping[str, Any]] = {"embedding": {}, "neighbour": {}, "l
 QUEUES: Mapping[str, tuple[Mapping[str, float], int]] = {
     "reranked self_confidence": ({"self_confidence": 1}, STEP),
     "reranked expected_gain": ({"expected_gain": 1}, STEP),
-    "mixed": ({kind: share for kind, share in SHARES.items() if kind != "disagreement"}, BATCH),  # as on the page, where no two scores can disagree
+    "mixed": ({kind: share for kind, share in SHARES.items() if kind != "disagreement"}, ROUND),  # as on the page, where no two scores can disagree
 }
 Order = Callable[[int], Iterator[npt.NDArray[np.int64]]]
 
@@ -97,7 +97,7 @@ def case_reviewing(rows: int, folder: Path) -> Work:
         curves |= {name: _curve(pool, right, accuracy, partial(queued, scores, names, right, *queue)) for name, queue in QUEUES.items()}
         ends = {"as_given": accuracy(pool.given), "all_clean": accuracy(right)}
         said = {name: {c: round(float(v[i]), 4) for i, c in enumerate(C)} for name, v in ends.items()}
-        told = {"seeds": SEEDS, "reviewed": [STEP * i for i in range(STEPS + 1)], "wrong": int((pool.given != right).sum()), "batch": BATCH}
+        told = {"seeds": SEEDS, "reviewed": [STEP * i for i in range(STEPS + 1)], "wrong": int((pool.given != right).sum()), "batch": ROUND}
         return {**told, **said, "strategies": curves}
 
     return work

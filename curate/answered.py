@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from curate.acquisition import LEARNS, priorities
 from curate.label import classes
+from curate.reading import confirmed, dropped
 from curate.reviews import Review
 from curate.roles import Role
 
@@ -26,28 +27,22 @@ __all__ = ["answers", "modelled"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-KEPT = -2
 
 
 def answers(scores: Scores, marked: Sequence[Review], names: Sequence[str], given: Ints) -> Ints:
-    """The right label of each row that a person answered, by its place in `names`: the one they named, or the given one where they kept the row in the queue;
-    -1 for others. Rows that were kept elsewhere, or many at once, are pinned, and nobody said that their label is right.
+    """The right label of each row that a person made sure (`curate.reading.confirmed`) and nobody dropped, by its place in `names`; -1 for others.
 
     given: int32 [rows]. A label that nobody gave before is not known here.
     """
-    ids, code, said = scores.frame["row_id"], {name: i for i, name in enumerate(names)}, dict[str, int]()
-    for r in marked:
-        word = (r.value or "") if r.action == "settle" else f"label: {r.value}" if r.action == "label" else r.action
-        if word.startswith("label: "):
-            said |= dict.fromkeys(r.rows, code.get(word.removeprefix("label: "), -1))
-        elif word == "keep" and ((r.why or "").startswith("queue") or r.action == "settle"):
-            said |= dict.fromkeys(r.rows, KEPT)
-        elif word in ("drop", "clear"):
-            said |= dict.fromkeys(r.rows, -1)
+    ids, code, sure = scores.frame["row_id"], {name: i for i, name in enumerate(names)}, confirmed(marked)
+    for row in dropped(marked) & sure.keys():
+        del sure[row]
     right = np.full(len(ids), -1, np.int32)
-    there = ids.is_in(list(said)).arg_true().to_numpy()
-    right[there] = [said[row] for row in ids.gather(there)]
-    return np.where(right == KEPT, given, right).astype(np.int32)
+    there = ids.is_in([*sure]).arg_true()
+    for i, row in zip(there, ids.gather(there), strict=True):
+        label = sure[row]
+        right[i] = given[i] if label is None else code.get(label, -1)
+    return right
 
 
 def _measured(scores: Scores) -> tuple[Ints, npt.NDArray[np.float32], list[str]]:

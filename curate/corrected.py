@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.part import meant
-from curate.reading import singly
+from curate.reading import confirmed
 from curate.reviews import Review, edits, labels
 from curate.roles import Role
 from curate.scores import Scores
@@ -22,7 +22,7 @@ from curate.view import as_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["NONE", "as_corrected", "column_of", "label_of", "read_labels", "role_column", "values_key"]
+__all__ = ["NONE", "as_corrected", "column_of", "label_of", "role_column", "values_key"]
 
 Floats = npt.NDArray[np.float64]
 NONE = "none"
@@ -89,37 +89,35 @@ SAYING = ("label", "settle", "keep", "drop", "clear", "skip", "second")
 
 
 def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Review]) -> Floats:
-    """A score of the given label, 1 where a person read the row and said which is right: what doubted the given one says nothing of that. Others as they are.
+    """A score of the given label, 1 where a person made it sure (`curate.reading.confirmed`): what doubted it says nothing of that. Others as they are.
 
     Where another label was given to many rows at once it is not known: NaN. values: float64 [rows]. `confidence_value` counts only where it comes from
     label_issue.
     """
-    said = labels(marked) if name in DOUBTED else {}
+    said = [r for r in marked if r.action in SAYING] if name in DOUBTED else []
     if not said or (name == "confidence_value" and "label_issue" not in _source(scores)):
         return values
-    sure, lost = scores.once(("doubted", *(r.id for r in marked if r.action in SAYING)), lambda: _doubted(scores, said, marked))
+    sure, lost = scores.once(("doubted", *(r.id for r in said)), lambda: _doubted(scores, said))
     found = values.copy()
     found[lost], found[sure] = np.nan, 1.0
     return found
 
 
-def _doubted(scores: Scores, said: Mapping[str, str], marked: Sequence[Review]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows whose label somebody read and gave, and rows that were given another one with many at once: int64, positions."""
+def _doubted(scores: Scores, said: Sequence[Review]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows whose label is sure, and rows that were given another one with many at once: int64, positions."""
     import polars as pl
 
-    sure, ids = read_labels(marked), scores.frame["row_id"]
-    unread = {row: word for row, word in said.items() if row not in sure}
-    at = ids.is_in(list(unread)).arg_true() if unread else ids.clear().cast(pl.UInt32)
-    given = as_text(scores.once("given labels", lambda: role_column(scores, Role.LABEL, "labels"))).gather(at)
-    now = ids.gather(at).replace_strict(list(unread), list(unread.values()), return_dtype=pl.String) if unread else given
-    lost = at.filter((given != now).fill_null(True))
-    return (ids.is_in(list(sure)).arg_true() if sure else at.clear()).to_numpy().astype(np.int64), lost.to_numpy().astype(np.int64)
-
-
-def read_labels(marked: Sequence[Review]) -> Mapping[str, str]:
-    """The right label by row id where somebody who read the row gave it, and it still holds."""
-    held = labels(marked)
-    return {row: word for row, word in labels(singly(marked)).items() if held.get(row) == word}
+    sure, ids = confirmed(said), scores.frame["row_id"]
+    unread = {row: word for row, word in labels(said).items() if row not in sure}
+    lost = read = np.empty(0, np.int64)
+    if unread:
+        at = ids.is_in(list(unread)).arg_true()
+        given = as_text(scores.once("given labels", lambda: role_column(scores, Role.LABEL, "labels"))).gather(at)
+        now = ids.gather(at).replace_strict(list(unread), list(unread.values()), return_dtype=pl.String)
+        lost = at.filter((given != now).fill_null(True)).to_numpy().astype(np.int64)
+    if sure:
+        read = ids.is_in(list(sure)).arg_true().to_numpy().astype(np.int64)
+    return read, lost
 
 
 def _source(scores: Scores) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from curate.part import LinkThreshold
 from curate.recipe import Recipe
 
-__all__ = ["DECIDING", "STEPS", "Deciding", "in_words", "of", "scoring", "settled", "standing", "switched_off", "without"]
+__all__ = ["DECIDING", "STEPS", "Deciding", "in_words", "of", "scoring", "standing", "supported", "switched_off", "without"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _gone(name: str) -> Any:
     return {} if name == "thresholds" else None
 
 
-def settled(recipe: Recipe) -> Recipe:
+def supported(recipe: Recipe) -> Recipe:
     """The recipe without what rests on a part that is not there: weights and an order by a score need one, and what the export names has to be there."""
     weights, curriculum, export = recipe.weights, recipe.curriculum, recipe.export
     if recipe.rank is None and weights is not None and weights.score:
@@ -59,7 +59,7 @@ def settled(recipe: Recipe) -> Recipe:
 
 def without(recipe: Recipe, *names: str) -> Recipe:
     """The recipe without these parts, by their keys, and without what rests on them."""
-    return settled(recipe.model_copy(update={name: _gone(name) for name in names}))
+    return supported(recipe.model_copy(update={name: _gone(name) for name in names}))
 
 
 def switched_off(recipe: Recipe, name: str) -> Recipe:

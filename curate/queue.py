@@ -1,4 +1,4 @@
-"""Which rows a person reads next: several orders, mixed by share, without the rows that were judged.
+"""Which rows a person reads next: several orders, mixed by share, without the rows that were read.
 
 What decides is what a person says of a row, and that stands in the log. The queue only chooses what is asked, so it is no part of the recipe.
 """
@@ -15,20 +15,20 @@ import numpy.typing as npt
 from curate.acquisition import KINDS, rank_gap
 from curate.answered import modelled
 from curate.errors import InputError
-from curate.reading import READINGS, second_readings
-from curate.reviews import MARKS, Review
+from curate.reading import dropped, second_readings, word_of
+from curate.reviews import Review
 
 if TYPE_CHECKING:
     from curate.scores import Scores
 
-__all__ = ["AGAIN", "BATCH", "SHARES", "Asked", "Turn", "available", "interleave", "judged", "order_of", "priority", "turns"]
+__all__ = ["AGAIN", "AHEAD", "ROUND", "SHARES", "Asked", "Turn", "available", "interleave", "order_of", "passed_over", "priority", "turns"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
-BATCH = 20
+ROUND = 20
 """Answers after which the queue is ranked again."""
-AHEAD = 4 * BATCH
+AHEAD = 4 * ROUND
 """Rows that are ranked at a time, so that none is wanting while the next ranking runs."""
 AGAIN = "second reading"
 SHARES: Mapping[str, int] = {"expected_gain": 80, "disagreement": 10, "random": 10}
@@ -132,15 +132,18 @@ def interleave(orders: Mapping[str, Ints], shares: Mapping[str, float], most: in
     return [*found.items()]
 
 
-def judged(marked: Sequence[Review], by: str) -> set[str]:
-    """Row ids that are not to be asked of `by`: those that anybody kept, dropped, labelled, edited or settled, and those that `by` skipped or read again."""
-    decided, found = {*READINGS, *MARKS} - {"clear", "only"}, set[str]()
+def passed_over(marked: Sequence[Review], by: str) -> set[str]:
+    """Row ids that are not to be asked of `by`: those that anybody read and decided, that were dropped, and those that `by` skipped or read again.
+
+    Rows that were kept or labelled many at once stay: nobody read them.
+    """
+    found = set[str]()
     for r in marked:
         if r.action == "clear":
             found -= {*r.rows}
-        elif r.action in decided or (r.action in ("skip", "second") and r.by == by):
+        elif (r.action != "second" and word_of(r) is not None) or (r.action in ("skip", "second") and r.by == by):
             found |= {*r.rows}
-    return found
+    return found | dropped(marked)
 
 
 def turns(scores: Scores, marked: Sequence[Review], asked: Asked, by: str, most: int = AHEAD) -> list[Turn]:
@@ -148,7 +151,7 @@ def turns(scores: Scores, marked: Sequence[Review], asked: Asked, by: str, most:
     import polars as pl
 
     ids = scores.frame["row_id"]
-    done = judged(marked, by)
+    done = passed_over(marked, by)
     free = np.ones(len(ids), np.bool_) if asked.viewed is None else asked.viewed.copy()
     if done:
         free &= ~ids.is_in(pl.Series([*done], dtype=pl.String).implode()).to_numpy()

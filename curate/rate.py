@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "percent", "predicted", "stratified", "wilson"]
+__all__ = ["Information", "Rate", "information", "kish", "more_to_halve", "percent", "predicted", "predicted_of", "stratified", "wilson"]
 
 Z = 1.959964  # of 95 %
 EXACT = 1e-10  # of a share: rounding of sums
@@ -68,13 +68,21 @@ def predicted(bad: int, judged: int, more: int) -> tuple[float, int, int]:
 
     Raises ValueError where more are bad than were judged.
     """
+    return predicted_of([(bad, judged, more)])
+
+
+def predicted_of(parts: Sequence[tuple[int, int, int]]) -> tuple[float, int, int]:
+    """As `predicted`, summed over parts with a rate each: (bad, judged, more) of every part, told apart from one another."""
     from scipy.stats import betabinom
 
-    if not 0 <= bad <= judged:
-        raise ValueError(f"{bad} of {judged} rows cannot be bad")
-    after = betabinom(more, bad + 0.5, judged - bad + 0.5)
-    low, high = after.ppf([0.025, 0.975])
-    return float(after.mean()), int(low), int(high)
+    mean, chance = 0.0, np.ones(1)
+    for bad, judged, more in parts:
+        if not 0 <= bad <= judged:
+            raise ValueError(f"{bad} of {judged} rows cannot be bad")
+        after = betabinom(more, bad + 0.5, judged - bad + 0.5)
+        mean, chance = mean + float(after.mean()), np.convolve(chance, after.pmf(np.arange(more + 1)))
+    low, high = np.searchsorted(np.cumsum(chance), [0.025, 0.975])
+    return mean, int(low), int(high)
 
 
 def stratified(strata: Mapping[str, tuple[int, int, int]]) -> Rate:

@@ -1,7 +1,9 @@
-"""What several people said of the same rows: words by row and person, who reads a row a second time, where they disagree, how far they agree.
+"""What people read: which decisions are somebody's word on a row, what it says, which labels it makes sure, who reads a row a second time, where two differ.
 
-A row is read first by whoever has it in the queue, and what that person says holds. A share of the rows is given to a second person, who does not see the
-first word; the second word changes nothing by itself. Where the two differ the row is a conflict until somebody settles it.
+A decision is a reading where somebody had each of its rows before them; `why` says so: all but what was decided of many rows at once. A row is read first by
+whoever has it in the queue, and what that person says holds. A share of the rows is given to a second person, who does not see the first word; the second
+word changes nothing by itself. Where the two differ the row is a conflict until somebody settles it. Whoever takes the marks off a row takes off what was
+read of it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,31 @@ import numpy as np
 from curate.agreement import Ratings
 from curate.reviews import Review
 
-__all__ = ["READINGS", "Conflict", "conflicts", "corrected", "kind_of", "ratings", "readers", "second_readings", "singly", "word_of", "words"]
+__all__ = [
+    "BULK",
+    "CONFLICT",
+    "READINGS",
+    "SETTLED",
+    "Conflict",
+    "confirmed",
+    "confirming",
+    "conflicts",
+    "dropped",
+    "first_readers",
+    "first_words",
+    "in_queue",
+    "kind_of",
+    "ratings",
+    "readers",
+    "second_readings",
+    "word_of",
+    "words",
+]
 
 READINGS = ("keep", "drop", "label", "edit")
 """Actions that say of a row whether it is right; all others leave that open."""
-FROM_QUEUE, BULK = "queue", "bulk"
+QUEUE, BULK, CONFLICT, SETTLED = "queue: ", "bulk", "conflict", "settled"
+"""What `why` of a decision begins with: read in the queue; many rows at once, which nobody reads; alike rows side by side; two readers' words."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +53,17 @@ class Conflict:
     column: Mapping[str, str]
 
 
-def singly(marked: Sequence[Review]) -> list[Review]:
-    """Decisions on one row that somebody had before them. What was said of many rows at once is no reading: nobody looked at each of them."""
-    return [r for r in marked if len(r.rows) == 1 and r.why != BULK and r.action != "only"]
+def in_queue(review: Review) -> bool:
+    """Whether a decision was taken of a row in the queue."""
+    return (review.why or "").startswith(QUEUE)
 
 
 def word_of(review: Review) -> str | None:
-    """What a decision says of a row: "keep", "drop", "label: …" or "edit: …"; None where it says nothing of that. A given label that is confirmed is "keep"."""
-    if review.action == "second":
+    """What somebody who had the rows before them says of each: "keep", "drop", "label: …" or "edit: …"; None where a decision says nothing of that, or was
+    taken of many rows at once. A given label that is confirmed is "keep"."""
+    if review.action in ("second", "settle"):
         return review.value
-    if review.action not in READINGS or not (review.why or "").startswith(FROM_QUEUE):
+    if review.action not in READINGS or review.why == BULK:
         return None
     if review.action == "label":
         return "keep" if review.value == review.given else f"label: {review.value or ''}"
@@ -53,19 +76,82 @@ def kind_of(word: str) -> str:
 
 
 def _read(marked: Sequence[Review]) -> dict[str, dict[str, Review]]:
-    """The last reading of each row by each person."""
+    """The last word in the queue on each row by each person, the first reader first."""
     found: dict[str, dict[str, Review]] = {}
     for review in marked:
-        if word_of(review) is not None:
-            for row in review.rows:
+        for row in review.rows if review.action == "clear" or (in_queue(review) and word_of(review) is not None) else ():
+            if review.action == "clear":
+                found.pop(row, None)
+            else:
                 found.setdefault(row, {})[review.by] = review
     return found
 
 
 def readers(marked: Sequence[Review], by: str) -> tuple[set[str], set[str]]:
     """Row ids that `by` read in the queue, and those that anybody read."""
-    read = [r for r in marked if r.action == "second" or (r.action in READINGS and (r.why or "").startswith(FROM_QUEUE))]
-    return {row for r in read if r.by == by for row in r.rows}, {row for r in read for row in r.rows}
+    read = _read(marked)
+    return {row for row, mine in read.items() if by in mine}, {*read}
+
+
+def first_readers(marked: Sequence[Review], row: str) -> set[str]:
+    """Who read a row in the queue without being its second reader."""
+    return {by for by, review in _read(marked).get(row, {}).items() if review.action != "second"}
+
+
+def _label_in(review: Review) -> str | None:
+    """The label that a decision gives its rows, read or not; None where it gives none."""
+    if review.action == "label":
+        return review.value or ""
+    word = review.value or "" if review.action == "settle" else ""
+    return word.removeprefix("label: ") if word.startswith("label: ") else None
+
+
+def _sure(marked: Sequence[Review]) -> tuple[dict[str, str | None], list[str]]:
+    """The labels that are sure (`confirmed`), and the ids of the decisions that they rest on."""
+    found, right, ids = dict[str, str | None](), dict[str, str](), list[str]()
+    for r in marked:
+        word, label = (None if r.action == "second" else word_of(r)), _label_in(r)
+        lets_stand = word == "keep" and (in_queue(r) or r.action == "settle")
+        takes_back = word == "drop" or r.action in ("clear", "settle")
+        before = {row: found[row] for row in found.keys() & r.rows} if takes_back or label is not None else {}
+        for row in before if takes_back else ():
+            del found[row]
+        if r.action == "settle":
+            for row in r.rows:
+                right.pop(row, None)
+        if label is not None:
+            right |= dict.fromkeys(r.rows, label)
+        if lets_stand or (label is not None and word is not None):
+            found |= {row: right.get(row) for row in r.rows}
+        elif label is not None:  # given to many rows at once
+            for row in [row for row, held in before.items() if held != label]:
+                del found[row]
+        if before or lets_stand or label is not None or r.action == "settle":
+            ids.append(r.id)
+    return found, ids
+
+
+def confirmed(marked: Sequence[Review]) -> dict[str, str | None]:
+    """Rows whose label is sure, since somebody who read the row gave it or, asked in the queue or settling two readers' words, let it stand: the label, or
+    None for the given one. A row that is kept elsewhere is pinned, and nobody says that its label is right."""
+    return _sure(marked)[0]
+
+
+def confirming(marked: Sequence[Review]) -> tuple[str, ...]:
+    """Ids of the decisions that `confirmed` and `curate.reviews.labels` rest on: a key for what follows from them."""
+    return tuple(_sure(marked)[1])
+
+
+def dropped(marked: Sequence[Review]) -> set[str]:
+    """Row ids that people dropped by name, one by one or many at once, and did not keep or clear since."""
+    found = set[str]()
+    for r in marked:
+        word = r.value if r.action == "settle" else r.action
+        if word == "drop":
+            found |= {*r.rows}
+        elif r.action in ("keep", "clear", "settle"):
+            found -= {*r.rows}
+    return found
 
 
 def words(marked: Sequence[Review]) -> dict[str, dict[str, str]]:
@@ -80,7 +166,8 @@ def second_readings(marked: Sequence[Review], by: str, share: float) -> list[str
     """
     if not by:
         return []
-    return [row for row, said in _read(marked).items() if len(said) == 1 and by not in said and drawn(row, share)]
+    once = {row: review for row, said in _read(marked).items() if len(said) == 1 for review in said.values()}
+    return [row for row, review in once.items() if review.by != by and review.action != "second" and drawn(row, share)]
 
 
 def drawn(row: str, share: float) -> bool:
@@ -112,12 +199,7 @@ def ratings(marked: Sequence[Review]) -> Ratings:
     return Ratings(code, values, people)
 
 
-def corrected(marked: Sequence[Review]) -> list[bool]:
-    """Of each row that was read in the queue, in order, whether its first reader changed or dropped it."""
-    first: dict[str, bool] = {}
-    for review in marked:
-        word = None if review.action == "second" else word_of(review)
-        if word is not None:
-            for row in review.rows:
-                first[row] = word != "keep"
-    return [*first.values()]
+def first_words(marked: Sequence[Review]) -> list[tuple[str, bool]]:
+    """Of each row that was read in the queue, in order: what chose it, and whether its first reader changed or dropped it."""
+    firsts = (next((r for r in mine.values() if r.action != "second"), None) for mine in _read(marked).values())
+    return [((r.why or "").removeprefix(QUEUE), word_of(r) != "keep") for r in firsts if r is not None]

@@ -73,8 +73,8 @@ class Review:
     `rows` good, bad or what else `value` says (`curate.noise`); panel: the question and slice `value` are asked of `rows`, drawn at random; rate: `by` says
     `value`, "question: answer" (`curate.calibration`); skip: `by` saw `rows` and said nothing; second: `by` says the word `value` of `rows` without having seen
     another's, and nothing follows from it (`curate.reading`); recipe: the thresholds and all else of `recipe` hold from now on; reset: the same, and every mark
-    is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601. why: what brought the rows before the person, "queue: margin" or "bulk"; None where
-    it is not known.
+    is off; undo, redo: of the entry `of`. rows: row ids. at: UTC, ISO 8601. why: what brought the rows before the person: "queue: margin", "conflict" (alike
+    rows side by side), "settled" (two readers' words) or "bulk" (many at once, which nobody read); None where it is not known (`curate.reading`).
     """
 
     action: Action

@@ -26,7 +26,7 @@ from curate.part import LinkThreshold, Personal, Rank, ScoreThreshold
 from curate.personal import holds
 from curate.policy import VERDICTS, verdicts
 from curate.rank import Given, score_of
-from curate.reading import singly
+from curate.reading import confirming
 from curate.recipe import Recipe, group_limit
 from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
@@ -41,7 +41,6 @@ __all__ = [
     "by_hand",
     "given_scores",
     "keeper_order",
-    "kept_by_reader",
     "links_of",
     "rank_values",
     "row_tokens",
@@ -188,11 +187,6 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
     return scores.once(("marks", *(r.id for r in marked)), lambda: marks(marked, scores.frame["row_id"]))
 
 
-def kept_by_reader(scores: Scores, marked: Sequence[Review]) -> Bools:
-    """True for the rows that people keep and that somebody kept one by one: a bulk decision pins a row, and says nothing of it. bool [rows]."""
-    return np.asarray((by_hand(scores, marked) == 1) & (by_hand(scores, singly(marked)) == 1), np.bool_)
-
-
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget", "personal", "curriculum" and
     "weights"."""
@@ -274,8 +268,8 @@ def _personal(scores: Scores, personal: Personal, marked: Sequence[Review]) -> B
 
 
 def given_scores(scores: Scores, marked: Sequence[Review] = ()) -> Given:
-    """What a score is worked out on: every numeric column, with what follows from it kept. marked: labels that people corrected are doubted no more."""
-    told, none = tuple(r.id for r in marked if r.action in ("label", "settle")), None if scores.dataset.rows else 0.5
+    """What a score is worked out on: every numeric column, with what follows from it kept. marked: labels that people made sure are doubted no more."""
+    told, none = confirming(marked), None if scores.dataset.rows else 0.5
 
     def once(name: Hashable, make: Callable[[], T]) -> T:
         return scores.once((told, name) if told else name, make)

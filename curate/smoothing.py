@@ -3,7 +3,7 @@
 A target smoothed by ε gives the label 1 - ε + ε / K of K classes, and each other class ε / K (Szegedy et al. 2016). That the label has the probability p it
 is believed with asks for ε = (1 - p) K / (K - 1); without classes K is a vocabulary, and ε = 1 - p. It goes up to a maximum: an out-of-fold probability is
 too humble of easy labels, and a label that keeps less than half of its mass teaches little (Lukasik et al. 2020 find ε near the noise rate to be best).
-A row that a person read and kept, labelled or judged good has the ε of reviewed rows; one decided with many at once does not. A row without a
+A row whose label a person made sure by reading it, or judged good, has the ε of reviewed rows; one decided with many at once does not. A row without a
 probability has the median ε of those with one.
 The soft target of a row leaves its label what smoothing leaves it, 1 - ε + ε / K, and gives the other classes the rest as the other rows expect them: by the
 column of the role probabilities, else by what label_issue says of the given and the suggested label; evenly in a row without either.
@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import as_corrected, label_of, read_labels
+from curate.corrected import as_corrected, label_of
 from curate.errors import InputError
 from curate.label import classes, given_probabilities, listed
 from curate.noise import judgements
+from curate.reading import confirmed
 from curate.reviews import Review, labels
 from curate.roles import Role
 from curate.scores import Scores
-from curate.selection import kept_by_reader, score_values
+from curate.selection import score_values
 from curate.training import Smoothing
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def classes_of(scores: Scores, marked: Sequence[Review]) -> Classes | None:
 
 
 def reviewed(scores: Scores, marked: Sequence[Review]) -> Bools:
-    """True for the rows that a person read and kept, labelled or judged good. bool [rows]."""
+    """True for the rows whose label a person who read them made sure (`curate.reading.confirmed`), or that were judged good. bool [rows]."""
     good = [row for row, word in judgements(marked).items() if word == "good"]
-    return np.asarray(kept_by_reader(scores, marked) | _said(scores.frame["row_id"], [*read_labels(marked), *good]), np.bool_)
+    return _said(scores.frame["row_id"], [*confirmed(marked), *good])
 
 
 def smoothed(scores: Scores, now: Smoothing, keep: Bools, marked: Sequence[Review]) -> Floats:

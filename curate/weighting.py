@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.corrected import column_of, read_labels, values_key
+from curate.corrected import column_of, values_key
 from curate.curriculum import code_of
 from curate.errors import InputError
 from curate.noise import judgements
+from curate.reading import confirmed
 from curate.recipe import Recipe, group_limit
 from curate.reviews import Review
 from curate.scores import Scores
-from curate.selection import Selection, kept_by_reader, links_of
+from curate.selection import Selection, links_of
 from curate.smoothing import smoothed
 from curate.training import Weights
 
@@ -112,12 +113,13 @@ def _shared(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequen
 
 
 def _said(scores: Scores, by: Mapping[Any, float], marked: Sequence[Review]) -> Floats:
-    """The product of the numbers for what people said of each row that they read; many at once are not read. float64 [rows]."""
+    """The product of the numbers for what people said of each row that they read (`curate.reading.confirmed`). float64 [rows]."""
     found = np.ones(scores.dataset.rows)
-    found[kept_by_reader(scores, marked)] *= by.get("keep", 1.0)
+    sure = confirmed(marked)
     ids, words = scores.frame["row_id"], judgements(marked)
     rows = {word: [row for row, said in words.items() if said.partition(":")[0] == word] for word in ("good", "bad", "unsure")}
-    for word, named in {"label": [*read_labels(marked)], **rows}.items():
+    rows |= {"keep": [row for row, label in sure.items() if label is None], "label": [row for row, label in sure.items() if label is not None]}
+    for word, named in rows.items():
         if word in by and named:
             found[ids.is_in(named).to_numpy()] *= by[word]
     return found

@@ -68,6 +68,13 @@ def test_answers_are_what_people_said(world: tuple[Scores, list[str]]) -> None:
     found = answers(scores, log, names, given)
     assert found[:4].tolist() == [given[0], names.index("sea"), -1, -1]
     assert (found[3:] == -1).all()
+    more = [
+        *log,
+        Review("label", "s", rows=tuple(ids[20:60]), value="car", why="bulk"),
+        Review("settle", "s", rows=(ids[1],), value="edit: new", column="text"),
+    ]
+    found = answers(scores, [*more, Review("drop", "s", rows=(ids[0], ids[70]), why="bulk")], names, given)
+    assert (found == -1).all(), "nobody read what many rows got at once, a settled edit takes the label back, a dropped row tells nothing"
 
 
 @pytest.mark.parametrize("kind", MODELLED)

@@ -153,10 +153,18 @@ def test_a_corrected_label_is_doubted_no_more(tmp_path: Path) -> None:
     assert before.score is not None
     assert after.score[0] == 1 == after.score.max()
     assert (after.score[1:] == before.score[1:]).all()
-    bulk = Review("label", "s", rows=(scores.frame["row_id"][0], scores.frame["row_id"][2]), value="fruit")
+    bulk = Review("label", "s", rows=(scores.frame["row_id"][0], scores.frame["row_id"][2]), value="fruit", why="bulk")
     found = as_corrected(scores, "confidence_value", before.score, [bulk])
     assert np.flatnonzero(np.isnan(found)).tolist() == [0], "nobody read it under its new label"
     assert found[2] == before.score[2], "that many rows keep the label that they have takes no doubt off"
+    ids = scores.frame["row_id"]
+    for why, value in (("queue: margin", 1.0), (None, before.score[2]), ("bulk", before.score[2]), ("conflict", before.score[2])):
+        kept = select(scores, recipe, [Review("keep", "s", rows=(ids[2],), why=why)])
+        assert kept.score is not None
+        assert kept.score[2] == value, f"kept by {why}: in the queue it says that the label is right, elsewhere it pins the row"
+    both = select(scores, recipe, [Review("label", "s", rows=(ids[0], ids[2]), value="fruit", why="conflict")])
+    assert both.score is not None
+    assert both.score[[0, 2]].tolist() == [1, 1], "rows side by side are read"
 
 
 @pytest.mark.parametrize(("given", "problem"), [([[0.2, 0.8]] * 6, "there are 2 for 3 labels"), ([[0.2, 0.5, 0.3]] * 5 + [[1.0]], "rows have 1 to 3 of them")])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate.applying import applicable
-from curate.deciding import DECIDING, OFF, in_words, of, scoring, settled, standing, switched_off, without
+from curate.deciding import DECIDING, OFF, in_words, of, scoring, standing, supported, switched_off, without
 from curate.export import run
 from curate.part import Export
 from curate.preset import preset
@@ -67,7 +67,7 @@ def test_a_score_goes_with_what_rests_on_it(given: dict[str, Any]) -> None:
     assert _reads_back(left)
     assert left.rank is None
     assert left.weights is None or not left.weights.score
-    assert settled(left) == left
+    assert supported(left) == left
     assert left.export.weight == ("weights" if left.weights else "none")
 
 

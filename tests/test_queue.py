@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curate.acquisition import KINDS
 from curate.errors import InputError
-from curate.queue import AGAIN, Asked, available, interleave, judged, order_of, priority, turns
+from curate.queue import AGAIN, Asked, available, interleave, order_of, passed_over, priority, turns
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.workspace import Workspace
@@ -71,14 +71,14 @@ def test_kinds_are_those_that_are_measured(scores: Scores) -> None:
     assert KINDS["random"].needs == ()
 
 
-def test_what_was_judged_is_not_asked_again(scores: Scores) -> None:
+def test_what_was_read_is_not_asked_again(scores: Scores) -> None:
     ids, asked = scores.frame["row_id"].to_list(), Asked({"random": 1})
     every = turns(scores, (), asked, "ann")
     assert sorted(t.position for t in every) == [*range(40)]
     first, second, third = (every[i].position for i in range(3))
     marked = [Review("keep", "s", "ann", (ids[first],)), Review("skip", "s", "ann", (ids[second],)), Review("tag", "s", "ann", (ids[third],), "odd")]
-    assert judged(marked, "ann") == {ids[first], ids[second]}
-    assert judged(marked, "ben") == {ids[first]}
+    assert passed_over(marked, "ann") == {ids[first], ids[second]}
+    assert passed_over(marked, "ben") == {ids[first]}
     left = turns(scores, marked, asked, "ann")
     assert left == every[2:], "the rest stays in its order"
     view = np.arange(40) < 5
@@ -102,4 +102,11 @@ def test_a_share_is_read_by_a_second_person(scores: Scores) -> None:
 
 def test_a_row_that_was_cleared_is_asked_again() -> None:
     log = [Review("keep", "s", rows=("a", "b")), Review("clear", "s", rows=("a",))]
-    assert judged(log, "") == {"b"}
+    assert passed_over(log, "") == {"b"}
+
+
+def test_what_nobody_read_is_asked_all_the_same() -> None:
+    log = [Review("keep", "s", rows=("a", "b"), why="bulk"), Review("label", "s", rows=("b", "c"), value="x", why="bulk")]
+    log += [Review("drop", "s", rows=("d", "e"), why="bulk"), Review("label", "s", rows=("f", "g"), value="x", why="conflict")]
+    assert passed_over(log, "ann") == {"d", "e", "f", "g"}, "what is dropped needs no reading; alike rows were read side by side"
+    assert passed_over([*log, Review("keep", "s", rows=("d",), why="bulk")], "ann") == {"e", "f", "g"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.rate import information, kish, more_to_halve, percent, predicted, stratified, wilson
+from curate.rate import information, kish, more_to_halve, percent, predicted, predicted_of, stratified, wilson
 from ui.widgets import share
 
 
@@ -91,3 +91,18 @@ def test_the_next_rows_lie_in_their_interval_as_often_as_it_says() -> None:
     assert predicted(0, 0, 100)[1:] == (0, 100)
     with pytest.raises(ValueError, match="3 of 2"):
         predicted(3, 2, 100)
+
+
+def test_parts_with_a_rate_each_are_summed() -> None:
+    from scipy.stats import betabinom
+
+    for bad, judged in ((0, 5), (7, 40), (80, 100)):
+        low, high = betabinom(100, bad + 0.5, judged - bad + 0.5).ppf([0.025, 0.975])
+        assert predicted_of([(bad, judged, 100)])[1:] == (low, high) == predicted(bad, judged, 100)[1:]
+    parts, rng = [(80, 100, 80), (1, 20, 20)], np.random.default_rng(0)
+    drawn = np.sum([rng.binomial(more, rng.beta(bad + 0.5, judged - bad + 0.5, 40_000)) for bad, judged, more in parts], 0)
+    mean, low, high = predicted_of(parts)
+    assert mean == pytest.approx(drawn.mean(), abs=0.2)
+    assert [low, high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1)
+    with pytest.raises(ValueError, match="cannot be bad"):
+        predicted_of([(0, 1, 1), (3, 2, 1)])

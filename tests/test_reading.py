@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from curate.agreement import agreement
-from curate.reading import conflicts, corrected, drawn, ratings, second_readings, words
+from curate.reading import confirmed, confirming, conflicts, drawn, dropped, first_readers, first_words, ratings, readers, second_readings, words
 from curate.reviews import Review, edits, fold, labels, marks
 
 IDS = pl.Series("row_id", ["a", "b", "c", "d"])
@@ -71,8 +71,54 @@ def test_agreement_is_on_rows_that_two_read() -> None:
 def test_bulk_and_other_pages_are_no_readings() -> None:
     log = [Review("drop", "s", "ann", ("a", "b"), why="bulk"), Review("label", "s", "ann", ("c",), "x"), _said("ann", "d", "keep")]
     assert [*words(log)] == ["d"]
-    assert corrected(log) == [False]
-    assert corrected([*log, _said("ann", "a", "label", "y", given="x"), _second("ben", "a", "keep"), _said("ann", "b", "skip")]) == [False, True]
+    assert first_words(log) == [("random", False)]
+    more = [*log, _said("ann", "a", "label", "y", given="x"), _second("ben", "a", "keep"), _said("ann", "b", "skip")]
+    assert first_words(more) == [("random", False), ("random", True)]
+    assert first_words([*more, _said("ben", "d", "drop")])[0] == ("random", False), "the first reader is the first, whoever speaks last"
+
+
+def test_what_is_taken_off_was_not_read() -> None:
+    log = [_said("ann", "a", "drop"), _second("ben", "a", "keep"), Review("clear", "s", rows=("a",))]
+    assert (words(log), first_words(log), readers(log, "ann"), conflicts(log)) == ({}, [], (set(), set()), [])
+    assert first_readers([*log, _said("ann", "a", "keep"), _second("ben", "a", "keep")], "a") == {"ann"}
+    assert second_readings([_second("ben", "a", "keep")], "ann", 1.0) == [], "there is no first word"
+
+
+BULK = Review("label", "s", rows=("a", "b"), value="y", why="bulk")
+
+
+@pytest.mark.parametrize(
+    ("log", "sure"),
+    [
+        ([_said("ann", "a", "keep")], {"a": None}),
+        ([_said("ann", "a", "label", "x", given="x")], {"a": "x"}),
+        ([Review("label", "s", rows=("a",), value="x")], {"a": "x"}),
+        ([Review("label", "s", rows=("a", "b"), value="x", why="conflict")], {"a": "x", "b": "x"}),
+        ([Review("keep", "s", rows=("a",))], {}),
+        ([Review("keep", "s", rows=("a",), why="conflict")], {}),
+        ([Review("keep", "s", rows=("a",), why="bulk"), Review("label", "s", rows=("a",), value="x", why="bulk")], {}),
+        ([_said("ann", "a", "keep"), BULK], {}),
+        ([_said("ann", "a", "label", "y"), BULK], {"a": "y"}),
+        ([BULK, _said("ann", "a", "keep")], {"a": "y"}),
+        ([_said("ann", "a", "keep"), Review("clear", "s", rows=("a",), why="bulk")], {}),
+        ([_said("ann", "a", "label", "x"), _said("ann", "a", "drop")], {}),
+        ([_said("ann", "a", "keep"), Review("drop", "s", rows=("a", "b"), why="bulk")], {"a": None}),
+        ([_second("ben", "a", "keep")], {}),
+        ([_second("ben", "a", "keep"), Review("settle", "s", rows=("a",), value="keep", why="settled")], {"a": None}),
+        ([_said("ann", "a", "label", "x"), Review("settle", "s", rows=("a",), value="edit: new", column="text", why="settled")], {}),
+        ([_said("ann", "a", "keep"), Review("settle", "s", rows=("a",), value="label: z", why="settled")], {"a": "z"}),
+    ],
+)
+def test_a_label_is_sure_where_somebody_read_the_row_and_said_so(log: list[Review], sure: dict[str, str | None]) -> None:
+    assert confirmed(log) == sure
+    assert confirming(log) != confirming(log[:-1]) or (confirmed(log), labels(log)) == (confirmed(log[:-1]), labels(log[:-1])), "a key for both"
+    assert all(labels(log)[row] == label for row, label in sure.items() if label is not None)
+
+
+def test_rows_that_are_dropped() -> None:
+    log = [Review("drop", "s", rows=("a", "b", "c"), why="bulk"), Review("keep", "s", rows=("a",), why="bulk"), Review("clear", "s", rows=("b",))]
+    assert dropped(log) == {"c"}
+    assert dropped([Review("settle", "s", rows=("a",), value="drop"), _second("ben", "b", "drop")]) == {"a"}
 
 
 def test_the_share_is_that_of_the_ids() -> None:

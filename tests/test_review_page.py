@@ -21,7 +21,7 @@ from curate.export import run
 from curate.part import ReviewLog
 from curate.reading import conflicts
 from curate.recipe import Recipe
-from curate.reviews import Decided, fold, read_log
+from curate.reviews import Decided, Review, append, fold, read_log
 from curate.workspace import Workspace
 from tests.browser import browser, opened, server, settled
 from tests.small import recipe_file
@@ -155,6 +155,44 @@ def test_thirty_rows_by_key_two_readers_edit_and_undo(tmp_path: Path) -> None:
         assert out.filter(pl.col("text") != pl.col("text_given"))["text"].to_list() == [f"{text}, edited"]
 
 
+def test_an_edit_is_safe_from_keys_and_from_rows_that_come_in_between(tmp_path: Path) -> None:
+    with page_of(tmp_path) as (page, _, workspace, data):
+        text = _text(page)
+        box = page.locator("section textarea")
+        page.keyboard.press("e")
+        box.fill("typed and not kept")
+        page.locator("section .name").first.click()  # the caret leaves the box
+        for key in ("k", "d", "s", "1", "u", "r", "Enter"):
+            page.keyboard.press(key)
+        assert page.locator("section .keys button:not([disabled])").count() == 0
+        log = workspace.reviews(data.fingerprint)
+        row = page.locator("section[data-row]").get_attribute("data-row")
+        append(log, Review("drop", "s", "ben", (str(row),), why="bulk"))  # the row in hand is decided elsewhere
+        page.get_by_text("Edits (0)").click()
+        settled(page, "Review")
+        expect(page.locator(".stMain")).to_contain_text("79 left")
+        expect(box).to_have_value("typed and not kept")
+        assert _text(page) == text
+        page.get_by_role("link", name="Noise rate").click()
+        settled(page, "Noise rate")
+        append(log, Review("clear", "s", "ben", (str(row),), why="bulk"))
+        page.get_by_role("link", name="Review").click()
+        settled(page, "Review")
+        expect(page.locator("section .text").first).to_have_text(text)
+        page.keyboard.press("e")
+        expect(box).to_have_value("typed and not kept")
+        page.keyboard.press("Escape")
+        page.keyboard.press("e")
+        expect(box).to_have_value(text)
+        box.fill("kept")
+        page.locator("section .name").first.click()
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("section .text").first).not_to_have_text(text)
+        _kept(page)
+        held = [r for r in _decided(workspace, data).marked if r.action not in ("drop", "clear")]
+        assert [(r.action, r.value, r.rows) for r in held] == [("edit", "kept", (row,))]
+
+
 def test_two_readers_walk_different_rows_each_under_their_name(tmp_path: Path) -> None:
     with page_of(tmp_path) as (page, _, workspace, data):
         _named(page, "ann")
@@ -164,8 +202,9 @@ def test_two_readers_walk_different_rows_each_under_their_name(tmp_path: Path) -
         _kept(page)
         assert page.context.browser is not None
         other = page.context.browser.new_page()
-        other.goto(page.url.partition("?")[0])
+        other.goto(page.url)  # as a link that ann passed on
         settled(other, "Review")
+        expect(other.get_by_role("textbox", name="Your name")).to_have_value("")
         expect(other.locator("section .head")).to_be_visible()
         _named(other, "ben")
         for _ in range(5):

@@ -56,7 +56,7 @@ def _chosen(keep: npt.NDArray[np.bool_] = EVERY, score: Floats | None = None) ->
 def _reviews(scores: Scores) -> list[Review]:
     ids = scores.frame["row_id"].to_list()
     return [
-        Review("keep", "s", rows=(ids[0],)),
+        Review("keep", "s", rows=(ids[0],), why="queue: random"),
         Review("label", "s", rows=(ids[5],), value="y"),
         Review("judge", "s", "ann", (ids[0], ids[1]), "good"),
         Review("judge", "s", "ann", (ids[2],), "bad: other"),
@@ -90,11 +90,12 @@ def test_what_people_said_is_a_factor(scores: Scores) -> None:
 
 def test_many_rows_at_once_are_not_read(scores: Scores) -> None:
     ids, now = scores.frame["row_id"].to_list(), Smoothing(confidence="sure")
-    bulk = [Review("keep", "s", rows=tuple(ids)), Review("keep", "s", rows=(ids[2],), why="bulk"), Review("label", "s", rows=(ids[3], ids[4]), value="y")]
+    bulk = [Review("keep", "s", rows=tuple(ids), why="bulk"), Review("label", "s", rows=(ids[3], ids[4]), value="y", why="bulk")]
+    bulk += [Review("keep", "s", rows=(ids[2],)), Review("keep", "s", rows=(ids[5],), why="conflict")]  # pins of a row, elsewhere
     assert smoothed(scores, now, EVERY, bulk).tolist() == smoothed(scores, now, EVERY, []).tolist()
     assert (weigh(scores, _recipe(reviews={"keep": 2.0, "label": 3.0}), _chosen(), bulk).factors["reviews"] == 1).all()
     read = [Review("keep", "s", rows=(ids[2],), why="queue: margin"), Review("label", "s", rows=(ids[3],), value="x")]
-    for log, known in (([*bulk, *read], (2, 3)), ([*read, *bulk], (2,)), ([*read, Review("drop", "s", rows=tuple(ids)), bulk[0]], (2, 3))):
+    for log, known in (([*bulk, *read], (2, 3)), ([*read, *bulk], (2,)), ([*read, Review("drop", "s", rows=tuple(ids), why="bulk"), bulk[0]], (2, 3))):
         assert np.flatnonzero((smoothed(scores, now, EVERY, log) == 0) & (np.arange(12) != 6)).tolist() == [*known], (
             "a bulk label in its place was read by nobody"
         )
@@ -231,7 +232,7 @@ def test_a_recipe_is_checked_before_any_work(parts: dict[str, Any], says: str) -
 
 def _asked(folder: Path, ids: list[str], **weights: Any) -> Recipe:
     log = folder / "log.jsonl"
-    lines = append(log, Review("keep", "s", rows=(ids[3],)))
+    lines = append(log, Review("keep", "s", rows=(ids[3],), why="queue: random"))
     trust = {"source": {"a": 1.0, "b": 0.25}}
     parts: dict[str, Any] = {"curriculum": {"by": "confidence", "easy": "high", "phases": 3}, "reviews": {"path": str(log), "lines": lines}}
     parts["weights"] = {"trust": trust, "reviews": {"keep": 4.0}, "clip": [0.1, 3], "repeat": "column", "seed": 3, **weights}

@@ -12,6 +12,7 @@ from curate.browse import closeness, meanings, ordered, search_rows, sortable
 from curate.dataset import Dataset
 from curate.errors import CurateError
 from curate.query import filter_rows, queryable
+from curate.reading import BULK
 from curate.reviews import Action
 from curate.scores import Scores
 from ui import pills, state
@@ -161,7 +162,7 @@ def actions(positions: Ints, chosen: int | None) -> None:
         one = what == "This row"
         taken = np.array([] if chosen is None else [chosen], np.int32) if one else positions
         every = not one and len(taken) == rows
-        decide(taken, "rows", disabled=len(taken) == 0 or every)
+        decide(taken, "rows", disabled=len(taken) == 0 or every, why=None if one else BULK)
         if every:
             st.text("That is every row. Narrow the list first.")
 
@@ -171,11 +172,11 @@ def mark_row(action: Action, position: int, value: str | None = None) -> None:
     state.mark(action, [str(state.scores().frame["row_id"][position])], value)
 
 
-def decide(positions: Ints, key: str, disabled: bool = False) -> None:
-    """Buttons that drop, keep, tag or clear rows by hand; undo in the frame takes it back."""
+def decide(positions: Ints, key: str, disabled: bool = False, why: str | None = None) -> None:
+    """Buttons that drop, keep, tag or clear rows by hand; undo in the frame takes it back. why: what brought them before the person."""
 
     def mark(action: Action, value: str | None = None) -> None:
-        state.mark(action, state.scores().frame["row_id"].gather(positions).to_list(), value)
+        state.mark(action, state.scores().frame["row_id"].gather(positions).to_list(), value, why=why)
 
     def tag() -> None:
         value = str(st.session_state.get(f"{key}-tag") or "").strip()

@@ -10,6 +10,7 @@ import streamlit as st
 from curate.contradiction import Claims, claims, compared, groups_in_conflict, time_columns
 from curate.dataset import Dataset
 from curate.groups import members
+from curate.reading import CONFLICT
 from curate.reviews import labels
 from curate.roles import Role
 from curate.view import as_text
@@ -157,13 +158,13 @@ def _hold(rows: list[int], row: int, word: str | None) -> None:
     """Let what a row says hold in its group: a label for all of its rows, or else that the row stays."""
     ids = state.scores().frame["row_id"]
     if word is None:
-        state.mark("keep", [str(ids[row])])
+        state.mark("keep", [str(ids[row])], why=CONFLICT)
     else:
-        state.mark("label", ids.gather(rows).to_list(), word)
+        state.mark("label", ids.gather(rows).to_list(), word, why=CONFLICT)
 
 
 def _drop(rows: list[int]) -> None:
-    state.mark("drop", state.scores().frame["row_id"].gather(rows).to_list())
+    state.mark("drop", state.scores().frame["row_id"].gather(rows).to_list(), why=CONFLICT)
 
 
 def _keys(said: Claims, rows: list[int], kept: int, other: int, words: dict[int, str]) -> None:

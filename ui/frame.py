@@ -18,6 +18,7 @@ from curate.selection import row_tokens
 from ui import measuring, opening, pills, state
 from ui.escape import plain
 from ui.keys import KEYS
+from ui.reader import remember
 from ui.widgets import amount, count, likeness_text, share
 
 __all__ = ["frame", "in_words"]
@@ -44,6 +45,7 @@ def frame() -> None:
             _jobs()
             if data is not None:
                 _history()
+        remember()
 
 
 def _kept() -> None:

@@ -3,7 +3,7 @@
 export default ({ parentElement, data, setStateValue }) => {
   const root = parentElement.querySelector("section");
   const anew = !root.held || root.held.key !== data.key;
-  if (anew) root.held = { key: data.key, moves: 0, pending: recall(data.key), past: [], back: [], panel: "", shown: null };
+  if (anew) root.held = { key: data.key, moves: 0, pending: recall(data.key), past: [], back: [], panel: "", editing: null, shown: null };
   const held = root.held;
   held.data = data;
   held.tell = () => {
@@ -32,6 +32,16 @@ function recall(key) {
   return text ? JSON.parse(text).map((one) => ({ ...one, at: 0 })) : [];
 }
 
+// What was typed into the texts of a row and not kept yet, by column; a row that goes and comes back still has it. Null takes it away.
+const drafts = (held) => JSON.parse(sessionStorage.getItem(`curate-drafts-${held.key}`) ?? "{}");
+
+function draft(held, row, texts) {
+  const every = drafts(held);
+  if (texts) every[row] = { ...every[row], ...texts };
+  else delete every[row];
+  sessionStorage.setItem(`curate-drafts-${held.key}`, JSON.stringify(every));
+}
+
 function build(root) {
   root.replaceChildren();
   for (const name of ["status", "lost", "row", "panel", "keys"]) root.held[name + "Box"] = make(root, "div", { className: name });
@@ -47,8 +57,11 @@ function rows(held) {
   return [...found.values()];
 }
 
+// The row in hand. One that is being edited stays, whatever the server gives.
+const inHand = (held) => (held.panel === "edit" && held.editing) || rows(held)[0];
+
 function say(root, said) {
-  const held = root.held, row = rows(held)[0];
+  const held = root.held, row = inHand(held);
   if (!row) return;
   for (const one of said) held.pending.push({ id: id(), row: row.id, why: row.kind, ...one, at: Date.now() });
   if (ENDS.has(said.at(-1).action)) {
@@ -71,9 +84,9 @@ function undo(root) {
 }
 
 function draw(root, force = false) {
-  const held = root.held, { data } = held, row = rows(held)[0];
+  const held = root.held, row = inHand(held);
   status(root);
-  const now = `${row?.id} ${held.panel}`;
+  const now = `${row?.id} ${row?.label} ${held.panel}`;
   if (!force && held.shown === now && row) return;
   held.shown = now;
   show(root, row);
@@ -107,9 +120,9 @@ function show(root, row) {
   make(head, "span", { className: "why", textContent: row.why });
   if (row.label !== null) {
     const line = make(box, "div", { className: "labels" });
-    make(line, "span", { className: "given", textContent: `Given: ${seen(row.label)}` });
+    make(line, "span", { className: "given", textContent: `${row.named ?? "Given"}: ${seen(row.label)}` });
     row.options.forEach((name, i) => {
-      const way = make(line, "button", { onclick: () => say(root, [{ action: "label", value: name, given: row.label }]) });
+      const way = make(line, "button", { disabled: root.held.panel === "edit", onclick: () => say(root, [{ action: "label", value: name, given: row.label }]) });
       make(way, "kbd", { textContent: i + 1 });
       way.append(seen(name));
     });
@@ -137,7 +150,7 @@ function keys(root, row) {
   const box = root.held.keysBox;
   box.replaceChildren();
   for (const [meaning, name, act, can] of ACTIONS) {
-    const off = name !== "Undo" && (!row || (can && !can(row)));
+    const off = root.held.panel === "edit" || (name !== "Undo" && (!row || (can && !can(row))));
     const button = make(box, "button", { onclick: () => act(root), disabled: off });
     make(button, "kbd", { textContent: root.held.data.keys[meaning].toUpperCase() });
     button.append(name);
@@ -145,6 +158,7 @@ function keys(root, row) {
 }
 
 function open(root, name) {
+  root.held.editing = name === "edit" ? inHand(root.held) : null;
   root.held.panel = name;
   draw(root, true);
 }
@@ -153,8 +167,7 @@ function panel(root, row) {
   const box = root.held.panelBox, { panel: name, data } = root.held;
   box.replaceChildren();
   if (!row || !name) return;
-  const close = () => open(root, "");
-  box.onkeydown = (event) => event.key === "Escape" && close();
+  box.onkeydown = (event) => event.key === "Escape" && open(root, "");
   if (name === "label") choose(box, "Type a part of the label, Enter takes the first", data.labels, (value) => say(root, [{ action: "label", value, given: row.label }]));
   if (name === "tag") choose(box, "Tag, Enter adds it", data.tags, (value) => say(root, [{ action: "tag", value }]), true);
   if (name === "rate") {
@@ -183,18 +196,25 @@ function choose(box, label, names, take, free = false) {
 }
 
 function edit(root, box, row) {
+  const held = root.held, typed = drafts(held)[row.id] ?? {};
   const fields = row.texts.filter((part) => part.column).map((part) => {
     make(box, "div", { className: "name", textContent: part.name });
-    return [part, make(box, "textarea", { value: part.text, ariaLabel: `Edit ${part.name}`, rows: Math.min(14, 2 + part.text.length / 90) })];
+    const value = typed[part.column] ?? part.text, size = Math.min(14, 2 + value.length / 90);
+    const oninput = (event) => draft(held, row.id, { [part.column]: event.target.value });
+    return [part, make(box, "textarea", { value, ariaLabel: `Edit ${part.name}`, rows: size, oninput })];
   });
-  const keep = () => {
+  held.leaveEdit = () => {
+    draft(held, row.id, null);
+    open(root, "");
+  };
+  held.keepEdit = () => {
     const changed = fields.filter(([part, field]) => field.value !== part.text.replaceAll("\r\n", "\n").replaceAll("\r", "\n"));
+    draft(held, row.id, null);
     if (changed.length) say(root, changed.map(([part, field]) => ({ action: "edit", column: part.column, value: field.value, given: part.text })));
     else open(root, "");
   };
-  for (const [, field] of fields) field.onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && keep();
-  make(box, "button", { textContent: "Keep the edit (Ctrl+Enter)", onclick: keep });
-  make(box, "button", { textContent: "Leave it (Esc)", onclick: () => open(root, "") });
+  make(box, "button", { textContent: "Keep the edit (Ctrl+Enter)", onclick: held.keepEdit });
+  make(box, "button", { textContent: "Leave it (Esc)", onclick: held.leaveEdit });
   fields[0]?.[1].focus();
 }
 
@@ -202,8 +222,17 @@ function listen(root) {
   if (root.leave) return;
   const key = (event) => {
     const at = event.composedPath()[0];
+    if (root.held.panel === "edit") {
+      const keep = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+      const elsewhere = /^(INPUT|TEXTAREA|SELECT)$/.test(at?.tagName) && !root.contains(at);
+      if (elsewhere || event.repeat || !(keep || event.key === "Escape")) return; // every other key is for the text
+      (keep ? root.held.keepEdit : root.held.leaveEdit)();
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || /^(INPUT|TEXTAREA|SELECT)$/.test(at?.tagName) || at?.isContentEditable) return;
-    const row = rows(root.held)[0], digit = Number(event.key);
+    const row = inHand(root.held), digit = Number(event.key);
     const way = ACTIONS.find(([meaning]) => root.held.data.keys[meaning] === event.key.toLowerCase());
     if (root.held.panel && event.key === "Escape") open(root, "");
     else if (root.held.panel === "rate" && digit >= 1 && digit <= 5) say(root, [{ action: "rate", value: `rating: ${digit}` }]);

@@ -5,27 +5,27 @@ The browser holds the next rows and shows one at once after a key; a decision is
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import streamlit as st
 
 from curate.acquisition import KINDS
 from curate.edit import editable
 from curate.errors import CurateError, InputError
-from curate.queue import AGAIN, BATCH, Asked, Turn, judged, turns
-from curate.reading import READINGS, readers, word_of
-from curate.reviews import Review, tags
+from curate.queue import AGAIN, AHEAD, ROUND, Asked, Turn, passed_over, turns
+from curate.reading import READINGS, first_readers, in_queue, readers, word_of
+from curate.reviews import Review, labels, tags
 from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text
 from ui import state
+from ui.asked import BACK, Row, as_labelled, every_label, rows_of
 from ui.escape import plain
 from ui.handing import hands
 from ui.keys import KEYS
@@ -37,21 +37,23 @@ HERE = Path(__file__)
 KEY = "review-queue"
 HELD = 12
 """Rows that the browser holds."""
-BACK = "brought back"
 NONE = "Every row of this queue is read. Widen the rows in view, or let a second person read a share."
-SHOWN = 20_000  # characters of a text; a longer one is shown in part and not edited here
-LABELS = 2_000
 IDENTITY = re.compile(r"[0-9a-f]{12}")
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Held:
-    """The queue as it was last ranked. key: what for. rows: as the browser shows them, in order. said: decisions in the log when it was ranked."""
+    """The queue as it was last ranked. key: what for. rows: as the browser shows them, in order. said: ids of the decisions that held then. more: whether
+    there are rows beyond these."""
 
     key: str
     rows: tuple[Row, ...]
-    said: int
+    said: frozenset[str]
+    more: bool = False
+
+    def since(self, marked: Sequence[Review]) -> int:
+        """Decisions since then, with those taken back."""
+        return len(self.said ^ {r.id for r in marked})
 
 
 @cache
@@ -65,63 +67,10 @@ def _behind() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "ranking")
 
 
-def _labels(scores: Scores) -> tuple[list[str], Mapping[str, list[str]], pl.Series | None]:
-    """All labels, the most frequent first; by given label, those that are most often expected in its place; the given labels. Nothing without a label."""
-    if len(scores.dataset.roles.get(Role.LABEL, ())) != 1:
-        return [], {}, None
-    given = as_text(scores.dataset.views([Role.LABEL]).collect().to_series()).alias("given")
-    names = given.drop_nulls().value_counts(sort=True)["given"].to_list()[:LABELS]
-    if "label_issue_suggested" not in scores.frame.columns:
-        return names, {}, given
-    both = pl.DataFrame({"given": given, "other": scores.frame["label_issue_suggested"]}).drop_nulls().filter(pl.col("given") != pl.col("other"))
-    counted = both.group_by("given", "other").len("rows").sort(["rows", "other"], descending=[True, False])
-    return names, {str(k[0]): part["other"].head(9).to_list() for k, part in counted.group_by("given", maintain_order=True)}, given
-
-
-def _why(turn: Turn) -> str:
-    if turn.kind == AGAIN:
-        return "a second reading: the first reader's word is not shown"
-    return f"{turn.kind.replace('_', ' ')}: {BACK if turn.number is None else KINDS[turn.kind].told.format(turn.number)}"
-
-
-def _texts(scores: Scores, at: Sequence[int]) -> list[list[Mapping[str, Any]]]:
-    """The texts of some rows, part by part, each with the column that it may be edited in."""
-    data = scores.dataset
-    can, roles = editable(data), [str(role) for role in (Role.PROMPT, Role.CONTEXT, Role.RESPONSE) if data.has(role)]
-    parts: dict[str, str | None] = {}
-    for role in roles if Role.MESSAGES not in data.roles else []:
-        parts |= {c: c if c in can else None for c in data.roles.get(Role(role), ()) if c in can} or {role: None}
-    parts = parts or ({"text": None} if data.has("text") else {})
-    views, whole = [name for name, column in parts.items() if column is None], data.rows_at(at)
-    joined = data.rows_at(at, views) if views else whole
-    read = {name: as_text((whole if column else joined)[name]).to_list() for name, column in parts.items()}
-    return [
-        [{"name": n, "column": c if len(read[n][i] or "") <= SHOWN else None, "text": (read[n][i] or "")[:SHOWN]} for n, c in parts.items()]
-        for i in range(len(at))
-    ]
-
-
-def _rows(scores: Scores, found: Sequence[Turn]) -> tuple[Row, ...]:
-    """Rows as the browser shows them."""
-    texts = _texts(scores, [turn.position for turn in found])
-    names, often, given = scores.once(("queue", "labels"), lambda: _labels(scores))
-    suggested = scores.frame["label_issue_suggested"] if "label_issue_suggested" in scores.frame.columns else None
-    rows = []
-    for turn, mine in zip(found, texts, strict=True):
-        label = None if given is None else given[turn.position] or ""
-        first = [suggested[turn.position]] if suggested is not None and suggested[turn.position] else []
-        options = [n for n in dict.fromkeys([*first, *often.get(label or "", []), *names]) if n != label][:9]
-        shown = {"id": str(scores.frame["row_id"][turn.position]), "position": turn.position, "kind": turn.kind, "why": _why(turn)}
-        rows.append({**shown, "label": label, "options": options, "texts": mine})
-    return tuple(rows)
-
-
-def _ranked(key: str, scores: Scores, marked: Sequence[Review], asked: Asked, who: str, theirs: Collection[str]) -> Held:
-    """theirs: rows that others have in hand."""
-    if theirs:
-        free = ~scores.frame["row_id"].is_in([*theirs]).to_numpy()
-        asked = replace(asked, viewed=free if asked.viewed is None else asked.viewed & free)
-    return Held(key, _rows(scores, turns(scores, marked, asked, who)), len(marked))
+def _ranked(key: str, scores: Scores, marked: Sequence[Review], asked: Asked, who: str, theirs: int) -> Held:
+    """theirs: how many rows others have in hand; so many more are ranked, for those are given when they are free again."""
+    found = turns(scores, marked, asked, who, AHEAD + theirs)
+    return Held(key, rows_of(scores, found), frozenset(r.id for r in marked), len(found) == AHEAD + theirs)
 
 
 def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
@@ -130,7 +79,7 @@ def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
     given: dict[str, Any] = {"by": who, "id": said["id"]}
     marked = state.decided().marked
     if action == "undo":
-        mine = [r for r in marked if r.by == who and (r.why or "").startswith("queue") and (of is None or r.id == of)]
+        mine = [r for r in marked if r.by == who and in_queue(r) and (of is None or r.id == of)]
         if mine:
             state.record("undo", of=mine[-1].id, by=who, id=said["id"])
             _bring_back(mine[-1])
@@ -150,10 +99,9 @@ def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
         if len(state.scores().dataset.roles.get(Role.LABEL, ())) != 1:
             raise InputError("review", "no column, or more than one, has the role label", "Give the role to one column")
         given["given"] = said.get("given")
-    said_before = any(r.by not in ("", who) and r.action in READINGS and row in r.rows for r in marked)  # by another, since this window was given the row
-    if action in READINGS and (kind == AGAIN or (who and said_before)):
-        word = word_of(Review(action, "", **{**given, "why": "queue"}))
-        state.record("second", **{**given, "value": word})
+    others = first_readers(marked, row) - {who}  # it may have been read, or taken back, since this window was given the row
+    if action in READINGS and who and (others if kind == AGAIN else others - {""}):
+        state.record("second", **{**given, "value": word_of(Review(action, "", **given))})
     else:
         state.record(action, **given)
 
@@ -165,7 +113,7 @@ def _bring_back(undone: Review) -> None:
     if held is not None:
         at = scores.frame["row_id"].index_of(row)
         kind = (undone.why or "").removeprefix("queue: ")
-        first = [r for r in held.rows if r["id"] == row] or ([] if at is None else _rows(scores, [Turn(at, kind, None)]))
+        first = [r for r in held.rows if r["id"] == row] or ([] if at is None else rows_of(scores, [Turn(at, kind, None)]))
         st.session_state["queue"] = replace(held, rows=(*first, *(r for r in held.rows if r["id"] != row)))
 
 
@@ -189,44 +137,76 @@ def _take(rows: Mapping[str, Row], who: str, key: str) -> tuple[list[str], dict[
 
 
 def _next(key: str, asked: Asked, who: str) -> Held | None:
-    """The queue in hand. A new ranking is begun in the background where there is none or a batch was answered; it is taken when it is there."""
+    """The queue in hand. A new ranking is begun in the background where there is none, after each round of decisions, and where rows run short; it is taken
+    when it is there. One that failed is begun again only when asked for."""
     held: Held | None = st.session_state.get("queue")
     mine: Future[Held] | None = st.session_state.get("queue-next")
     if held is not None and held.key != key:
         held = mine = None
     marked = state.decided().marked
     if mine is not None and mine.done():
-        try:
-            found = mine.result()
-        except CurateError as error:
-            st.session_state["queue-next"] = None  # tried again at the next run
-            st.error(plain(f"The rows could not be ranked. {error}"), icon=":material/error:")
-            return held
-        mine = None
-        if found.key == key:
+        st.session_state["queue-next"], wrong = None, mine.exception()
+        if wrong is not None:
+            logging.getLogger(__name__).error("a ranking failed", exc_info=wrong)
+            st.session_state["queue-failed"] = key, str(wrong) if isinstance(wrong, CurateError) else f"{type(wrong).__name__}: {wrong}"
+        elif (found := mine.result()).key == key:
             first = _handed(held, who) if held is not None else []  # the browser has these: the row in hand stays in hand
             ids = {row["id"] for row in first}
             held = replace(found, rows=(*first, *(row for row in found.rows if row["id"] not in ids)))
-    if mine is None and (held is None or len(marked) - held.said >= BATCH):
-        mine = _behind().submit(_ranked, key, state.scores(), marked, asked, who, hands(state.scores().dataset.fingerprint).others(who))
-        if held is not None:
-            held = replace(held, said=len(marked))  # not again before the next batch
+        mine = None
+    if mine is None and not _failed(key) and _wanted(held, marked, who):
+        theirs = len(hands(state.scores().dataset.fingerprint).others(who))
+        mine = _behind().submit(_ranked, key, state.scores(), marked, asked, who, theirs)
     st.session_state["queue"], st.session_state["queue-next"] = held, mine
     return held
+
+
+def _wanted(held: Held | None, marked: Sequence[Review], who: str) -> bool:
+    """Whether rows are to be ranked anew."""
+    if held is None:
+        return True
+    changed, left = held.since(marked), len(_left(held, who))
+    return changed >= ROUND or (changed > 0 and (not left or (held.more and left < 2 * HELD)))
+
+
+def _failed(key: str) -> str | None:
+    """Why the rows could not be ranked; None where that was not tried, or went well."""
+    of, why = st.session_state.get("queue-failed") or ("", None)
+    return why if of == key else None
+
+
+def _again() -> None:
+    st.session_state["queue-failed"] = None
+
+
+def _told(key: str) -> None:
+    """What went wrong with the ranking, if anything did."""
+    why = _failed(key)
+    if why is not None:
+        st.error(plain(f"The rows could not be ranked. {why}"), icon=":material/error:")
+        st.button("Try again", key="queue-again-ranked", on_click=_again, icon=":material/refresh:")
 
 
 def _left(held: Held, who: str) -> list[Row]:
     """Rows of the queue that are not decided; a second reading is of a row that another decided."""
     marked = state.decided().marked
-    done, mine = judged(marked, who), readers(marked, who)[0] | {row for r in marked if r.action == "skip" and r.by == who for row in r.rows}
+    done, mine = passed_over(marked, who), readers(marked, who)[0] | {row for r in marked if r.action == "skip" and r.by == who for row in r.rows}
     return [row for row in held.rows if row["id"] not in (mine if row["kind"] == AGAIN else done)]
 
 
 def _handed(held: Held, who: str) -> list[Row]:
-    """The next rows for this window, which nobody else has; from now on they are in this reader's hand."""
+    """The next rows for this window, which nobody else has, with the labels that they have by now; from now on they are in this reader's hand."""
     left, back = _left(held, who), {row["id"] for row in held.rows if row["why"].endswith(BACK)}
     given = {*hands(state.scores().dataset.fingerprint).give([row["id"] for row in left], who, state.session(), HELD, back)}
-    return [row for row in left if row["id"] in given]
+    right = labels(state.decided().marked)
+    return [as_labelled(row, right) for row in left if row["id"] in given]
+
+
+def _pace(held: Held | None, who: str) -> float | None:
+    """Seconds after which to look again by itself: soon for a first ranking, now and then where others have all that is left; None where there are rows."""
+    if held is None:
+        return 0.5
+    return 5.0 if _left(held, who) and not _handed(held, who) else None
 
 
 def queue(asked: Asked, who: str, name: str, progress: Callable[[], str]) -> None:
@@ -234,39 +214,41 @@ def queue(asked: Asked, who: str, name: str, progress: Callable[[], str]) -> Non
     measured = state.scores()
     key = f"{measured.dataset.key} {who} {name} {[t.key for t in measured.measured.values()]}"
     held = _next(key, asked, who)
-    ready = held is not None
+    pace = None if _failed(key) else _pace(held, who)
     st.session_state["queue-seen"] = held.said if held is not None else None
-    st.fragment(_draw, run_every=None if ready else 0.5)(key, asked, who, progress, ready)
+    st.fragment(_draw, run_every=pace)(key, asked, who, progress, pace)
 
 
-def _draw(key: str, asked: Asked, who: str, progress: Callable[[], str], ready: bool) -> None:
+def _draw(key: str, asked: Asked, who: str, progress: Callable[[], str], pace: float | None) -> None:
     held: Held | None = st.session_state.get("queue")
     rows = {row["id"]: row for row in held.rows} if held else {}
     person = f"{state.scores().dataset.key} {who}"
     taken, failed = _take(rows, who, person)
     held = _next(key, asked, who)
-    if held is None:
-        st.caption("Ranking the rows. This part fills by itself.")
-        return
-    if not ready:
-        st.rerun(scope="app")  # stop asking whether it is there
-    left, waiting = _handed(held, who), st.session_state["queue-next"]
-    if len(left) < HELD // 2 and waiting is not None:  # nothing else to show soon
-        waiting.result()
+    left, waiting = _handed(held, who) if held is not None else [], st.session_state["queue-next"]
+    if held is not None and len(left) < HELD // 2 and waiting is not None:  # nothing else to show soon
+        wait([waiting])
         held = _next(key, asked, who) or held
         left = _handed(held, who)
-    more = max(1, BATCH - (len(state.decided().marked) - held.said))
+    _told(key)
+    if (None if _failed(key) else _pace(held, who)) != pace:
+        st.rerun(scope="app")  # look again sooner, or no more
+    if held is None:
+        st.caption("Ranking the rows. This part fills by itself." if pace else "No rows are ranked.")
+        return
+    more = max(1, ROUND - held.since(state.decided().marked))
+    again = f"ranked again after {count(more, 'more answers')}" if st.session_state["queue-next"] is None else "being ranked again"
     data = {
         "key": person,
         "keys": {**KEYS},
         "rows": left,
-        "labels": state.scores().once(("queue", "labels"), lambda: _labels(state.scores()))[0],
+        "labels": every_label(state.scores()),
         "tags": [*tags(state.decided().marked)],
         "taken": taken,
         "failed": failed,
-        "progress": f"{progress()} · ranked again after {count(more, 'more answers')}" if left else progress(),
-        "none": "Other readers have the rows that are left." if _left(held, who) else NONE,
+        "progress": f"{progress()} · {again}" if left else progress(),
+        "none": "Other readers have the rows that are left. This part looks again by itself." if _left(held, who) else NONE,
     }
     _component()(key=KEY, data=data, on_said_change=partial(_take, rows, who, person))
     if held.said != st.session_state["queue-seen"]:
-        st.rerun(scope="app")  # once a batch the frame shows what was decided
+        st.rerun(scope="app")  # once a round the frame shows what was decided

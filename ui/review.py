@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
 
 from curate.acquisition import KINDS
 from curate.agreement import agreement
-from curate.queue import BATCH, SHARES, Asked, available, judged
-from curate.rate import predicted
-from curate.reading import Conflict, conflicts, corrected, ratings, readers
-from curate.reviews import edits
+from curate.queue import ROUND, SHARES, Asked, available, passed_over
+from curate.rate import predicted_of
+from curate.reading import SETTLED, Conflict, conflicts, first_words, ratings, readers
+from curate.reviews import Review, edits
+from curate.scores import Scores
 from curate.signal import column_of, discover
 from ui import pills, state
 from ui.bulk import bulk
@@ -24,8 +26,8 @@ __all__ = ["controls", "more", "read_rows"]
 
 PLAIN = {"self_confidence": 80, "disagreement": 10, "random": 10}
 """Where nothing can be learnt from answers."""
-LATEST = 100
-"""Answers at most that the forecast rests on: the queue gives the worst rows first, so old ones promise too much."""
+LATEST, FEWEST = 100, 5
+"""Answers to each way of choosing that the forecast rests on, at most and at least: the queue gives the worst rows first, so old ones promise too much."""
 
 
 def _good_scores() -> list[str]:
@@ -33,7 +35,18 @@ def _good_scores() -> list[str]:
     frame = state.scores().frame
     given = "label_issue_self_confidence"  # the margin ranks rows as it does
     known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith(("label_issue", "confidence")))]
-    return [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
+    there = [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
+    return telling(state.scores(), there)
+
+
+def telling(scores: Scores, names: list[str]) -> list[str]:
+    """Score columns, those first that tell rows apart: of the others more than half of the rows have the same value, as most have no personal data."""
+
+    def same(name: str) -> bool:
+        values = scores.frame[name]
+        return int(values.value_counts()["count"].max()) * 2 > len(values)  # type: ignore[arg-type]
+
+    return sorted(names, key=lambda name: scores.once(("queue", "tells", name), lambda: same(name)))
 
 
 def controls() -> tuple[Asked, str]:
@@ -55,7 +68,7 @@ def controls() -> tuple[Asked, str]:
     told = "This share of the rows that one person read is given to the next, who does not see the first word"
     again = st.slider("Read twice, %", 0, 100, 10, 5, key="queue-again", help=told, persist_state="session") / 100
     viewed = pills.in_view()
-    st.caption(f"Shares count against each other. Ranked again after {BATCH} answers, in the background.")
+    st.caption(f"Shares count against each other. Ranked again after {ROUND} answers, in the background.")
     name = f"{shares} {pair} {again} {None if viewed is None else hash(viewed.tobytes())}"
     return Asked(shares, pair, again, 0, viewed), name
 
@@ -70,20 +83,31 @@ def _called(name: str) -> str:
     return f"{name.replace('_', ' ')}{', low is good' if column is not None and column.keep == 'below' else ''}"
 
 
-def forecast() -> str:
-    """What another 100 answers would buy: corrections to be expected, with the 95 % interval of their number, from the latest answers of this queue."""
-    latest = corrected(state.decided().marked)[-LATEST:]
-    if len(latest) < 5:
-        return "after 5 answers: what another 100 would buy"
-    mean, low, high = predicted(sum(latest), len(latest), 100)
-    return f"another 100 answers would correct about {mean:.0f} ({low}–{high}) rows"
+def forecast(marked: Sequence[Review], shares: Mapping[str, float]) -> str:
+    """What another 100 answers would buy: corrections to be expected, with the 95 % interval of their number. Each way of choosing rows has the rate of its own
+    latest answers and its share of the 100; of one with fewer than 5 answers nothing is told."""
+    words, total = first_words(marked), sum(shares.values())
+    parts, unknown, upto = list[tuple[int, int, int]](), 0, 0.0
+    for kind, part in shares.items():
+        more = round(100 * (upto + part) / total) - round(100 * upto / total)
+        upto += part
+        latest = [changed for chosen, changed in words if chosen == kind][-LATEST:]
+        if len(latest) >= FEWEST:
+            parts.append((sum(latest), len(latest), more))
+        else:
+            unknown += more
+    if unknown == 100:
+        return f"after {FEWEST} answers: what another 100 would buy"
+    mean, low, high = predicted_of(parts)
+    said = f"another 100 answers would correct about {mean:.0f} ({low}–{high}) rows"
+    return f"{said}, and what is not known yet among {unknown} of them" if unknown else said
 
 
-def _progress(total: int) -> str:
+def _progress(total: int, shares: Mapping[str, float]) -> str:
     marked, who = state.decided().marked, reader()
     mine, every = readers(marked, who)
-    left = total - len(judged(marked, who))
-    return f"{count(len(mine), 'rows')} read by {who or 'you'}, {count(len(every))} by all · {count(max(0, left))} left · {forecast()}"
+    left = total - len(passed_over(marked, who))
+    return f"{count(len(mine), 'rows')} read by {who or 'you'}, {count(len(every))} by all · {count(max(0, left))} left · {forecast(marked, shares)}"
 
 
 def read_rows(asked: Asked, name: str) -> None:
@@ -92,7 +116,7 @@ def read_rows(asked: Asked, name: str) -> None:
         empty("No way to choose rows is on", "Give at least one of them a share.")
         return
     total = state.scores().dataset.rows if asked.viewed is None else int(asked.viewed.sum())
-    queue(asked, reader(), name, partial(_progress, total))
+    queue(asked, reader(), name, partial(_progress, total, asked.shares))
 
 
 def more() -> None:
@@ -139,7 +163,7 @@ def _second(found: list[Conflict]) -> None:
 
 
 def _settle(conflict: Conflict, by: str, word: str) -> None:
-    state.record("settle", rows=(conflict.row,), value=word, column=conflict.column.get(by), by=reader(), why="settled")
+    state.record("settle", rows=(conflict.row,), value=word, column=conflict.column.get(by), by=reader(), why=SETTLED)
 
 
 def _edits() -> None:

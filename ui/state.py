@@ -192,9 +192,9 @@ def set_threshold(name: str, threshold: Threshold | None) -> None:
     change(recipe().with_threshold(name, threshold))
 
 
-def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: str = "") -> None:
-    """Say something of rows (`curate.reviews.Review`). by: who says it."""
-    record(action, rows=tuple(row_ids), value=value, by=by)
+def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: str = "", why: str | None = None) -> None:
+    """Say something of rows (`curate.reviews.Review`). by: who says it. why: what brought the rows before them."""
+    record(action, rows=tuple(row_ids), value=value, by=by, why=why)
 
 
 def anothers(entry: Review) -> str:

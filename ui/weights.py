@@ -13,7 +13,7 @@ import polars as pl
 import streamlit as st
 
 from curate.curriculum import code_of
-from curate.deciding import settled
+from curate.deciding import supported
 from curate.errors import InputError
 from curate.groups import proposal
 from curate.part import LinkThreshold
@@ -37,7 +37,7 @@ MOST = 12  # values that get a number of trust, and bars of means
 
 def _now() -> Weights:
     """The recipe's weights, without a score that is not there any more."""
-    return settled(state.recipe()).weights or Weights()
+    return supported(state.recipe()).weights or Weights()
 
 
 def _change(given: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import streamlit as st
 
+from curate.reading import BULK
 from curate.region import Region, in_region
 from curate.reviews import Action
 from curate.scores import Scores
@@ -66,7 +67,7 @@ def rows_in_hand() -> Bools:
 
 
 def _mark(action: Action, value: str | None = None) -> None:
-    state.mark(action, state.scores().frame["row_id"].filter(rows_in_hand()).to_list(), value)
+    state.mark(action, state.scores().frame["row_id"].filter(rows_in_hand()).to_list(), value, why=BULK)
 
 
 def _tag() -> None:
