@@ -11,7 +11,7 @@ from curate.queue import BATCH, KINDS, Asked, available, judged
 from curate.rate import wilson
 from curate.reading import Conflict, conflicts, corrected, ratings, readers
 from curate.reviews import edits
-from curate.signal import column_of, discover
+from curate.signal import column_of
 from ui import pills, state
 from ui.bulk import bulk
 from ui.queue import queue
@@ -36,7 +36,8 @@ def _good_scores() -> list[str]:
     """Score columns that say what a good row is: those with a direction, and how likely the given label is."""
     frame = state.scores().frame
     given = "label_issue_self_confidence"  # the margin ranks rows as it does
-    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith(("label_issue", "confidence")))]
+    every = [c for columns in state.scores().columns.values() for c in columns if c.keep is not None]
+    known = [given, *(c.name for c in every if not c.name.startswith(("label_issue", "confidence")))]
     return [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
 
 
