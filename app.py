@@ -45,6 +45,9 @@ page = st.navigation(
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
         ],
+        "Prove": [
+            st.Page("pages/prove/influence.py", title="Influence", icon=":material/bolt:", url_path="influence"),
+        ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }
 )

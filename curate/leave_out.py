@@ -17,7 +17,7 @@ import numpy.typing as npt
 from curate.regression import Wide, ground, learn, one_hot
 from curate.threads import spread
 
-__all__ = ["DENSE", "Fitted", "effects", "fit", "losses"]
+__all__ = ["DENSE", "Fitted", "effects", "fit", "losses", "settled"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -84,8 +84,8 @@ def _slope(x: Floats, off: Wide, c: float, weights: Wide) -> Wide:
     return np.asarray(found)
 
 
-def _settled(x: Floats, target: Wide, c: float, weights: Wide) -> tuple[Wide, Wide]:
-    """Newton's steps to the optimum: the weights, and the inverse of the Hessian there."""
+def settled(x: Floats, target: Wide, c: float, weights: Wide) -> tuple[Wide, Wide]:
+    """Newton's steps to the optimum: the weights, and the inverse of the Hessian there. x: with ones last; target: [n, classes]; weights: to begin with."""
     for _ in range(25):
         p = _foreseen(x, weights)
         inverse, slope = _inverse(x, p, c), _slope(x, p - target, c, weights)
@@ -100,7 +100,7 @@ def fit(vectors: Floats, code: Ints, wide: int, c: float = 1.0) -> Fitted:
     """The regression of codes on vectors, with what leave-one-out steps need. vectors: float32 [n, d]; code: int32 [n], from 0 to wide - 1."""
     target, x = one_hot(code, wide), _wide(vectors)
     if x.shape[1] * wide <= DENSE:
-        weights, inverse = _settled(x, target.astype(np.float64), c, learn(ground(vectors, c), target)[0])
+        weights, inverse = settled(x, target.astype(np.float64), c, learn(ground(vectors, c), target)[0])
         p = _foreseen(x, weights)
     else:
         weights = learn(ground(vectors, c), target, tolerance=2e-3)[0]
