@@ -18,7 +18,7 @@ from ui import pills, state
 from ui.browsing import mark_row
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding, typed
-from ui.rows import in_hand, row_link, row_text
+from ui.rows import in_hand, read, row_link, row_text
 from ui.widgets import attempt, beside, count, empty, need_dataset, share
 
 __all__ = ["Seen", "ask", "choose", "facts", "picture", "reading"]
@@ -29,6 +29,8 @@ WAYS = {
     "influence_shapley": ("nearest neighbours", "The row's part in the accuracy of nearest neighbours; needs labels"),
     "influence_gradient": ("language model", "How far the row pulls a language model the way that the domain does; slow on a processor"),
 }
+UNITS = {"influence": "nats of its loss", "influence_shapley": "of its neighbours' vote", "influence_gradient": "cosine of slopes"}
+"""What the touch of one validation row is told in."""
 BINS = 80
 
 
@@ -55,9 +57,8 @@ def ask() -> None:
         path = st.text_input("File, folder, pattern or hub name of validation rows", _given("reference"), placeholder="validation.jsonl")
         left, right = beside("influence-asked", 1, 1)
         part = left.text_input("Or rows here, as column=value", _given("slice"), placeholder="split=test", help="The column by its name or its role")
-        drawn = right.number_input(
-            "Or a share of all rows, %", 0, 90, round(100 * float(_given("share") or 0)), help="Drawn at random; they are not scored then"
-        )
+        held = round(100 * float(_given("share") or 0))
+        drawn = right.number_input("Or a share of all rows, %", 0, 90, held, help="Drawn at random; those are not scored then")
         domain = left.text_input("Domains by column or role", _given("domain"), placeholder="source", help="Or cluster_number; empty for one domain of all")
         ways = right.multiselect("Measured by", [*WAYS], there or list(WAYS)[:2], format_func=lambda way: WAYS[way][0])
         if st.form_submit_button("Measure influence") and _asked(path.strip(), part.strip(), drawn / 100, domain.strip(), ways):
@@ -101,7 +102,9 @@ def choose() -> Seen:
     if not there:
         empty("No row could be measured", "It was measured, and no row has what is needed: text, a label and an embedding, or a response.")
         st.stop()
-    way = str(st.segmented_control("Measured by", there, format_func=lambda w: WAYS[w][0], default=there[0], required=True, key="influence-way"))
+    way = str(
+        st.selectbox("Measured by", there, format_func=lambda w: WAYS[w][0], key="influence-way", help="\n\n".join(f"{n}: {t}." for n, t in WAYS.values()))
+    )
     starts = [c.name[:-1] for c in scores.measured[way].signal.columns]
     start = starts[0]
     if len(starts) > 1:
@@ -167,14 +170,22 @@ def _judge(seen: Seen, position: int) -> None:
         st.subheader(f"Row {count(position)}")
         st.space("stretch")
         row_link(position, "All about this row")
-    st.text(f"{seen.values[position]:,.4g} {seen.column.unit} on {seen.domain or 'all domains'}")
+    st.text(f"{seen.values[position]:,.4g} {seen.column.unit} on {seen.domain or 'all domains'}{_labels(position)}")
     with st.container(horizontal=True, gap="small"):
         st.button("Keep the row", key="influence-keep", on_click=mark_row, args=("keep", position), shortcut="k", help="Whatever the thresholds say")
         st.button("Drop the row", key="influence-drop", on_click=mark_row, args=("drop", position), type="primary", shortcut="d")
         _relabel(position)
     row_text(position, 180)
-    for side, name in (("harmed", "Harms most"), ("helped", "Helps most")):
+    for side, name in (("harmed", "Harms most"), ("helped", "Helps most")):  # both sides are above 0
         _touched(seen, position, side, name)
+
+
+def _labels(position: int) -> str:
+    """What the row's label is, and which is expected, where they are known."""
+    scores = state.scores()
+    given = read([position], [Role.LABEL])[Role.LABEL][0] if scores.dataset.has(Role.LABEL) else None
+    expected = scores.frame["label_issue_suggested"][position] if "label_issue_suggested" in scores.frame.columns else None
+    return ("" if given is None else f"\nGiven: {given}") + ("" if expected is None else f"\nExpected: {expected}")
 
 
 def _relabel(position: int) -> None:
@@ -197,7 +208,8 @@ def _touched(seen: Seen, position: int, side: str, name: str) -> None:
     whom = tables["validation"][[at for at, _ in found]]
     table = whom.select("label", pl.col("text").str.replace_all(r"\s+", " ").str.slice(0, 300), "domain", "position")
     more = pl.Series("by", [much for _, much in found], pl.Float64)
-    table = table.insert_column(0, more).select(
-        c for c in ("by", "label", "text", "domain", "position") if c in ("by", "text") or table[c].null_count() < len(table)
-    )
-    st.dataframe(table, hide_index=True, key=f"influence-{side}", height="content")
+    shown = ["by", *(c for c in ("label", "text", "domain", "position") if table[c].null_count() < len(table))]
+    by = st.column_config.NumberColumn(format="%.3g", help=UNITS[seen.signal].capitalize())
+    place = st.column_config.NumberColumn(help="Place of the validation row, from 0")
+    columns = {"by": by, "position": place, "text": st.column_config.TextColumn(width="large")}
+    st.dataframe(table.insert_column(0, more).select(shown), hide_index=True, key=f"influence-{side}", height="content", column_config=columns)
