@@ -49,6 +49,7 @@ page = st.navigation(
             st.Page("pages/prove/probes.py", title="Probes", icon=":material/experiment:", url_path="probes"),
             st.Page("pages/prove/curve.py", title="Learning curve", icon=":material/show_chart:", url_path="curve"),
             st.Page("pages/prove/training.py", title="Training", icon=":material/monitoring:", url_path="training"),
+            st.Page("pages/prove/influence.py", title="Influence", icon=":material/bolt:", url_path="influence"),
         ],
         "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
     }

@@ -28,6 +28,7 @@ from benchmarks.contamination import CONTAMINATION
 from benchmarks.curves import case_curves
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.grounding import case_closed_book, case_grounding
+from benchmarks.influence import INFLUENCE
 from benchmarks.labels import case_label_issue
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
@@ -49,6 +50,7 @@ ALL: Mapping[str, Case] = {
     **CONTAMINATION,
     **TRAINING,
     **STRATEGIES,
+    **INFLUENCE,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

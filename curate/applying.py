@@ -12,6 +12,7 @@ from curate.recipe import Recipe
 from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import by_hand, row_tokens, select, unmeasured
+from curate.signal import owner_of
 from curate.task import Task
 
 __all__ = ["applicable", "before_budget", "seconds_to_choose", "unneeded"]
@@ -53,6 +54,6 @@ def unneeded(scores: Scores, recipe: Recipe) -> list[Task]:
             want(need)
 
     for task in scores.tasks:
-        if task.signal.name in scores.measured or columns & {task.signal.name, *(c.name for c in task.signal.columns)}:
+        if task.signal.name in scores.measured or columns & {task.signal.name} or any(owner_of(c) is task.signal for c in columns):
             want(task)
     return [t for t in scores.tasks if t.signal.name not in wanted]

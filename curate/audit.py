@@ -113,7 +113,7 @@ def _checks(scores: Scores, recipe: Recipe, giving: Mapping[str, npt.NDArray[np.
         if task.signal.name not in scores.measured:
             found[task.signal.name] = {"not measured": task.skip or "it was not started"}
             continue
-        for column in (c for c in task.signal.columns if c.name in scores.frame.columns):
+        for column in (c for c in scores.columns[task.signal.name] if c.name in scores.frame.columns):
             checked = beyond(scores, recipe, column)
             if checked is None:
                 continue

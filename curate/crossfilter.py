@@ -118,9 +118,9 @@ def dropped_alone(selection: Selection) -> Mapping[str, int]:
 def numeric_columns(scores: Scores) -> Mapping[str, tuple[Column, ...]]:
     """By signal: its measured numeric score columns; under "" the dataset's own numeric columns. Empty groups are left out."""
     found = {}
-    for name, task in scores.measured.items():
+    for name, columns in scores.columns.items():
         kinds = scores.frame.schema
-        found[name] = tuple(c for c in task.signal.columns if c.name in kinds and kinds[c.name].is_numeric())
+        found[name] = tuple(c for c in columns if c.name in kinds and kinds[c.name].is_numeric())
     taken = {*scores.frame.columns}
     schema = scores.dataset.scan().collect_schema()
     own = [(n, kind) for n, kind in schema.items() if kind.is_numeric() and n not in taken]

@@ -123,8 +123,8 @@ def examples(scores: Scores, recipe: Recipe, most: int, personal: bool = False, 
     if most < 1 or not scores.dataset.has("text"):
         return {}
     found: dict[str, list[tuple[int, str]]] = {}
-    for task in scores.measured.values():
-        columns = [c for c in task.signal.columns if c.name in scores.frame.columns]
+    for own in scores.columns.values():
+        columns = [c for c in own if c.name in scores.frame.columns]
         found |= {c.name: _worst(scores, c, columns, recipe, most) for c in columns}
     found |= _own(scores, recipe, most)
     found |= {name: _alike(scores.links[name], keeper, most) for name, keeper in gives_way(scores, recipe, marked).items()}

@@ -15,7 +15,7 @@ from curate.rank import columns_of
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import score_values
-from curate.signal import Column, discover
+from curate.signal import Column, owner_of
 
 __all__ = ["FORMULAS", "UNREPEATED", "Formula", "Signalled", "lacking", "nameable", "proposal", "signals_of"]
 
@@ -115,5 +115,4 @@ def proposal(scores: Scores, formula: Formula = FORMULAS[0]) -> Rank | None:
 
 def signals_of(score: str) -> Mapping[str, str]:
     """Signals that measure the columns of a formula, by column; columns of the dataset are left out."""
-    owners = {c.name: s.name for s in discover().values() for c in s.columns}
-    return {name: owners[name] for name in columns_of(score) if name in owners}
+    return {name: owner.name for name in columns_of(score) if (owner := owner_of(name)) is not None}

@@ -210,7 +210,7 @@ def band(values: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
 
 def signal_columns(scores: Scores) -> list[Column]:
     """Score columns that say by themselves which rows are better, by the direction that their signal proposes."""
-    found = [c for name, signal in discover().items() if name in scores.measured for c in signal.columns]
+    found = [c for name in discover() if name in scores.measured for c in scores.columns[name]]
     return [c for c in found if c.keep and c.name in scores.frame.columns and scores.frame[c.name].dtype.is_numeric() and _tells(scores, c.name)]
 
 

@@ -136,7 +136,7 @@ def outcome(links: Links, rows: Hand, threshold: LinkThreshold) -> Outcome:
 
 def keepers(scores: Scores) -> list[str]:
     """Keeper policies worth comparing: first, longest, and best by each measured score that says which end is good."""
-    best = [c.name for t in scores.measured.values() for c in t.signal.columns if c.keep is not None]
+    best = [c.name for columns in scores.columns.values() for c in columns if c.keep is not None]
     return ["first", "longest", *(f"best:{name}" for name in best)]
 
 

@@ -21,8 +21,8 @@ from curate.engine import Engine, run_batches
 from curate.errors import CurateError, SignalError
 from curate.links import Links, link, write_links
 from curate.roles import Role
-from curate.signal import VIEWS, Notes, Signal, discover, reporting
-from curate.task import Task, input_view, parts_folder, slice_column
+from curate.signal import VIEWS, Notes, Signal, discover, owner_of, reporting
+from curate.task import NAMED, Task, input_view, named_column, parts_folder
 from curate.workspace import Workspace, whole_folder, write_file, write_json
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def _measure(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine,
             write_links(links, folder)
         for name, attached in notes.tables.items():
             pq.write_table(attached, folder / f"{name}.parquet")
-        write_json(folder / "manifest.json", {**_manifest(dataset, task, time.time() - start, time.process_time() - cpu), "notes": notes})
+        told = _manifest(dataset, task, time.time() - start, time.process_time() - cpu)
+        write_json(folder / "manifest.json", {**told, "columns": table.columns, "notes": notes})
     shutil.rmtree(parts_folder(task.folder(workspace)), ignore_errors=True)
 
 
@@ -101,7 +102,6 @@ def _manifest(dataset: Dataset, task: Task, seconds: float, cpu: float) -> dict[
         "parameters": dict(task.parameters),
         "fingerprint": dataset.fingerprint,
         "rows": dataset.rows,
-        "columns": [c.name for c in task.signal.columns],
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu, 3),
     }
@@ -113,10 +113,11 @@ def _check(found: pa.Table | pa.RecordBatch | pl.DataFrame, signal: Signal, rows
 
     frame = found if isinstance(found, pl.DataFrame) else pl.from_arrow(found)
     assert isinstance(frame, pl.DataFrame)
-    names = [c.name for c in signal.columns]
-    if frame.columns != names or len(frame) != rows:
-        raise CurateError(f"{signal.name} returned {frame.columns} × {len(frame)} rows; its contract says {names} × {rows}")
-    return frame.with_columns(pl.col(c.name).cast(c.polars()) for c in signal.columns if not c.vector)
+    columns = signal.among(frame.columns)
+    mine = all((owner := owner_of(c.name)) is None or owner.name == signal.name for c in columns)
+    if frame.columns != [c.name for c in columns] or len(frame) != rows or not mine:
+        raise CurateError(f"{signal.name} returned {frame.columns} × {len(frame)} rows; its contract says {[c.name for c in signal.columns]} × {rows}")
+    return frame.with_columns(pl.col(c.name).cast(c.polars()) for c in columns if not c.vector)
 
 
 def _measure_rows(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, None, Notes]:
@@ -183,7 +184,7 @@ def _consecutive(batches: Iterable[tuple[int, pa.RecordBatch]], rows: int, most:
 def _empty(signal: Signal) -> pl.DataFrame:
     import polars as pl
 
-    return pl.DataFrame(schema={c.name: c.polars() for c in signal.columns})
+    return pl.DataFrame(schema={c.name: c.polars() for c in signal.columns})  # of scope row, where every name is known before
 
 
 class _Elsewhere(Exception):
@@ -243,7 +244,7 @@ def _needed(task: Task, workspace: Workspace) -> pl.DataFrame | None:
 
     parts = []
     for need in task.needs:
-        names = [c.name for c in need.signal.columns if c.name in task.signal.inputs]
+        names = [c.name for c in need.columns(workspace) if c.name in task.signal.inputs]
         parts.append(pl.read_parquet(need.folder(workspace) / "scores.parquet", columns=names))
     return pl.concat(parts, how="horizontal") if parts else None
 
@@ -269,8 +270,8 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
 
     names, extra = _views(dataset, task), _needed(task, workspace)
     parts = [*([dataset.views(names).collect()] if names else []), *([extra] if extra is not None else [])]
-    if (column := slice_column(dataset, task.parameters)) is not None:
-        parts.append(dataset.scan().select(pl.col(column).alias("slice")).collect())
+    named = {name: column for name in NAMED if (column := named_column(dataset, task.parameters, name)) is not None}
+    parts += [dataset.scan().select(pl.col(column).alias(name)).collect() for name, column in named.items()]
     if "ratings" in task.signal.inputs:
         parts.append(ratings_column(dataset).to_frame("ratings"))
     table = _shape(_beside(parts, dataset.rows), task)

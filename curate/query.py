@@ -75,8 +75,8 @@ def queryable(scores: Scores) -> dict[str, str]:
     if parts and Role.MESSAGES not in scores.dataset.roles:
         filled = ", ".join(f"nullif({sql}, '')" for sql in parts.values())
         found = _more(found, {"text": f"nullif(concat_ws(chr(10), {filled}), '')"})
-    for i, task in enumerate(scores.measured.values()):
-        found = _more(found, {c.name: f"f{i + 1}.{_name(c.name)}" for c in task.signal.columns if not c.vector})
+    for i, scored in enumerate(scores.columns.values()):
+        found = _more(found, {c.name: f"f{i + 1}.{_name(c.name)}" for c in scored if not c.vector})
     return _more(found, {"keep": "kept.keep"})
 
 

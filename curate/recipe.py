@@ -33,7 +33,7 @@ from curate.part import (
 from curate.rank import columns_of
 from curate.readers.file import resolve
 from curate.roles import Role
-from curate.signal import check_parameters, discover
+from curate.signal import check_parameters, discover, owner_of
 from curate.training import Curriculum, Grouping, Smoothing, Weights
 from curate.weights import MODELS
 
@@ -155,9 +155,9 @@ def parse_recipe(given: Any, where: str) -> Recipe:
     for name in recipe.signals:
         if name not in known:
             raise InputError(f"{where}, signals.{name}", "no such signal", f"Valid ones are {', '.join(known)}")
-    owners = {c.name: s.name for s in known.values() for c in s.columns}
-    owners |= {name: name for name, signal in known.items() if signal.links}
-    needed = dict.fromkeys([*recipe.signals, *(owners[c] for columns in recipe.reads.values() for c in columns if c in owners)])
+    read = [c for columns in recipe.reads.values() for c in columns]
+    owners = [known[c] if c in known and known[c].links else owner_of(c) for c in read]
+    needed = dict.fromkeys([*recipe.signals, *(s.name for s in owners if s is not None)])
     signals = {n: check_parameters(known[n], recipe.signals.get(n) or {}) for n in needed}
     if recipe.personal is not None:
         _check_types(recipe.personal, signals["pii"], where)

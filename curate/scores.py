@@ -11,6 +11,7 @@ from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.links import Links, read_links
 from curate.recipe import Recipe
+from curate.signal import Column
 from curate.task import Task, plan
 from curate.workspace import Workspace
 
@@ -53,13 +54,18 @@ class Scores:
         return {t.signal.name: t for t in self.tasks if not t.skip and t.done(self.workspace)}
 
     @cached_property
+    def columns(self) -> Mapping[str, tuple[Column, ...]]:
+        """Score columns of finished tasks by signal, vectors among them, each by its own name."""
+        return {name: task.columns(self.workspace) for name, task in self.measured.items()}
+
+    @cached_property
     def frame(self) -> pl.DataFrame:
         """`row_id` and every scalar score column, one row a row, in file order."""
         import polars as pl
 
         parts = [self.dataset.scan().select("row_id").collect()]
-        for task in self.measured.values():
-            names = [c.name for c in task.signal.columns if not c.vector]
+        for signal, task in self.measured.items():
+            names = [c.name for c in self.columns[signal] if not c.vector]
             if names:
                 parts.append(pl.read_parquet(task.folder(self.workspace) / "scores.parquet", columns=names))
         return pl.concat(parts, how="horizontal", rechunk=True)

@@ -31,7 +31,7 @@ from curate.recipe import Recipe, group_limit
 from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
 from curate.scores import Scores
-from curate.signal import column_of, discover
+from curate.signal import column_of, discover, owner_of
 
 if TYPE_CHECKING:
     pass
@@ -126,13 +126,15 @@ def score_values(scores: Scores, name: str) -> Floats:
 
 
 def _why_absent(scores: Scores, name: str) -> str:
+    owner = owner_of(name)
     for task in scores.tasks:
-        if name in [*([task.signal.name] if task.signal.links else []), *(c.name for c in task.signal.columns)]:
+        if (name == task.signal.name and task.signal.links) or owner is task.signal:
+            if task.signal.name in scores.measured:
+                return f"is not among what {task.signal.name} measured: {', '.join(c.name for c in scores.columns[task.signal.name])}"
             return f"was not measured: the signal {task.signal.name} {task.skip}" if task.skip else f"is not measured yet by {task.signal.name}"
-    owner = next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
     if owner is None and name in discover():
         return f"is a signal and no column; its columns are {', '.join(c.name for c in discover()[name].columns)}"
-    return f"is not measured: the signal {owner} is not in the recipe" if owner else "is no score or column here"
+    return f"is not measured: the signal {owner.name} is not in the recipe" if owner else "is no score or column here"
 
 
 def _numeric(scores: Scores) -> list[str]:
@@ -190,7 +192,7 @@ def by_hand(scores: Scores, marked: Sequence[Review]) -> npt.NDArray[np.int8]:
 def unmeasured(scores: Scores, recipe: Recipe) -> dict[str, str]:
     """Parts of a recipe that cannot be applied yet, with the reason: threshold names, "license", "rank", "budget", "personal", "curriculum" and
     "weights"."""
-    vectors = {c.name for task in scores.measured.values() for c in task.signal.columns}
+    vectors = {c.name for columns in scores.columns.values() for c in columns}
     have = {*scores.links, *scores.frame.columns, *vectors, *(name for name, _ in scores.dataset.columns), *map(str, scores.dataset.roles)}
     lacks = {part: next((c for c in columns if c not in have), None) for part, columns in recipe.reads.items()}
     found = {part: f"{column} {_why_absent(scores, column)}" for part, column in lacks.items() if column is not None}

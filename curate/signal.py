@@ -18,7 +18,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -38,6 +38,7 @@ __all__ = [
     "discover",
     "follow",
     "note",
+    "owner_of",
     "parameters",
     "parameters_of",
     "report",
@@ -47,16 +48,16 @@ __all__ = [
 VIEWS = ("prompt", "context", "response", "text")
 """Text views of a row that any signal may name as input (String, null where the row has none). `text` is the others joined by newlines.
 
-The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of". The input "slice", of scope
-"dataset" only, is the original column, or else the role's, that the parameter `slice` names, "column=value". The input "ratings", of that scope too, is what
-several people said of a row, a list of {annotator, label} (`curate.annotation`)."""
+The input "of" is the view that the signal's parameter `of` names; it comes as a column called "of". The inputs "slice" and "domain", of scope
+"dataset" only, are the original column, or else the role's, that the parameter of that name names: `slice` as "column=value", `domain` as "column". The input
+"ratings", of that scope too, is what several people said of a row, a list of {annotator, label} (`curate.annotation`)."""
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One score column.
+    """One score column, or where its name ends in `*` every one that begins so: what they are called is known once they are measured (`Signal.among`).
 
     dtype: the name of a Polars type ("Float32", "Int32", "String", "Boolean"), "Array(Float32)" for a vector of fixed length, or "Spans": places in a text, a
     list of {type, start, end} in characters, the end not included.
@@ -74,6 +75,17 @@ class Column:
     low: float | None = None
     high: float | None = None
     log: bool = False
+
+    @property
+    def starred(self) -> bool:
+        """Whether it stands for columns whose names are known once they are measured."""
+        return self.name.endswith("*")
+
+    def named(self, name: str) -> Column | None:
+        """The column of this name, where it is this one or one that it stands for."""
+        if name == self.name:
+            return self
+        return replace(self, name=name) if self.starred and name.startswith(self.name[:-1]) and len(name) >= len(self.name) else None
 
     @property
     def vector(self) -> bool:
@@ -143,6 +155,15 @@ class Signal:
     def required(self) -> tuple[tuple[str, ...], ...]:
         """Inputs without which the signal is skipped, each with what may stand for it."""
         return tuple((n,) if isinstance(n, str) else n for n in (self.inputs if self.needs is None else self.needs))
+
+    def among(self, names: Iterable[str]) -> tuple[Column, ...]:
+        """Its columns as a table with these names holds them: each declared one, and in the place of one with `*` those of `names` that begin so."""
+        given, exact = [*names], {c.name for c in self.columns if not c.starred}
+        found: list[Column] = []
+        for column in self.columns:
+            here = [n for n in given if n not in exact] if column.starred else [column.name]
+            found += [c for n in here if (c := column.named(n)) is not None]
+        return tuple(found)
 
 
 @functools.cache
@@ -253,6 +274,17 @@ def follow(work: Iterable[R], total: int, begin: float, end: float) -> list[R]:
     return done
 
 
+def owner_of(name: str) -> Signal | None:
+    """The signal that has a score column; of those with a `*` the one with the longest beginning. None where none has it."""
+    return next(iter(_declared(name)), (None, None))[0]
+
+
 def column_of(name: str) -> Column | None:
     """What a signal declares of a score column; None where no signal has it."""
-    return next((c for s in discover().values() for c in s.columns if c.name == name), None)
+    return next(iter(_declared(name)), (None, None))[1]
+
+
+def _declared(name: str) -> list[tuple[Signal, Column]]:
+    """Who declares a column, the most exact first."""
+    found = [(s, c, len(c.name) if c.starred else 1 << 30) for s in discover().values() for c in s.columns if c.named(name) is not None]
+    return [(s, c.named(name) or c) for s, c, _ in sorted(found, key=lambda f: -f[2])]

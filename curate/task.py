@@ -14,15 +14,17 @@ from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.readers.file import hashes
 from curate.roles import Role
-from curate.signal import VIEWS, Signal, check_parameters, discover
+from curate.signal import VIEWS, Column, Signal, check_parameters, discover, owner_of
 from curate.signal import parameters as defaults
 from curate.weights import MODELS, identity
 from curate.workspace import Workspace, digest, read_json
 
-__all__ = ["Task", "input_view", "parts_folder", "plan", "seconds", "slice_column"]
+__all__ = ["NAMED", "Task", "input_view", "named_column", "parts_folder", "plan", "seconds"]
 
 PARTS = {"text": "prompt, context or response", "ratings": "annotations"}
 """Inputs that are no role of a column, by the roles that make them."""
+NAMED = ("slice", "domain")
+"""Inputs that are the column which the parameter of that name names."""
 
 
 def parts_folder(folder: Path) -> Path:
@@ -52,6 +54,14 @@ class Task:
     def done(self, workspace: Workspace) -> bool:
         """Whether its scores are there, whole."""
         return (self.folder(workspace) / "manifest.json").exists()
+
+    def columns(self, workspace: Workspace) -> tuple[Column, ...]:
+        """Its columns as they are stored; before it is done those that are declared, without those of which the names are not known yet."""
+        if not any(c.starred for c in self.signal.columns):
+            return self.signal.columns
+        import polars as pl
+
+        return self.signal.among(pl.read_parquet_schema(self.folder(workspace) / "scores.parquet") if self.done(workspace) else ())
 
     def manifest(self, workspace: Workspace) -> Mapping[str, Any]:
         """What was noted when it was measured: parameters, seconds, CPU-seconds, and notes of what the scores rest on."""
@@ -92,7 +102,6 @@ def seconds(task: Task, rows: int, characters: float) -> float:
 def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:
     """Tasks for these signals and those they need, each after what it needs."""
     tasks: dict[str, Task] = {}
-    owners = {c.name: s for s in discover().values() for c in s.columns}
 
     def add(name: str) -> Task:
         """The task of a signal, planned once, after those it needs."""
@@ -100,7 +109,8 @@ def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Ta
             return tasks[name]
         signal = discover()[name]
         given = check_parameters(signal, signals.get(name) or {})
-        needs = tuple(add(o) for o in dict.fromkeys(owners[i].name for i in _read(dataset, signal, given) if i in owners))
+        owners = [owner.name for i in _read(dataset, signal, given) if (owner := owner_of(i)) is not None]
+        needs = tuple(add(owner) for owner in dict.fromkeys(owners))
         given = _settled(signal, given, needs)
         reference = _reference(given["reference"]) if given.get("reference") else None
         key = _key(dataset, signal, given, needs, reference)
@@ -122,9 +132,9 @@ def input_view(name: str, parameters: Mapping[str, Any]) -> str:
     return view
 
 
-def slice_column(dataset: Dataset, parameters: Mapping[str, Any]) -> str | None:
-    """The original column that the parameter `slice` names, by its own name or else by its role; None where there is no slice or no such column."""
-    name = str(parameters.get("slice") or "").partition("=")[0].strip()
+def named_column(dataset: Dataset, parameters: Mapping[str, Any], parameter: str) -> str | None:
+    """The original column that a parameter of `NAMED` names, by its own name or else by its role; None where it names none, or none that is there."""
+    name = str(parameters.get(parameter) or "").partition("=")[0].strip()
     if name in dict(dataset.columns):
         return name
     return dataset.roles[Role(name)][0] if name in [*Role] and Role(name) in dataset.roles else None
@@ -141,7 +151,8 @@ def _there(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
 
 def _owner(name: str) -> str | None:
     """The signal that has a score column; None where none has it."""
-    return next((s.name for s in discover().values() if name in [c.name for c in s.columns]), None)
+    found = owner_of(name)
+    return None if found is None else found.name
 
 
 def _obtainable(dataset: Dataset, view: str, parameters: Mapping[str, Any]) -> bool:
@@ -173,7 +184,7 @@ def _read(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any]) -> li
 
 def _asked(name: str, given: Any) -> bool:
     """Whether a parameter asks for an optional input: it is true, or one of its texts names the input."""
-    return any(name in text for text in given) if isinstance(given, tuple) else bool(given)
+    return any(name in text for text in given) if isinstance(given, tuple) else name == given if isinstance(given, str) else bool(given)
 
 
 def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str:
@@ -185,7 +196,7 @@ def _key(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs:
     roles = {r: list(dataset.roles.get(r, ())) for r in used}
     more = [] if reference is None else [reference]
     more += [[*dataset.roles.get(Role.ANNOTATIONS, ()), dataset.ratings.name if dataset.ratings else ""]] if "ratings" in read else []
-    more += [[column]] if (column := slice_column(dataset, parameters)) is not None else []
+    more += [[column] for name in NAMED if (column := named_column(dataset, parameters, name)) is not None]
     more += [[_identity(str(parameters[name]), name)] for name in MODELS if parameters.get(name)]
     return digest([dataset.fingerprint, signal.name, signal.version, dict(parameters), model, roles, [n.key for n in needs], *more])
 
@@ -209,8 +220,11 @@ def _identity(model: str, parameter: str = "model") -> str:
 def _lacks(dataset: Dataset, signal: Signal, parameters: Mapping[str, Any], needs: Sequence[Task], reference: list[str] | None) -> str | None:
     if signal.asks and not any(parameters[name] for name, _ in signal.asks):
         return f"needs the parameter {', or '.join(f'{name}: {what}' for name, what in signal.asks)}"
-    if parameters.get("slice") and slice_column(dataset, parameters) is None:
+    if parameters.get("slice") and named_column(dataset, parameters, "slice") is None:
         return f"needs a column for its slice {parameters['slice']}, which this dataset has not"
+    scored = parameters.get("reference") or any(_asked(name, parameters[parameter]) for name, parameter in signal.optional)
+    if parameters.get("domain") and not scored and named_column(dataset, parameters, "domain") is None:
+        return f"needs a column for its domain {parameters['domain']}, which this dataset has not"
     if reference == []:
         given = parameters["reference"]
         return f"cannot read its reference {given if isinstance(given, str) else ', '.join(given)}"

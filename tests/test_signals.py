@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import InputError
-from curate.signal import Signal, check_parameters, discover, parameters
+from curate.signal import Signal, check_parameters, column_of, discover, owner_of, parameters
 
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog while the farmer sleeps under an old tree.",
@@ -31,6 +31,7 @@ VIEWS = {
     "rating": [None] * len(SENTENCES),
     "source": ["wiki", "code", None, "code", None, "wiki", "code"],
     "slice": ["gold", "raw", None, "gold", None, "raw", "raw"],
+    "domain": ["one", "two", None, "two", None, "one", "two"],
     "license": ["MIT", "cc by-nc 4.0", None, "MIT OR GPL-3.0", "", "my own terms", "apache 2"],
     "label": ["a", "b", None, "a", "b", "a", "b"],
     "split": [None] * len(SENTENCES),
@@ -42,7 +43,9 @@ ALL = sorted(discover())
 
 
 def _owner(column: str) -> Signal:
-    return next(s for s in discover().values() if column in [c.name for c in s.columns])
+    found = owner_of(column)
+    assert found is not None
+    return found
 
 
 def _table(signal: Signal, rows: slice = slice(None)) -> pa.Table:
@@ -88,10 +91,26 @@ def test_it_says_what_it_is(name: str) -> None:
         assert isinstance(pl.Series("of no row", [], column.polars()).dtype, pl.DataType)
 
 
+def _as_declared(signal: Signal, found: pa.Table) -> None:
+    """Every declared column is there, one with `*` at least once, each has one owner, and no name is left for a beginning to stand for."""
+    assert found.column_names == [c.name for c in signal.among(found.column_names)]
+    assert all(any(c.named(name) for name in found.column_names) for c in signal.columns)
+    assert all(owner_of(name) is signal and column_of(name) is not None for name in found.column_names)
+    assert not any(name.endswith("*") for name in found.column_names)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_column_whose_name_is_not_known_before_is_of_a_dataset(name: str) -> None:
+    signal = discover()[name]
+    starred = [c for c in signal.columns if c.starred]
+    assert not starred or signal.scope == "dataset"
+    assert all(c.name.count("*") == 1 and c.name.startswith(f"{name}_") and not c.vector for c in starred)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_its_columns_and_rows_are_as_declared(name: str) -> None:
     found = _measured(name)
-    assert found.column_names == [c.name for c in discover()[name].columns]
+    _as_declared(discover()[name], found)
     assert found.num_rows == len(SENTENCES)
 
 
@@ -112,7 +131,7 @@ def test_it_takes_no_rows(name: str) -> None:
     signal = discover()[name]
     found = _run(signal, _table(signal, slice(0, 0)))
     assert found.num_rows == 0
-    assert found.column_names == [c.name for c in signal.columns]
+    _as_declared(signal, found)
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if discover()[n].scope == "row"])

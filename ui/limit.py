@@ -14,7 +14,7 @@ from curate.crossfilter import MISSING, Binned, bin_values, starting_limits
 from curate.part import ScoreThreshold
 from curate.scores import Scores
 from curate.selection import score_values, threshold_mask
-from curate.signal import Column, discover
+from curate.signal import Column
 from ui import state
 from ui.charts import DROPPED, HAND, KEPT, layout, log_ticks
 from ui.slide import Stops, slide
@@ -37,7 +37,7 @@ def _read(key: str, column: Column, _scores: Scores) -> tuple[Floats, Binned]:
 def read_column(column: Column) -> tuple[Floats, Binned]:
     """Values of a score or of a column of the dataset, float64 [rows], NaN where missing, and the same in bins."""
     scores = state.scores()
-    owner = next((t for s, t in scores.measured.items() if column.name in [c.name for c in discover()[s].columns]), None)
+    owner = next((scores.measured[s] for s, columns in scores.columns.items() if column.name in [c.name for c in columns]), None)
     return _read(scores.dataset.key if owner is None else owner.key, column, scores)
 
 

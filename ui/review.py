@@ -14,7 +14,7 @@ from curate.rate import predicted_of
 from curate.reading import SETTLED, Conflict, conflicts, first_words, ratings, readers
 from curate.reviews import Review, edits
 from curate.scores import Scores
-from curate.signal import column_of, discover
+from curate.signal import column_of
 from ui import pills, state
 from ui.bulk import bulk
 from ui.queue import queue
@@ -34,7 +34,8 @@ def _good_scores() -> list[str]:
     """Score columns that say what a good row is: those with a direction, and how likely the given label is."""
     frame = state.scores().frame
     given = "label_issue_self_confidence"  # the margin ranks rows as it does
-    known = [given, *(c.name for s in discover().values() for c in s.columns if c.keep is not None and not c.name.startswith(("label_issue", "confidence")))]
+    every = [c for columns in state.scores().columns.values() for c in columns if c.keep is not None]
+    known = [given, *(c.name for c in every if not c.name.startswith(("label_issue", "confidence")))]
     there = [n for n in known if n in frame.columns and frame[n].dtype.is_numeric() and frame[n].null_count() < len(frame)]
     return telling(state.scores(), there)
 

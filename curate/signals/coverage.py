@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from curate.coverage import Floats, Ints
 
-__all__ = ["SIGNAL"]
+__all__ = ["SIGNAL", "embed"]
 
 READ = 2000  # characters of a reference row that are kept
 MOST = 300  # clusters that are made unasked
@@ -41,7 +41,7 @@ def _distinct(reference: str, of: str) -> pl.DataFrame:
     return frame.drop_nulls("key").unique("key", keep="first", maintain_order=True).select(pl.col("position").cast(pl.Int32), "text")
 
 
-def _embedded(text: pl.Series, given: dict[str, Any]) -> tuple[Ints, Floats]:
+def embed(text: pl.Series, given: dict[str, Any]) -> tuple[Ints, Floats]:
     """Places and unit vectors of the texts that have one, by the signal `embedding`."""
     import pyarrow as pa
 
@@ -74,7 +74,7 @@ def compute(table: pa.Table, *, reference: str = "", of: str = "", model: str = 
         frame = _distinct(reference, of or "text")
         if frame.is_empty():
             raise InputError(reference, "no row of it has text", "Name its columns as those of the dataset, such as prompt and response")
-        place, own = _embedded(frame["text"], {n: v for n, v in (("of", of), ("model", model), ("precision", precision)) if v})
+        place, own = embed(frame["text"], {n: v for n, v in (("of", of), ("model", model), ("precision", precision)) if v})
         if not len(own):
             raise InputError(reference, "no row of it has a vector", "Choose another reference, or another model for the embedding")
         frame = frame[place]

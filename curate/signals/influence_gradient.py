@@ -1,0 +1,141 @@
+"""Which rows pull a fine-tuned language model the way that validation rows of a domain do: slopes of a LoRA adapter, compared by direction.
+
+An adapter of the top blocks is warmed up for some steps, then each row's slope on its response tokens is projected (`curate.gradient`) and compared with the
+mean direction of each domain's validation rows (`curate.datainf`): by cosine, as TracIn and LESS do, and by DataInf. Slopes are brought to length 1 first, for
+the raw product favours short responses. It looks at one checkpoint of a small model near its beginning; what a large model learns late is not seen. Rows that
+stand in validation, or hold one of its rows (Jaccard .8 of word 3-grams), are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import InputError
+from curate.influence import ASKS, HeldOut, Wanted, hold_out, nothing, told
+from curate.signal import Column, Signal, note
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from curate.gradient import Asked
+    from curate.models import LanguageModel
+
+__all__ = ["SIGNAL"]
+
+STARTS = ("influence_gradient_cosine", "influence_gradient_datainf")
+PIECES = "prompt", "context", "response"
+LONG = 64  # characters a token stands for at most
+Texts = Sequence[str | None]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+def compute(
+    table: pa.Table,
+    *,
+    reference: str = "",
+    slice: str = "",  # noqa: A002
+    share: float = 0.0,
+    domain: str = "",
+    model: str = "smollm2-135m",
+    top: int = 6,
+    rank: int = 8,
+    steps: int = 60,
+    size: int = 128,
+    max_tokens: int = 256,
+    seed: int = 0,
+) -> pa.Table:
+    """Cosine with each domain, and DataInf's influence in no unit; null without a response.
+
+    reference, slice, share, domain, seed: as in influence. top: blocks that are adapted. rank: of the adapter. steps: of 16 rows that it is warmed up for.
+    size: numbers that a layer's slope is projected to. max_tokens: of a row that are read.
+    Raises InputError on a number out of range, and where no row is left.
+    """
+    from curate.gradient import adapt, gradients, warm_up
+    from curate.models import language_model
+
+    if min(top, rank, size) < 1 or steps < 0 or max_tokens < 16:
+        raise InputError("signals.influence_gradient", "a number is out of range", "Give top, rank and size 1 or more, steps 0 or more, max_tokens 16 or more")
+    said = np.array([bool(t and t.strip()) for t in table["response"].to_pylist()], np.bool_)
+    held = hold_out(table, Wanted(reference, slice, share, domain, seed), said)
+    if held is None or not said.any():
+        return nothing(table.num_rows, STARTS)
+    language = language_model(model)
+    most = min(max_tokens, language.longest)
+    asked = _asked(language, most, *(held.frame[n].to_list() for n in PIECES))
+    held = held.kept(np.array([a is not None for a in asked], np.bool_))
+    own = _asked(language, most, *(table[n].to_pylist() for n in PIECES))
+    rows = np.array([i for i, a in enumerate(own) if a is not None and not held.out[i]], np.int32)
+    if not len(rows):
+        raise InputError("validation", "no row is left to measure", "Hold out fewer rows")
+    learnt, adapter = [a for i in rows if (a := own[i]) is not None], adapt(language, top, rank, seed)
+    note("loss after warming up", round(warm_up(language, adapter, learnt, steps, seed), 4))
+    other = gradients(language, adapter, [a for a in asked if a is not None], size, seed, (0.1, 0.2))
+    mine = gradients(language, adapter, learnt, size, seed, (0.2, 1.0))
+    return _compared(held, rows, mine, other, np.array([down.numel() + up.numel() for down, up in adapter.halves.values()]))
+
+
+def _compared(held: HeldOut, rows: npt.NDArray[np.int32], mine: Floats, other: Floats, components: npt.NDArray[np.int64]) -> pa.Table:
+    from curate.datainf import cosines, datainf, unit
+    from curate.touched import Touched
+
+    each, number = unit(other), held.domain
+    domains = np.stack([each.mean(0), *(each[number == i].mean(0) for i in range(len(held.names)))])
+    touched, flat, single = Touched.none(len(rows)), each.reshape(len(each), -1), unit(mine).reshape(len(mine), -1)
+    for at in range(0, len(rows), 1024):
+        touched.see(at, np.ascontiguousarray(single[at : at + 1024] @ flat.T))
+    return told(held, rows, dict(zip(STARTS, (cosines(mine, domains), datainf(mine, domains, components)), strict=True)), touched)
+
+
+def _asked(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, responses: Texts) -> list[Asked | None]:
+    """The tokens of each row, at most `most`, a half of them at least for the response; None without one."""
+    from curate.gradient import Asked
+    from curate.signals.perplexity import tokenise
+
+    before = ["\n".join(filter(None, pair)) for pair in zip(prompts, contexts, strict=True)]
+    heads = tokenise(language, [f"{t[-most * LONG :]}\n" for t in before])  # a row without a prompt begins with a newline
+    tails = tokenise(language, [(t or "").strip()[: most * LONG] for t in responses])
+    room, found = most - len(language.start), list[Asked | None]()
+    for head, tail in zip(heads, tails, strict=True):
+        said = tail[: max(room - len(head), room - room // 2)]
+        given = (*language.start, *head[-(room - len(said)) :])
+        found.append(Asked((*given, *said), len(given)) if said else None)
+    return found
+
+
+SIGNAL = Signal(
+    name="influence_gradient",
+    version=1,
+    about="Which rows pull a language model the way that a validation domain does: slopes of a LoRA adapter.",
+    source="Pruthi et al. 2020, TracIn; Xia et al. 2024, LESS; Kwon et al. 2024, DataInf; projection: Kane & Nelson 2014",
+    inputs=("text", "prompt", "context", "response", "slice", "domain", "cluster_number"),
+    needs=("response",),
+    optional=(("cluster_number", "domain"),),
+    columns=(
+        Column(
+            "influence_gradient_cosine_*",
+            "Float32",
+            "cosine",
+            "Of the row's slope with the mean direction of a domain's validation rows; below 0 it pulls the other way.",
+            keep="above",
+            low=-1,
+            high=1,
+        ),
+        Column(
+            "influence_gradient_datainf_*",
+            "Float32",
+            "no unit",
+            "How much a step along the row's direction lowers the loss of a domain's validation rows, by DataInf; below 0 it harms.",
+            keep="above",
+        ),
+    ),
+    scope="dataset",
+    compute=compute,
+    model=True,
+    cost=8,
+    asks=ASKS,
+)
