@@ -11,7 +11,7 @@ from curate.jobs import Job, jobs, start
 from curate.probes.gather import dump_plan
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import Plan, Validation
-from curate.probes.probe import ladder
+from curate.probes.probe import ladder, suited
 from curate.probes.run import Run
 from curate.roles import Role
 from curate.workspace import digest, write_file
@@ -75,11 +75,11 @@ def another() -> None:
 
 def _form() -> None:
     data = state.scores().dataset
-    usable = [p.name for p in ladder().values() if "label" not in p.needs or data.has(Role.LABEL)]
+    usable = suited(data)
     if not usable:
         st.caption("No probe can be trained on these rows: give a column the role label or response.")
         return
-    probe = str(st.selectbox("Probe", usable, key="curve-probe", help="; ".join(f"{p.name}: {p.about}" for p in ladder().values() if p.name in usable)))
+    probe = str(st.selectbox("Probe", usable, key="curve-probe", help="; ".join(f"{name}: {ladder()[name].about}" for name in usable)))
     columns = ["none", *(name for name, _ in data.columns if name not in data.roles.get(Role.LABEL, ()))]
     labelled = "label" in ladder()[probe].needs
     clean = str(st.selectbox("Column of right labels", columns, key="curve-clean", help="A second curve with these labels")) if labelled else "none"

@@ -14,7 +14,7 @@ from curate.probes.command import held_in
 from curate.probes.experiment import EXPERIMENTS, SLICES, Asked, experiment, kept_recipe, plan_of
 from curate.probes.gather import dump_plan
 from curate.probes.plan import EVERY, Amount, Arm, Plan, Price, Validation
-from curate.probes.probe import ladder
+from curate.probes.probe import ladder, suited
 from curate.probes.run import Run
 from curate.recipe import load_recipe
 from curate.roles import Role
@@ -124,8 +124,7 @@ def _arms() -> tuple[Arm, ...]:
 
 def _asked(picked: str, by: str | None, against: Path | None) -> Asked:
     """Probe, sizes, seeds, epochs, validation, price."""
-    labelled = state.scores().dataset.has(Role.LABEL)
-    names = [name for name, probe in ladder().items() if labelled or "label" not in probe.needs]
+    names = suited(state.scores().dataset)
     if not names:
         raise InputError("probe", "no probe can learn from these rows: they have no label", "Give a column the role label")
     probe = str(st.selectbox("Probe", names, key="probe-name", format_func=lambda n: f"{n}: {ladder()[n].about.lower()}", help=ladder()[names[0]].source))

@@ -15,7 +15,7 @@ from curate.probes.experiment import Asked, plan_of
 from curate.probes.gather import decided, dump_plan, gather
 from curate.probes.learning_curve import curves_of
 from curate.probes.plan import Plan, Validation
-from curate.probes.probe import probe_of
+from curate.probes.probe import probe_of, suited
 from curate.probes.read import read_plan
 from curate.probes.run import Run, open_run
 from curate.probes.stopping import numbers, run_words
@@ -61,7 +61,7 @@ def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: 
         plan = read_plan(args.plan)
         return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()
     dataset = dataset_of(recipe, workspace, args.key, tell)
-    probe = probe_of(args.probe or ("head" if dataset.has(Role.LABEL) else "words"))
+    probe = probe_of(args.probe or next(iter(suited(dataset)), "words"))
     found = decided(recipe, dataset, workspace, probe.vectors, tell)
     validation = held_in(args.validation, recipe) if args.validation else None
     sizes = tuple(args.sizes) if args.sizes else None

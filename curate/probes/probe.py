@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from curate.dataset import Dataset
 from curate.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Lesson", "Look", "Pool", "Probe", "Trainer", "ladder", "probe_of"]
+__all__ = ["Lesson", "Look", "Pool", "Probe", "Trainer", "ladder", "probe_of", "suited"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -150,6 +151,12 @@ def ladder() -> Mapping[str, Probe]:
 
     found: list[Probe] = [importlib.import_module(f"{folder.__name__}.{m.name}").PROBE for m in pkgutil.iter_modules(folder.__path__)]
     return {p.name: p for p in sorted(found, key=lambda p: -p.cost)}
+
+
+def suited(data: Dataset) -> list[str]:
+    """Probes that can learn from a dataset's rows, the proposed one first: of labels where there are any, the cheaper first."""
+    there = [p for p in ladder().values() if all(data.has(need) for need in p.needs)]
+    return [p.name for p in sorted(there, key=lambda p: "label" not in p.needs)]
 
 
 def probe_of(name: str) -> Probe:
