@@ -64,7 +64,7 @@ def test_the_page_tells_the_verdict_the_cost_and_what_it_rests_on(app: AppTest, 
     said = _said(app)
     assert "worse by" in said.replace("\\", "")
     assert "\\!\\[x\\]\\(http" in said
-    assert "rows like one of them are not trained on" in said
+    assert "Rows not trained on for they are like one of them" in said
     assert "trainings took" in said
     assert "about " in next(t.value for t in app.main.text if t.value.startswith("At most"))
     table = next(d.value for d in app.main.dataframe if "verdict" in d.value.columns)
