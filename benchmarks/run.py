@@ -32,6 +32,7 @@ from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
+from benchmarks.probing import PROBING
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 
@@ -42,6 +43,7 @@ ALL: Mapping[str, Case] = {
     **PEERS,
     **CHOOSING,
     **CONTAMINATION,
+    **PROBING,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

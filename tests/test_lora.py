@@ -271,3 +271,36 @@ def test_time_is_told_before(tmp_path: Path, tiny: str) -> None:
 def test_wrong_parameters_are_refused(wrong: dict[str, Any], says: str, tmp_path: Path, tiny: str) -> None:
     with pytest.raises(InputError, match=says):
         _probe(_pool(tmp_path / "run"), tiny, **wrong)
+
+
+def test_a_run_learns_labels_where_there_is_no_response_and_goes_on_where_it_stood(tmp_path: Path, tiny: str) -> None:
+    from curate.probes.gather import gather
+    from curate.probes.plan import Amount, Arm, Plan, Validation
+    from curate.probes.results import trained
+    from curate.probes.run import open_run
+    from curate.probes.train import train
+    from tests.small import recipe_file
+
+    rows = [{"asked": f"the {WORDS[i % 17]} of {WORDS[i % 13]} {WORDS[i % 7]} {i}", "kind": "even" if i % 2 else "odd"} for i in range(40)]
+    recipe, workspace, _ = recipe_file(tmp_path, rows, {"prompt": "asked", "label": "kind"}, {})
+    parameters = {"model": tiny, "layers": 1, "precision": "fp32"}
+    plan = Plan(
+        probe="lora",
+        parameters=parameters,
+        arms=(Arm(name="all rows", rows="all"),),
+        sizes=(10,),
+        amounts=(Amount(epochs=1),),
+        seeds=1,
+        validation=Validation(share=0.2),
+    )
+    run = open_run(gather(recipe, plan, workspace, tmp_path))
+    assert run.pool.classes == ("even", "odd")
+    train(run)
+    found = trained(run)
+    assert found["accuracy"].null_count() == 0
+    first = run.cell_folder(run.cells[0])
+    before = pl.read_parquet(first / "rows.parquet")
+    first.rename(tmp_path / "lost")
+    train(run)
+    again = pl.read_parquet(first / "rows.parquet")
+    assert again.equals(before)
