@@ -59,7 +59,7 @@ def _labelled(recipe: Recipe, workspace: Workspace, key: str | None, tell: Tell)
 def _estimated(run: Run) -> int:
     trainer = begin(run)
     seconds, kept = seconds_left(run, trainer), trainer.about().get("cache_bytes_all_rows")
-    disk = f", at most {float(kept) / 1e6:,.0f} MB in the run's folder" if kept else ""
+    disk = f", up to about {float(kept) / 1e6:,.0f} MB in the run's folder" if kept else ""
     price = run.plan.price
     cost = f", {seconds / 3600 * price.hour:,.2f} {price.currency}" if price.hour else ""
     print(f"{len({*run.keys.values()}):,} trainings, {seconds:,.0f} s on this machine{cost}{disk}\n{run.folder}")
