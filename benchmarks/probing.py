@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["PROBING"]
 
 BANKING = Path(__file__).parents[2] / "shared" / "data" / "banking77" / "train.csv"
-BATCH, ROUNDS = 16, 2
+BATCH, ROUNDS = 16, 3
 SUBSETS, SEEDS, SIZE, HELD = 8, 3, 200, 100
 RANKED: dict[str, Any] = {"longest": 64}  # tokens of a row: the full probe is slow
+WAYS: dict[str, dict[str, Any]] = {"top 4": {}, "top 6": {"layers": 6}, "full": {"full": True}}
 
 
 def _frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
@@ -74,10 +75,12 @@ def case_lora(rows: int, folder: Path) -> Work:
     begun = time.perf_counter(), time.process_time()
     trainer._fill(trainer._rows(_lesson(np.arange(len(few)), 1, 0)))
     filled = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    ways: dict[str, tuple[int, Callable[[int], None]]] = {"lora": (6, _ours(trainer, len(few)))}
+    six: Any = PROBE.begin(trainer.pool, layers=6)
+    six._fill(six._rows(_lesson(np.arange(len(few)), 1, 0)))
+    ways: dict[str, tuple[int, Callable[[int], None]]] = {"lora": (8, _ours(trainer, len(few))), "lora 6 layers": (8, _ours(six, len(few)))}
     threads = torch.get_num_threads()
     for dtype, many in itertools.product((torch.float32, torch.bfloat16), sorted({1, threads})):
-        ways[f"peft {str(dtype).removeprefix('torch.')} {many} threads"] = 1, _peft(trainer, dtype, many)
+        ways[f"peft {str(dtype).removeprefix('torch.')} {many} threads"] = 2, _peft(trainer, dtype, many)
 
     def work() -> dict[str, Any]:
         taken: dict[str, list[tuple[float, float, float | None]]] = {name: [] for name in ways}
@@ -87,8 +90,8 @@ def case_lora(rows: int, folder: Path) -> Work:
         found: dict[str, Any] = {"filled_rows_s": round(len(few) / filled[0], 1), "filled_rows_cpu_s": round(len(few) / filled[1], 1)}
         for name, turns in taken.items():
             wall, cpu, peak = (statistics.median(t[i] or 0 for t in turns) for i in range(3))
-            found[name] = {"rows_s": round(BATCH / wall, 2), "rows_cpu_s": round(BATCH / cpu, 2), "peak_mb": round(peak) or None}
-        peers = [found[name] for name in ways if name != "lora"]
+            found[name] = {"rows_s": round(BATCH / wall, 2), "rows_cpu_s": round(BATCH / cpu, 2), "step_mb": round(peak)}
+        peers = [found[name] for name in ways if name.startswith("peft")]
         times = {f"times_best_peft_{unit}": round(found["lora"][unit] / max(one[unit] for one in peers), 1) for unit in ("rows_s", "rows_cpu_s")}
         return {**found, **times, "probe": dict(trainer.about())}
 
@@ -96,18 +99,23 @@ def case_lora(rows: int, folder: Path) -> Work:
 
 
 def _timed(step: Callable[[int], None], turns: Sequence[int]) -> tuple[float, float, float | None]:
-    """Wall and CPU-seconds of a step, a mean, and the most memory that the process held in them, MB."""
+    """Wall and CPU-seconds of a step, a mean, and the most memory that a step took beyond what stood before it, MB."""
     step(turns[0])  # the first of a turn finds the other way's memory
-    clear = Path("/proc/self/clear_refs")
+    clear, held = Path("/proc/self/clear_refs"), _held("VmRSS")
     if clear.exists():
         clear.write_text("5")
     wall, cpu = time.perf_counter(), time.process_time()
     for turn in turns:
         step(turn)
     wall, cpu = (time.perf_counter() - wall) / len(turns), (time.process_time() - cpu) / len(turns)
+    most = _held("VmHWM")
+    return wall, cpu, None if most is None or held is None else most - held
+
+
+def _held(what: str) -> float | None:
+    """Memory of this process, MB, where the system tells it."""
     status = Path("/proc/self/status")
-    peak = next((int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")), None) if status.exists() else None
-    return wall, cpu, peak
+    return next((int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith(what)), None) if status.exists() else None
 
 
 def _ours(trainer: Any, many: int) -> Callable[[int], None]:
@@ -186,7 +194,7 @@ def case_lora_ranking(rows: int, folder: Path) -> Work:
     pool, subsets = _demo(rows, at)
 
     def trainings() -> Iterator[tuple[str, int, int]]:
-        for seed, full, subset in itertools.product(range(SEEDS), ("cheap", "full"), range(SUBSETS)):
+        for seed, full, subset in itertools.product(range(SEEDS), WAYS, range(SUBSETS)):
             yield full, subset, seed
 
     def work() -> dict[str, Any]:
@@ -194,26 +202,23 @@ def case_lora_ranking(rows: int, folder: Path) -> Work:
         for way, subset, seed in trainings():
             if f"{way} {subset} {seed}" not in done:
                 if way not in trainers:
-                    trainers[way] = PROBE.begin(pool, full=way == "full", **RANKED)
+                    trainers[way] = PROBE.begin(pool, **WAYS[way], **RANKED)
                 drawn = np.random.default_rng([subset, seed]).permutation(subsets[subset])[:SIZE]
                 begun = time.perf_counter(), time.process_time()
                 last = list(trainers[way].train(_lesson(np.sort(drawn), len(drawn), seed)))[-1]
                 spent = {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
                 done[f"{way} {subset} {seed}"] = {"loss": float(np.nansum(last.loss) / last.tokens.sum()), **spent}
                 write_json(at / "losses.json", done)
-        both = [np.array([[done[f"{way} {s} {seed}"]["loss"] for s in range(SUBSETS)] for seed in range(SEEDS)]) for way in ("cheap", "full")]
-        taus = [float(kendalltau(cheap, full).statistic) for cheap, full in zip(*both, strict=True)]
-        spent = {way: round(sum(one["cpu_seconds"] for name, one in done.items() if name.startswith(way)), 1) for way in ("cheap", "full")}
-        mean = float(kendalltau(*(one.mean(0) for one in both)).statistic)
-        told = {way: np.round(one, 4).tolist() for way, one in zip(("cheap", "full"), both, strict=True)}
-        return {
-            "tau_by_seed": taus,
-            "tau_of_means": mean,
-            "cpu_seconds_by_probe": spent,
-            "subset_rows": [min(SIZE, len(s)) for s in subsets],
-            "losses": told,
-            **RANKED,
-        }
+        loss = {way: np.array([[done[f"{way} {s} {seed}"]["loss"] for s in range(SUBSETS)] for seed in range(SEEDS)]) for way in WAYS}
+        found: dict[str, Any] = {"subset_rows": [min(SIZE, len(subset)) for subset in subsets], **RANKED}
+        for way in WAYS:
+            taus = [float(kendalltau(cheap, full).statistic) for cheap, full in zip(loss[way], loss["full"], strict=True)]
+            spent = sum(one["cpu_seconds"] for name, one in done.items() if name.startswith(f"{way} "))
+            of_means = float(kendalltau(loss[way].mean(0), loss["full"].mean(0)).statistic)
+            between = [float(kendalltau(loss[way][a], loss[way][b]).statistic) for a, b in itertools.combinations(range(SEEDS), 2)]
+            found[way] = {"tau_to_full_by_seed": taus, "tau_to_full_of_means": of_means, "tau_between_its_seeds": between, "cpu_seconds": round(spent, 1)}
+            found[way]["losses"] = np.round(loss[way], 4).tolist()
+        return found
 
     return work
 

@@ -194,7 +194,7 @@ def begin(
     *,
     model: str = "smollm2-135m",
     task: str = "auto",
-    layers: int = 6,
+    layers: int = 4,
     rank: int = 8,
     targets: tuple[str, ...] = (),
     batch: int = 16,
