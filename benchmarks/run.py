@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.adapters import ADAPTERS
 from benchmarks.browser import case_browser
 from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.choosing import CHOOSING
@@ -51,6 +52,7 @@ ALL: Mapping[str, Case] = {
     **TRAINING,
     **STRATEGIES,
     **INFLUENCE,
+    **ADAPTERS,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

@@ -20,7 +20,7 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["token_losses"]
+__all__ = ["ACCELERATOR", "PROCESSOR", "Sizes", "batches", "token_losses"]
 
 
 class Sizes(NamedTuple):
@@ -46,9 +46,9 @@ def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) ->
         return _losses(language, [sequences[i] for i in rows], sizes)
 
     sizes = PROCESSOR if device().type == "cpu" or language.head is None else ACCELERATOR  # without a head a whole batch's logits are held
-    batches = _batches([len(s) for s in sequences], sizes)
+    parts = batches([len(s) for s in sequences], sizes)
     found = [np.empty(0, np.float32)] * len(sequences)
-    for rows, losses in zip(batches, spread(work, batches) if device().type == "cpu" else map(work, batches), strict=True):
+    for rows, losses in zip(parts, spread(work, parts) if device().type == "cpu" else map(work, parts), strict=True):
         for i, loss in zip(rows, losses, strict=True):
             found[i] = loss
     return found
@@ -58,9 +58,10 @@ def _width(length: int, step: int) -> int:
     return -(-length // step) * step
 
 
-def _batches(lengths: Sequence[int], sizes: Sizes) -> list[list[int]]:
-    """Places of sequences that are padded to one length, a budget of tokens together, the longest first; without those of which nothing is predicted."""
-    order = sorted((i for i, length in enumerate(lengths) if length > 1), key=lambda i: -lengths[i])
+def batches(lengths: Sequence[int], sizes: Sizes, least: int = 2) -> list[list[int]]:
+    """Places of sequences that are padded to one length, a budget of tokens together, the longest first; without those shorter than `least`: of one token
+    nothing is predicted."""
+    order = sorted((i for i, length in enumerate(lengths) if length >= least), key=lambda i: -lengths[i])
     found = []
     for width, places in itertools.groupby(order, key=lambda i: _width(lengths[i], sizes.step)):
         same, count = list(places), max(1, sizes.budget // width)

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-__all__ = ["LanguageModel", "device", "embedding_model", "fast_dtype", "forget", "identity", "language_model", "loaded", "prepare", "tokenizer"]
+__all__ = [
+    "LanguageModel",
+    "device",
+    "embedding_model",
+    "fast_dtype",
+    "forget",
+    "identity",
+    "language_model",
+    "loaded",
+    "own_language_model",
+    "prepare",
+    "tokenizer",
+]
 
 UNLOADABLE = OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError  # what the libraries raise on a folder that is no such model
 
@@ -152,6 +164,11 @@ def language_model(name: str, fast: bool = False, adapter: str = "") -> Language
 
 @functools.cache
 def _held_language_model(name: str, fast: bool, adapter: str) -> LanguageModel:
+    return own_language_model(name, fast, adapter)
+
+
+def own_language_model(name: str, fast: bool = False, adapter: str = "") -> LanguageModel:
+    """As `language_model`, loaded anew and not kept: one that may be changed and trained."""
     text = tokenizer(name)
     model = loaded(name, _language_folder, _language_model)
     if adapter:

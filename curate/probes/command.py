@@ -86,12 +86,14 @@ def _take(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _estimated(run: Run, as_json: bool) -> int:
-    seconds, left, price = seconds_left(run, begin(run)), len(missing(run)), run.plan.price
+    trainer, left, price = begin(run), len(missing(run)), run.plan.price
+    seconds, kept = seconds_left(run, trainer), trainer.about().get("cache_bytes_all_rows")
     cost = seconds / 3600 * price.hour
     if as_json:
-        print(json.dumps({"run": str(run.folder), "trainings": left, "seconds": seconds, "cost": cost, "currency": price.currency}))
+        print(json.dumps({"run": str(run.folder), "trainings": left, "seconds": seconds, "bytes": kept or 0, "cost": cost, "currency": price.currency}))
         return 0
-    print(f"{left:,} trainings, {seconds:,.0f} s on this machine{f', {cost:,.2f} {price.currency}' if price.hour else ''}\n{run.folder}")
+    disk = f", up to about {float(kept) / 1e6:,.0f} MB in the run's folder" if kept else ""
+    print(f"{left:,} trainings, {seconds:,.0f} s on this machine{f', {cost:,.2f} {price.currency}' if price.hour else ''}{disk}\n{run.folder}")
     return 0
 
 

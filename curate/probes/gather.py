@@ -225,7 +225,7 @@ def _classes(made: _Made) -> list[str]:
 
     from curate.label import classes
 
-    if "label" not in made.probe.needs:
+    if not (made.probe.labels or "label" in made.probe.needs):
         return []
     found = [arm_labels(made.decided[arm.name], arm) for arm in made.plan.arms]
     found.append(_truth(made.first, made.valid, made.plan, made.probe))

@@ -128,7 +128,8 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class Probe:
-    """A way to learn from rows that is cheap. needs: "label" or "text", what rows must have. vectors: whether it reads embeddings.
+    """A way to learn from rows that is cheap. needs: "label" or "text", what rows must have. vectors: whether it reads embeddings. labels: whether it reads
+    labels where there are.
 
     metric: what it is judged by first, of the columns of `curate.probes.metrics`. cost: rough rows/s of training on 2 cores, before a trainer can tell.
     """
@@ -141,6 +142,7 @@ class Probe:
     metric: Literal["loss", "accuracy"]
     begin: Callable[..., Trainer]
     vectors: bool = False
+    labels: bool = False
     cost: float = 1000.0
 
 
