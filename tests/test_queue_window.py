@@ -20,6 +20,7 @@ from curate.scores import Scores
 from curate.task import plan
 from tests import small
 from ui import queue as page
+from ui.asked import keys_of
 from ui.handing import Hands
 from ui.review import FEWEST, forecast, telling
 
@@ -144,6 +145,11 @@ def test_a_label_given_to_many_is_shown_and_confirmed(desk: Desk) -> None:
     assert sorted(desk.look("ben")) == sorted(desk.ids), "nobody read them"
     shown = page._handed(desk.windows["ben"]["queue"], "ben")
     assert {(row["label"], row["named"], row["options"][0]) for row in shown} == {("c", "Labelled", "a"), ("c", "Labelled", "b")}
+
+
+def test_labels_that_are_digits_have_their_own_key() -> None:
+    assert keys_of(["3", "0", "2"], True) == ["3", "0", "2"]
+    assert keys_of(["car", "3"], False) == ["1", "2"]
 
 
 @pytest.mark.parametrize("wrong", [InputError("x", "cannot be told", "Try another"), MemoryError("no room")])

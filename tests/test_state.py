@@ -202,6 +202,6 @@ def test_nobody_takes_back_another_persons_word(work: Workspace, tmp_path: Path)
     assert [r.by for r in state.decided().marked] == ["ann"]
     import streamlit as st
 
-    st.session_state["reviewer"] = "ann"
+    st.session_state["reader"] = "ann"
     state.undo()
     assert not state.decided().marked

@@ -64,14 +64,19 @@ def rows_of(scores: Scores, found: Sequence[Turn]) -> tuple[Row, ...]:
     texts = _texts(scores, [turn.position for turn in found])
     names, often, given = scores.once(NAMED, lambda: _labels(scores))
     suggested = scores.frame["label_issue_suggested"] if "label_issue_suggested" in scores.frame.columns else None
-    rows = []
+    rows, digits = [], all(len(name) == 1 and name.isdecimal() for name in names)
     for turn, mine in zip(found, texts, strict=True):
         label = None if given is None else given[turn.position] or ""
         first = [suggested[turn.position]] if suggested is not None and suggested[turn.position] else []
         options = [n for n in dict.fromkeys([*first, *often.get(label or "", []), *names]) if n != label][:9]
         shown = {"id": str(scores.frame["row_id"][turn.position]), "position": turn.position, "kind": turn.kind, "why": _why(turn)}
-        rows.append({**shown, "label": label, "options": options, "texts": mine})
+        rows.append({**shown, "label": label, "options": options, "keys": keys_of(options, digits), "digits": digits, "texts": mine})
     return tuple(rows)
+
+
+def keys_of(options: Sequence[str], digits: bool) -> list[str]:
+    """The key of each label to choose: 1 to 9, the likeliest first; where all labels are digits, their own."""
+    return list(options) if digits else [str(i + 1) for i in range(len(options))]
 
 
 def every_label(scores: Scores) -> list[str]:
@@ -85,4 +90,5 @@ def as_labelled(row: Row, right: Mapping[str, str]) -> Row:
     label = right.get(row["id"], row["label"])
     if row["kind"] == AGAIN or label == row["label"]:
         return row
-    return {**row, "label": label, "named": "Labelled", "options": [row["label"], *(name for name in row["options"] if name != label)][:9]}
+    options = [row["label"], *(name for name in row["options"] if name != label)][:9]
+    return {**row, "label": label, "named": "Labelled", "options": options, "keys": keys_of(options, row["digits"])}

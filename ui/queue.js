@@ -123,7 +123,7 @@ function show(root, row) {
     make(line, "span", { className: "given", textContent: `${row.named ?? "Given"}: ${seen(row.label)}` });
     row.options.forEach((name, i) => {
       const way = make(line, "button", { disabled: root.held.panel === "edit", onclick: () => say(root, [{ action: "label", value: name, given: row.label }]) });
-      make(way, "kbd", { textContent: i + 1 });
+      make(way, "kbd", { textContent: row.keys[i] });
       way.append(seen(name));
     });
   }
@@ -236,7 +236,7 @@ function listen(root) {
     const way = ACTIONS.find(([meaning]) => root.held.data.keys[meaning] === event.key.toLowerCase());
     if (root.held.panel && event.key === "Escape") open(root, "");
     else if (root.held.panel === "rate" && digit >= 1 && digit <= 5) say(root, [{ action: "rate", value: `rating: ${digit}` }]);
-    else if (row && row.label !== null && digit >= 1 && row.options[digit - 1] !== undefined) say(root, [{ action: "label", value: row.options[digit - 1], given: row.label }]);
+    else if (row && row.label !== null && row.keys.includes(event.key)) say(root, [{ action: "label", value: row.options[row.keys.indexOf(event.key)], given: row.label }]);
     else if (way && (way[1] === "Undo" || (row && (!way[3] || way[3](row))))) way[2](root);
     else return;
     event.preventDefault();

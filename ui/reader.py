@@ -11,7 +11,7 @@ import streamlit as st
 
 __all__ = ["name_box", "reader", "remember"]
 
-NAME = "reviewer"
+READER, SAID, BOX = "reader", "reader-said", "reader-box"
 LABEL = "Your name"
 KEPT = "reader-kept"
 LONGEST = 60
@@ -25,30 +25,28 @@ def _component() -> Callable[..., Any]:
 
 def reader() -> str:
     """The name given at this window; "" while there is none."""
-    return str(st.session_state.get(NAME, st.session_state.get("reader")) or "").strip()
+    return str(st.session_state.get(READER) or "").strip()
 
 
-def _said() -> None:
-    st.session_state["reader-said"] = True
+def _said(key: str) -> None:
+    st.session_state[READER], st.session_state[SAID] = str(st.session_state[key] or ""), True
 
 
 def _recalled() -> None:
-    """Take the name that this tab was known by before a reload, where none was given since."""
+    """Take the name that this tab had before a reload or a new server, where none was given since. The box is made anew: else it sends what it held."""
     name = str((st.session_state.get(KEPT) or {}).get("name") or "")[:LONGEST]
-    if not st.session_state.get("reader-said"):
-        _said()
-        st.session_state["reader"] = st.session_state[NAME] = name
+    if name and not st.session_state.get(SAID):
+        st.session_state[READER], st.session_state[SAID] = name, True
+        st.session_state[BOX] = int(st.session_state.get(BOX, 0)) + 1
 
 
 def remember() -> None:
     """Let the browser keep the name for this tab, and bring it back after a reload; drawn once on every page."""
-    _component()(key=KEPT, data={"label": LABEL, "name": reader(), "said": bool(st.session_state.get("reader-said"))}, height=0, on_name_change=_recalled)
+    _component()(key=KEPT, data={"label": LABEL, "name": reader(), "said": bool(st.session_state.get(SAID))}, height=0, on_name_change=_recalled)
 
 
 def name_box(about: str | None = None) -> str:
     """The box for the name; Enter leaves it, so that the next key is a key of the page. Returns the name."""
-    if NAME not in st.session_state and st.session_state.get("reader"):
-        st.session_state[NAME] = st.session_state["reader"]
-    st.text_input(LABEL, key=NAME, placeholder="you", help=about, max_chars=LONGEST, on_change=_said, persist_state="session")
-    st.session_state["reader"] = reader()
+    key = f"{BOX}-{st.session_state.get(BOX, 0)}"
+    st.text_input(LABEL, reader(), key=key, placeholder="you", help=about, max_chars=LONGEST, on_change=_said, args=(key,))
     return reader()
