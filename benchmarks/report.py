@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_svg
+from benchmarks.probing import probing_line
 from benchmarks.reviewing import reviewing_line
 
 __all__ = ["report"]
@@ -131,6 +132,8 @@ def _beside(results: Results) -> list[str]:
         lines.append(f"- Wrong labels of 10,000 news ({one['errors']:.1%}) ranked by how likely the given one is, AUROC: words {one['words']:.3f}; {said}.")
     if one := results.get(("reviewing", 10_000)):
         lines.append(reviewing_line(one))
+    if one := results.get(("probe_noise", 10_000)):
+        lines.append(probing_line(one))
     if one := results.get(("news_by_gold", 10_000)):
         said = "; ".join(
             f"{many} rows {own['measured']:.3f}, DSIR's settings {own['dsir_per_ngram']:.3f} per n-gram and {own['dsir']:.3f} in sum"
