@@ -68,7 +68,7 @@ def test_weight_zero_is_deletion_and_a_whole_weight_is_repetition(kind: str, eps
     model, rows = request.getfixturevalue(kind)
     weighed = _gradient(model, _with(rows, [1, 0, 3, 2], epsilon), tmp_path)
     repeated = _gradient(model, _with([rows[0], rows[2], rows[2], rows[2], rows[3], rows[3]], [1] * 6, epsilon), tmp_path)
-    torch.testing.assert_close(weighed, repeated, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(weighed, repeated, rtol=1e-4, atol=5e-5)  # sums in another order
     assert weighed.abs().max() > 1e-3
     assert not torch.allclose(weighed, _gradient(model, _with(rows, [1, 1, 1, 1], epsilon), tmp_path), rtol=1e-2)
 

@@ -58,7 +58,7 @@ def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> N
         hover = [f"{count(s, 'rows')}: {amount_of(v, metric)} ({amount_of(lo, metric)} to {amount_of(hi, metric)})" for s, v, lo, hi in _four(part)]
         bars = {"array": part["high"] - part["value"], "arrayminus": part["value"] - part["low"], "symmetric": False, "thickness": 1.2, "width": 3}
         look = {"color": colours[str(line)], "width": 2, "dash": "dot" if line == RANDOM else dashes.get(str(amount), "solid")}
-        more = {"customdata": hover, "hovertemplate": f"{escape(name)}, %{{customdata}}<extra></extra>", "marker": {"size": 8}}
+        more = {"customdata": hover, "hovertemplate": f"{_literal(name)}, %{{customdata}}<extra></extra>", "marker": {"size": 8}}
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "x": part[x], "y": part["value"], "error_y": bars, "name": escape(name), "line": look, **more}
         )
@@ -118,6 +118,11 @@ def _largest(table: pl.DataFrame, arm: str) -> list[int]:
     return [int(table.filter(table["arm"] == arm)["size"].max() or 0)]  # type: ignore[arg-type]
 
 
+def _literal(name: str) -> str:
+    """A name inside a hover template, where %{…} would be filled in."""
+    return escape(name).replace("%", "&#37;")
+
+
 def _label(one: Mapping[str, Any], several: bool) -> str:
     against = "random" if one["against"] == "control" else f"all of {one['other']}" if one["against"] == WHOLE else one["other"]
     return escape(f"{str(one['arm'])[:36]} / {str(against)[:30]}{', ' + one['amount'] if several else ''}")
@@ -151,7 +156,7 @@ def on_the_way(held: Measured, metric: Metric, domain: str) -> None:
                 f"{amount_of(v, metric)} (seeds {amount_of(lo, metric)} to {amount_of(hi, metric)})"
                 for v, lo, hi in part.select(metric, "low", "high").iter_rows()
             ]
-            hover = {"customdata": told, "hovertemplate": f"{escape(name)}, %{{x:,}} rows seen: %{{customdata}}<extra></extra>"}
+            hover = {"customdata": told, "hovertemplate": f"{_literal(name)}, %{{x:,}} rows seen: %{{customdata}}<extra></extra>"}
             traces.append({"type": "scatter", "mode": "lines", "x": part["seen"], "y": part[metric], "name": escape(name), "line": look, **hover})
     last = mean.filter(~pl.col("control")).sort("seen").group_by("arm").last()
     best = last.sort(metric, descending=metric == "accuracy").row(0, named=True)
@@ -180,7 +185,7 @@ def utilities(held: Measured, metric: Metric, domain: str) -> None:
         low, high = sorted((sign * scale * one["low"], sign * scale * one["high"]))
         colour = KEPT if low > 0 else HAND if high < 0 else DROPPED
         bars = {"array": [high - value], "arrayminus": [value - low], "symmetric": False, "thickness": 2, "width": 0}
-        hover = f"{escape(one['slice'])}, {count(one['rows'], 'rows')}: {value:+.3g} ({low:+.3g} to {high:+.3g})<extra></extra>"
+        hover = f"{_literal(one['slice'])}, {count(one['rows'], 'rows')}: {value:+.3g} ({low:+.3g} to {high:+.3g})<extra></extra>"
         name = escape(one["slice"][:50])
         traces.append(
             {"type": "scatter", "mode": "markers", "x": [value], "y": [name], "error_x": bars, "marker": {"color": colour, "size": 9}, "hovertemplate": hover}

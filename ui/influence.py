@@ -18,6 +18,8 @@ from ui import pills, state
 from ui.browsing import mark_row
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding, typed
+from ui.escape import plain
+from ui.keys import KEYS, numbered
 from ui.rows import in_hand, read, row_link, row_text
 from ui.widgets import attempt, beside, count, empty, need_dataset, share
 
@@ -172,8 +174,8 @@ def _judge(seen: Seen, position: int) -> None:
         row_link(position, "All about this row")
     st.text(f"{seen.values[position]:,.4g} {seen.column.unit} on {seen.domain or 'all domains'}{_labels(position)}")
     with st.container(horizontal=True, gap="small"):
-        st.button("Keep the row", key="influence-keep", on_click=mark_row, args=("keep", position), shortcut="k", help="Whatever the thresholds say")
-        st.button("Drop the row", key="influence-drop", on_click=mark_row, args=("drop", position), type="primary", shortcut="d")
+        st.button("Keep the row", key="influence-keep", on_click=mark_row, args=("keep", position), shortcut=KEYS["keep"], help="Whatever the thresholds say")
+        st.button("Drop the row", key="influence-drop", on_click=mark_row, args=("drop", position), type="primary", shortcut=KEYS["drop"])
         _relabel(position)
     row_text(position, 180)
     for side, name in (("harmed", "Harms most"), ("helped", "Helps most")):  # both sides are above 0
@@ -193,7 +195,14 @@ def _relabel(position: int) -> None:
     frame = state.scores().frame
     suggested = frame["label_issue_suggested"][position] if "label_issue_suggested" in frame.columns else None
     if suggested is not None:
-        st.button("Accept the expected label", key="influence-label", on_click=mark_row, args=("label", position, suggested), shortcut="a", help=suggested)
+        st.button(
+            "Accept the expected label",
+            key="influence-label",
+            on_click=mark_row,
+            args=("label", position, suggested),
+            shortcut=numbered(1),
+            help=plain(str(suggested)),
+        )
 
 
 def _touched(seen: Seen, position: int, side: str, name: str) -> None:

@@ -169,7 +169,13 @@ def _judge(position: int, given: pl.Series) -> None:
     with st.container(horizontal=True, gap="small"):
         if suggested != label:
             st.button(
-                "Accept", key="label-accept", on_click=mark_row, args=("label", position, suggested), type="primary", shortcut=numbered(1), help=suggested
+                "Accept",
+                key="label-accept",
+                on_click=mark_row,
+                args=("label", position, suggested),
+                type="primary",
+                shortcut=numbered(1),
+                help=plain(suggested),
             )
         st.button("Keep the label", key="label-keep", on_click=mark_row, args=("label", position, label), shortcut=KEYS["keep"], help="It is right as it is")
         st.button("Drop the row", key="label-drop", on_click=mark_row, args=("drop", position), shortcut=KEYS["drop"], help="Whatever the thresholds say")

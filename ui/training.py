@@ -27,6 +27,7 @@ __all__ = ["add", "live"]
 EVERY = 3.0  # seconds between readings
 SHOWN = 3  # trainings side by side at first
 NONE = "none of these"
+WORDS = {True: ", more is better", False: ", less is better", None: ""}
 
 
 def add() -> None:
@@ -76,7 +77,11 @@ def _draw() -> None:
             "The logs hold no measure on validation rows, such as eval_loss or eval_<domain>_loss. They are read again every few seconds.",
         )
         return
-    metric = st.segmented_control("Measure", metrics, default=metrics[0], required=True, key="training-metric") if len(metrics) > 1 else metrics[0]
+    metric = (
+        st.segmented_control("Measure", metrics, default=metrics[0], required=True, format_func=plain, key="training-metric")
+        if len(metrics) > 1
+        else metrics[0]
+    )
     _verdicts(names, read, str(metric))
     _curves(names, read, str(metric))
     _last(names, read, str(metric))
@@ -169,7 +174,7 @@ def _curve(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: st
     said = f": {count(behind, 'trainings')} behind {'its' if behind == 1 else 'their'} best" if behind else ""
     layout(figure, f"{escape(domain) if domain else 'All rows'}{said}", 270)
     figure.update_xaxes(title="step", tickformat=",")
-    figure.update_yaxes(title=f"{metric.replace('_', ' ')}, {'more' if higher_is_better(metric) else 'less'} is better")
+    figure.update_yaxes(title=f"{escape(metric.replace('_', ' '))}{WORDS[higher_is_better(metric)]}")
     return figure
 
 

@@ -1,11 +1,14 @@
 """A trainer's checkpoints, measured on the validation rows of a run as they appear: nats per response token, by domain.
 
-A checkpoint is a folder `checkpoint-<step>` with a LoRA adapter in PEFT's format, or with a whole model. One that is still being written is left for later.
+A checkpoint is a folder `checkpoint-<step>` with a LoRA adapter in PEFT's format, or with a whole model. One that is still being written is left for later: a
+trainer of transformers writes `trainer_state.json` last, and without it a file younger than SETTLED seconds may still grow. What was measured is kept by
+the step and the weights' size and time, so that a training begun anew in the same folder is measured anew.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ from curate.measure import Tell
 from curate.probes.metrics import told
 from curate.probes.probe import Look
 from curate.probes.run import Run
-from curate.workspace import write_file
+from curate.workspace import digest, read_json, write_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +30,7 @@ __all__ = ["checkpoints", "measure_checkpoints", "measured"]
 
 COLUMNS = "step", "epoch", "split", "domain", "metric", "value"
 TOKENS = 512
+SETTLED = 10.0  # seconds
 
 
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:
@@ -36,9 +40,25 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _whole(path: Path) -> bool:
-    """Transformers writes its state last; where there is none, weights and configuration must be there."""
-    adapter = (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
-    return adapter or ((path / "config.json").is_file() and any(path.glob("*.safetensors")))
+    """Whether configuration and all weights are there, and nothing is still written."""
+    index = path / "model.safetensors.index.json"
+    if (path / CONFIG).is_file():
+        wanted = [path / WEIGHTS]
+    elif not (path / "config.json").is_file():
+        return False
+    elif index.is_file():
+        wanted = [path / name for name in {*read_json(index)["weight_map"].values()}]
+    else:
+        wanted = [*path.glob("*.safetensors")]
+    if not wanted or not all(file.is_file() for file in wanted):
+        return False
+    return (path / "trainer_state.json").is_file() or time.time() - max(file.stat().st_mtime for file in wanted) > SETTLED
+
+
+def _measure_of(step: int, path: Path, into: Path) -> Path:
+    """The file that holds a checkpoint's measures."""
+    files = sorted(path.glob("*.safetensors"))
+    return into / f"{step}-{digest([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files])[:8]}.parquet"
 
 
 def measure_checkpoints(run: Run, folder: Path, into: Path, model: str, tell: Tell | None = None) -> Iterator[int]:
@@ -50,12 +70,14 @@ def measure_checkpoints(run: Run, folder: Path, into: Path, model: str, tell: Te
     if rows["response"].null_count() == len(rows):
         raise InputError(f"run {run.name}", "its validation rows have no response", "Choose a run over rows with a response")
     every = checkpoints(folder)
-    left = [(step, path) for step, path in every if not (into / f"{step}.parquet").exists()]
+    left = [(step, path) for step, path in every if not _measure_of(step, path, into).exists()]
     for step, path in left:
         if tell:
             tell("checkpoints", len(every) - len(left), len(every), "checkpoints")
         frame = told(_look(rows, path, model, step), rows)
-        write_file(into / f"{step}.parquet", frame.write_parquet)
+        for old in into.glob(f"{step}-*.parquet"):  # of a training that was begun anew
+            old.unlink()
+        write_file(_measure_of(step, path, into), frame.write_parquet)
         yield step
 
 
@@ -76,7 +98,7 @@ def measured(into: Path) -> pl.DataFrame:
     """What was measured so far: the columns of `curate.probes.trainer_log.read_log`."""
     import polars as pl
 
-    parts = [pl.read_parquet(path) for path in sorted(into.glob("[0-9]*.parquet"), key=lambda p: int(p.stem))]
+    parts = [pl.read_parquet(path) for path in sorted(into.glob("[0-9]*.parquet"), key=lambda p: int(p.stem.partition("-")[0]))]
     kinds = (pl.Int64, pl.Float64, pl.String, pl.String, pl.String, pl.Float64)
     if not parts:
         return pl.DataFrame(schema=dict(zip(COLUMNS, kinds, strict=True)))

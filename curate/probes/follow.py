@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,32 +34,32 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
         raise InputError("--run", "the model that checkpoints adapt is not known", "Name it with --model, as in signals.perplexity.model")
     run = open_run(workspace.root / "probes" / args.run) if args.run else None
     one = follow(workspace, args.path, args.name or "", args.version, args.run or "", args.model or "")
-    seen = -1
+    seen: set[tuple[int, str, str]] = set()
     while True:
         if run is not None:
             for _ in measure_checkpoints(run, Path(one.path), one.folder(workspace), one.model, tell):
                 pass
-        log = entries(workspace, one)
         if args.once:
-            return _whole(one, log, args.json)
-        seen = _fresh(log, seen)
+            return _whole(one, entries(workspace, one), args.json)
+        with suppress(InputError):  # it is being written just now
+            seen |= _fresh(entries(workspace, one), seen)
         time.sleep(PAUSE)
 
 
-def _fresh(log: pl.DataFrame, seen: int) -> int:
-    """Print the looks after a step; returns the last one's."""
+def _fresh(log: pl.DataFrame, seen: set[tuple[int, str, str]]) -> set[tuple[int, str, str]]:
+    """Print the looks that were not told; returns them, by step, domain and metric."""
     import polars as pl
 
-    fresh = log.filter((pl.col("split") == "eval") & (pl.col("step") > seen))
-    if fresh.is_empty():
-        return seen
-    for (step,), part in fresh.group_by("step", maintain_order=True):
-        said = (f"{row['domain'] or 'all'} {row['metric']} {_number(row['value'])}" for row in part.iter_rows(named=True))
+    rows = log.filter(pl.col("split") == "eval").to_dicts()
+    fresh = [row for row in rows if (row["step"], row["domain"], row["metric"]) not in seen]
+    for step, part in groupby(fresh, key=lambda row: row["step"]):
+        said = (f"{row['domain'] or 'all'} {row['metric']} {_number(row['value'])}" for row in part)
         print(f"step {step}: {', '.join(said)}", flush=True)
+    told = {(row["step"], row["domain"], row["metric"]) for row in fresh}
     for worse in worsening(log):
-        if worse.lasting and worse.marked[-1] > seen:
+        if worse.lasting and (worse.marked[-1], worse.domain, worse.metric) in told:
             print(f"  {in_words(worse)}", flush=True)
-    return int(fresh["step"].max() or 0)  # type: ignore[arg-type]
+    return told
 
 
 def _number(value: float | None) -> str:

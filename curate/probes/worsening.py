@@ -2,7 +2,8 @@
 
 How much it strays is told from the differences between neighbouring looks, less their trend: their median absolute deviation × 1.4826 (a standard deviation
 where they are normal; Rousseeuw & Croux 1993) / √2, for a difference holds the noise of two looks. A look is marked from three such deviations behind the best
-on. With fewer than five looks that cannot be told, and nothing is marked.
+on. With fewer than five looks that cannot be told, and nothing is marked; nor of a metric that is not known to be better high or low. Differences below a
+thousandth of the value count for nothing: logs are rounded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ __all__ = ["FEWEST", "Worse", "higher_is_better", "worsening"]
 
 FEWEST = 5
 DEVIATIONS = 3.0
+ROUNDED = 1e-3
 LOWER = "loss", "nll_loss", "perplexity"
+HIGHER = "accuracy", "f1", "bleu", "rouge", "rougeL", "exact_match"
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class Worse:
         return self.best - self.last if higher_is_better(self.metric) else self.last - self.best
 
 
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better: of all but losses and perplexities."""
-    return not metric.endswith(LOWER)
+def higher_is_better(metric: str) -> bool | None:
+    """Whether more of a metric is better; None where its name does not tell."""
+    return False if metric.endswith(LOWER) else True if metric.endswith(HIGHER) else None
 
 
 def strays(value: npt.NDArray[np.float64]) -> float:
@@ -72,12 +75,12 @@ def worsening(log: pl.DataFrame) -> list[Worse]:
 
 
 def _worse(domain: str, metric: str, step: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Worse | None:
-    noise = strays(value)
-    if not np.isfinite(noise):
+    noise, better = strays(value), higher_is_better(metric)
+    if not np.isfinite(noise) or better is None:
         return None
-    cost = -value if higher_is_better(metric) else value
+    cost = -value if better else value
     best = np.minimum.accumulate(cost)
-    behind = cost - best > max(DEVIATIONS * noise, 1e-9 * max(1.0, float(np.abs(value).max())))
+    behind = cost - best > max(DEVIATIONS * noise, ROUNDED * float(np.abs(value).max()), 1e-12)
     if not behind.any():
         return None
     lasting = bool(behind[-1])
