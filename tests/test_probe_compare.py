@@ -236,6 +236,7 @@ def test_few_rows_tell_nothing(tmp_path: Path) -> None:
     assert {*few["verdict"]} == {TOO_FEW}
     assert few.select("low", "high", "p", "holm").null_count().row(0) == (len(few),) * 4
     assert TOO_FEW in sentence(few.row(0, named=True))
+    assert caution(few) == "Too few validation rows to compare by."
     assert TOO_FEW not in {*table.filter(pl.col("domain") == "")["verdict"]}
     assert levels(found, "loss", "bad")["low"].is_null().all()
     assert finding(few.with_columns(domain=pl.lit("")), ["bad"]) == "Too few validation rows to tell: fewer than 20"

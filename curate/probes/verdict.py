@@ -53,7 +53,7 @@ def caution(table: pl.DataFrame) -> str:
     differ = told.filter(told["verdict"] != "no difference seen")
     sure = int((told["holm"].fill_null(1) <= 0.05).sum())
     if not len(told):
-        return "Nothing was compared."
+        return "Too few validation rows to compare by." if (table["verdict"] == TOO_FEW).any() else "Nothing was compared."
     chance = len(told) * 0.05
     by_chance = f"about {chance:.0f} would by chance" if chance >= 1 else "less than one would by chance"
     more = " More seeds would tell more." if sure < len(differ) else ""
