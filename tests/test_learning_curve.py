@@ -17,7 +17,7 @@ from curate.probes.learning_curve import Estimate, Measured, curve, learning_cur
 from curate.probes.plan import EVERY, Price, Stop
 from curate.probes.power_law import EXPONENT, fit
 from curate.probes.run import open_run
-from curate.probes.stopping import bought, break_even, break_even_of_rate, clean_equivalent, curve_words, noise_words, pair_words, stop_at, verdict
+from curate.probes.stopping import bought, break_even, break_even_of_rate, clean_equivalent, curve_words, noise_words, numbers, pair_words, stop_at, verdict
 from curate.rate import wilson
 
 ROWS = np.array([100, 300, 1000, 3000, 10_000], np.float64)
@@ -93,6 +93,12 @@ def test_what_cannot_be_told_is_refused_in_words() -> None:
     flat_at = 0.3
     assert clean_equivalent(dataclasses.replace(flat, resampled=np.full((401, 1), flat_at)), clean).value == pytest.approx(225, rel=1e-2)
     assert "no number of further rows" in pair_words(flat, clean, Price())[1]
+
+
+def test_without_a_common_row_there_is_no_curve() -> None:
+    found = curve(Measured("a", False, "3 epochs", ROWS, 100, np.zeros((3, 5, 0)), np.zeros(0), 1.0, "nats", np.ones(5)))
+    assert "no validation row was measured by every training" in found.refused
+    assert numbers([found], Price(), Stop())[0]["errors"] == [None] * 5
 
 
 def test_how_far_a_curve_may_be_read_and_which_shape_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from hypothesis import strategies as some
 
 from curate.errors import InputError
 from curate.probes.account import account, lines
-from curate.probes.compare import comparisons, levels, measured
+from curate.probes.compare import TOO_FEW, comparisons, levels, measured
 from curate.probes.datamodel import datamodel, fit, subsets
-from curate.probes.interval import Resampled, holm
-from curate.probes.run import Run
+from curate.probes.interval import DRAWS, Resampled, holm
+from curate.probes.run import Run, open_run
 from curate.probes.verdict import caution, difference, finding, sentence
+from curate.workspace import read_json, write_json
 from tests import probed
 
 PLAN: dict[str, Any] = {
@@ -164,6 +166,17 @@ def test_utilities_are_found_and_their_intervals_hold() -> None:
     assert noise.r2 < 0.3
 
 
+def test_slices_of_equal_worth_are_told_apart_no_more_often_than_by_chance() -> None:
+    rng, told, often = np.random.default_rng(0), 0, 100
+    for i in range(often):
+        share = np.array([[0.5 * (k in half) for k in range(4)] for half in (rng.permutation(4)[:2] for _ in range(40))])
+        rows = share @ rng.standard_normal((4, 50)) + 0.01 * rng.standard_normal((40, 1))
+        drawn = Resampled.of(rows, np.ones(50), i, 400)
+        found = fit(share, drawn.value, drawn.draws)
+        told += int(((found.low > 0) | (found.high < 0)).sum())
+    assert 0.01 < told / (4 * often) <= 0.1
+
+
 def test_leave_one_out_is_that_of_fits_without_the_row() -> None:
     rng = np.random.default_rng(1)
     share, value = rng.random((14, 3)), rng.standard_normal(14)
@@ -190,3 +203,72 @@ def test_a_slice_of_wrong_labels_is_worth_least(tmp_path: Path) -> None:
     found = datamodel(measured(run))
     assert found.table["slice"].to_list()[-1] == "bad"
     assert found.subsets == 12
+
+
+def test_a_subset_counts_once_at_its_most_rows_and_a_slice_may_be_called_subset(tmp_path: Path) -> None:
+    slices = [{"name": f"subset {i}", "rows": "all", "where": {"source": name}} for i, name in enumerate(("one", "two", "bad"), 1)]
+    mixed = [arm.model_dump(exclude_defaults=True) for arm in subsets([str(one["name"]) for one in slices], 10)]
+    plan = {**PLAN, "probe": "words", "arms": [*slices, *mixed], "sizes": [10, 40], "amounts": [{"epochs": 1}, {"epochs": 2}], "seeds": 1}
+    found = measured(probed.made(tmp_path, plan))
+    told = datamodel(found)
+    assert told.subsets == 10
+    assert sorted(told.table["slice"].to_list()) == ["subset 1", "subset 2", "subset 3"]
+    assert {*comparisons(found)["arm"]} == {"subset 1", "subset 2", "subset 3"}
+
+
+def test_each_amount_has_its_verdict(run: Run) -> None:
+    table = comparisons(measured(run)).filter(pl.col("arm") == "bad")
+    other = table.with_columns(amount=pl.lit("5 rows seen"), verdict=pl.lit("no difference seen"))
+    said = finding(pl.concat([table, other]), ["bad"])
+    assert said == f"12 epochs: {finding(table, ['bad'])}. 5 rows seen: {finding(other, ['bad'])}"
+    assert "Worse: bad than random" in said
+
+
+def test_few_rows_tell_nothing(tmp_path: Path) -> None:
+    told = Resampled.of(np.array([[1.0] * 19, [0.0] * 19]), np.ones(19)).interval([0], [1])
+    assert told.value == 1
+    assert np.isnan([told.low, told.high, told.p]).all()
+    assert np.isnan(Resampled.of(np.zeros((2, 0)), np.zeros(0)).value).all()
+    found = measured(probed.made(tmp_path, {**PLAN, "probe": "words", "seeds": 2, "validation": {"share": 0.15, "seed": 1}}))
+    assert 2 <= int((found.domain == "bad").sum()) < 20 <= len(found.tokens)
+    table = comparisons(found, None, ["", "bad"])
+    few = table.filter(pl.col("domain") == "bad")
+    assert {*few["verdict"]} == {TOO_FEW}
+    assert few.select("low", "high", "p", "holm").null_count().row(0) == (len(few),) * 4
+    assert TOO_FEW in sentence(few.row(0, named=True))
+    assert caution(few) == "Too few validation rows to compare by."
+    assert TOO_FEW not in {*table.filter(pl.col("domain") == "")["verdict"]}
+    assert levels(found, "loss", "bad")["low"].is_null().all()
+    assert finding(few.with_columns(domain=pl.lit("")), ["bad"]) == "Too few validation rows to tell: fewer than 20"
+
+
+def test_holm_can_be_met_by_many_comparisons() -> None:
+    from curate.probes.compare import ENOUGH
+
+    assert all(many * 2 / (1 + max(DRAWS, ENOUGH * many)) < 0.05 for many in (1, 33, 34, 51, 1000))
+
+
+def test_trainings_without_a_number_are_counted(run: Run, tmp_path: Path) -> None:
+    copy = open_run(Path(shutil.copytree(run.folder, tmp_path / "run")))
+    for cell in (c for c in copy.cells if c.arm == "good" and not c.control and c.size == 48 and c.seed < 2):
+        path = copy.cell_folder(cell) / "rows.parquet"
+        rows = pl.read_parquet(path).with_columns(loss=pl.lit(float("nan"), pl.Float32))
+        rows.write_parquet(path)
+    told = account(copy)
+    assert told["lost"] == 2
+    assert told["finding"].endswith(". 2 trainings gave no number")
+    assert any("trainings, 2 trainings gave no number" in line for line in lines(told))
+    assert account(run)["lost"] == 0
+
+
+def test_the_rows_of_a_control_are_its_own(run: Run, tmp_path: Path) -> None:
+    copy = open_run(Path(shutil.copytree(run.folder, tmp_path / "run")))
+    for cell in (c for c in copy.cells if c.arm == "bad" and c.control and c.size == 48):
+        path = copy.cell_folder(cell) / "cell.json"
+        write_json(path, {**read_json(path), "rows": 60 + cell.seed})
+    found = measured(copy)
+    one = comparisons(found).filter((pl.col("arm") == "bad") & (pl.col("size") == 48) & (pl.col("against") == "control")).row(0, named=True)
+    assert "against 61 rows drawn at random" in sentence(one)
+    level = levels(found, "accuracy").filter((pl.col("arm") == "bad") & (pl.col("size") == 48)).sort("control")
+    assert level["rows"].to_list() == [48, 61]
+    assert level["seen"].to_list() == [48 * 12, 61 * 12]

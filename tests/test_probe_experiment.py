@@ -73,6 +73,11 @@ def test_an_experiment_is_a_plan_whose_folder_is_whole(name: str, by: str | None
     assert not took.measured
 
 
+def test_a_plan_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="experiment kept"):
+        plan_of("kept", _found(tmp_path), Asked("head", sizes=(0,), validation=HELD))
+
+
 def test_every_experiment_is_tried_here() -> None:
     assert len(EXPERIMENTS) == 10
 

@@ -10,11 +10,12 @@ import polars as pl
 import streamlit as st
 
 from curate.errors import InputError
-from curate.probes.compare import SAME, SUBSET, WHOLE, Measured, Metric, comparisons, levels
+from curate.probes.compare import SAME, TOO_FEW, WHOLE, Measured, Metric, comparisons, is_subset, levels, subset_names
 from curate.probes.datamodel import datamodel, has_subsets
 from curate.probes.results import curves, trained
 from curate.probes.verdict import amount_of, difference
 from ui.charts import CATEGORIES, DROPPED, HAND, KEPT, escape, show, style
+from ui.escape import plain
 from ui.widgets import count
 
 __all__ = ["beside_controls", "on_the_way", "over_compute", "utilities"]
@@ -27,7 +28,7 @@ DASHES = ("solid", "dash", "dot")
 
 def _colours(held: Measured) -> Mapping[str, str]:
     others = [c for c in CATEGORIES if c != HAND]
-    return {arm.name: others[i % len(others)] for i, arm in enumerate(a for a in held.run.plan.arms if not a.name.startswith(SUBSET))}
+    return {arm.name: others[i % len(others)] for i, arm in enumerate(a for a in held.run.plan.arms if not is_subset(a))}
 
 
 def _on(domain: str) -> str:
@@ -40,13 +41,13 @@ def _best(table: pl.DataFrame, metric: Metric) -> Mapping[str, Any]:
 
 def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> None:
     """Each arm's metric against what it took, with intervals; the control in grey."""
-    table = levels(held, metric, domain).filter(~pl.col("arm").str.starts_with(SUBSET))
+    table = levels(held, metric, domain).filter(~pl.col("arm").is_in(list(subset_names(held.run))))
     keys = ["arm", "control", "size", "amount"]
     took = trained(held.run).group_by(keys).agg(pl.col("seconds").mean())
     table = table.join(took, on=keys, how="left").with_columns(pl.when("control").then(pl.lit(RANDOM)).otherwise("arm").alias("line"))
     controls = table.filter("control").unique(["size", "amount"], keep="first", maintain_order=True)
     table = pl.concat([controls, table.filter(~pl.col("control"))])
-    x = {"rows seen": "seen", "rows drawn": "size"}.get(compute, "seconds")
+    x = {"rows seen": "seen", "rows drawn": "rows"}.get(compute, "seconds")
     if table[x].n_unique() == 1:
         st.caption(f"All trainings have as many {compute}, {count(table[x][0])}: give several sizes to draw the metric against them.")
         return
@@ -55,7 +56,7 @@ def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> N
     traces = []
     for (line, amount), part in table.sort(x).group_by(["line", "amount"], maintain_order=True):
         name = f"{line}, {amount}" if dashes else str(line)
-        hover = [f"{count(s, 'rows')}: {amount_of(v, metric)} ({amount_of(lo, metric)} to {amount_of(hi, metric)})" for s, v, lo, hi in _four(part)]
+        hover = [f"{count(s, 'rows')}: {amount_of(v, metric)} ({_ends(lo, hi, metric)})" for s, v, lo, hi in _four(part)]
         bars = {"array": part["high"] - part["value"], "arrayminus": part["value"] - part["low"], "symmetric": False, "thickness": 1.2, "width": 3}
         look = {"color": colours[str(line)], "width": 2, "dash": "dot" if line == RANDOM else dashes.get(str(amount), "solid")}
         more = {"customdata": hover, "hovertemplate": f"{_literal(name)}, %{{customdata}}<extra></extra>", "marker": {"size": 8}}
@@ -66,18 +67,22 @@ def over_compute(held: Measured, metric: Metric, domain: str, compute: str) -> N
     whose = escape(str(best["line"]))
     random = controls.filter((pl.col("size") == best["size"]) & (pl.col("amount") == best["amount"]))["value"]
     beside = f", random {amount_of(random[0], metric)}" if len(random) and best["line"] != RANDOM else ""
-    title = f"Best{_on(domain)}: {whose} with {count(best['size'], 'rows')}, {amount_of(best['value'], metric)}{beside}"
+    title = f"Best{_on(domain)}: {whose} with {count(best['rows'], 'rows')}, {amount_of(best['value'], metric)}{beside}"
     rows = (1 + len(traces) // 4) * 22
     ticks = {"tickvals": sorted({*table[x]})} if x != "seconds" and table[x].n_unique() <= 8 else {"nticks": 6}
     axes = {
-        "xaxis": {"title": f"{compute}{'' if x == 'size' else ' in training'}", "type": "log", "tickformat": ".3~s", **ticks},
+        "xaxis": {"title": f"{compute}{'' if x == 'rows' else ' in training'}", "type": "log", "tickformat": ".3~s", **ticks},
         "yaxis": {"title": UNITS[metric], **_ticks(metric)},
     }
     show(go.Figure({"data": traces, "layout": style(title, 380 + rows, **axes, **_legend_below())}), "evidence-compute-plot")
 
 
-def _four(part: pl.DataFrame) -> Sequence[tuple[int, float, float, float]]:
-    return list(part.select("size", "value", "low", "high").iter_rows())
+def _ends(low: float | None, high: float | None, metric: Metric) -> str:
+    return "too few rows for an interval" if low is None or high is None else f"{amount_of(low, metric)} to {amount_of(high, metric)}"
+
+
+def _four(part: pl.DataFrame) -> Sequence[tuple[int, float, float | None, float | None]]:
+    return list(part.select("rows", "value", "low", "high").iter_rows())
 
 
 def _by_epochs(table: pl.DataFrame) -> bool:
@@ -95,6 +100,9 @@ def _legend_below() -> dict[str, Any]:
 def beside_controls(held: Measured, metric: Metric, domain: str) -> None:
     """The difference of each arm to its control and to the base, with intervals; right is better."""
     table = comparisons(held, metric, [domain]).filter(pl.col("verdict") != SAME)
+    if (table["verdict"] == TOO_FEW).any():
+        st.caption(plain(f"Too few validation rows{f' on {domain[:40]}' if domain else ''} to tell arms from their controls."))
+        return
     if table.is_empty():
         return
     sign, scale = (1, 100) if metric == "accuracy" else (-1, 1)
@@ -137,7 +145,7 @@ def _interval(value: float, ends: Sequence[float], name: str, colour: str, one: 
 def on_the_way(held: Measured, metric: Metric, domain: str) -> None:
     """The metric over training, each arm at its most rows, the mean over seeds."""
     every = curves(held.run)
-    mine = every.filter((pl.col("domain") == domain) & ~pl.col("arm").str.starts_with(SUBSET)).drop_nulls(metric)
+    mine = every.filter((pl.col("domain") == domain) & ~pl.col("arm").is_in(list(subset_names(held.run)))).drop_nulls(metric)
     if mine.is_empty():
         return
     first = mine["amount"][0]

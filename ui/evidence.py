@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from curate.probes.account import slice_lines
-from curate.probes.compare import SAME, Metric, comparisons
+from curate.probes.compare import SAME, TOO_FEW, Metric, comparisons
 from curate.probes.run import Run
 from curate.probes.verdict import difference
 from ui import probing
@@ -26,6 +26,7 @@ MARKS = {
     "worse": ":material/arrow_downward:",
     "no difference seen": ":material/drag_handle:",
     SAME: ":material/content_copy:",
+    TOO_FEW: ":material/question_mark:",
 }
 
 

@@ -11,7 +11,7 @@ from curate.probes.datamodel import Datamodel, datamodel, has_subsets
 from curate.probes.overfitting import overfitting
 from curate.probes.results import trained
 from curate.probes.run import Run
-from curate.probes.verdict import caution, finding, sentence
+from curate.probes.verdict import caution, finding, lost_words, sentence
 from curate.workspace import read_json
 
 __all__ = ["account", "leakage", "lines", "slice_lines", "spent", "standing", "turned"]
@@ -56,7 +56,9 @@ def turned(one: Mapping[str, Any]) -> str:
 
 
 def account(run: Run) -> Mapping[str, Any]:
-    """The whole account: run, experiment, trainings, finding, comparisons, slices (None without a datamodel), overfitting, validation, spent, results."""
+    """The whole account: run, experiment, trainings, done, lost (done, but without a number), finding, comparisons, slices (None without a datamodel),
+    overfitting, validation, spent, results.
+    """
     found = measured(run)
     table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
     done, every = standing(run)
@@ -68,7 +70,8 @@ def account(run: Run) -> Mapping[str, Any]:
         "about": run.plan.about,
         "trainings": every,
         "done": done,
-        "finding": finding(main, [arm.name for arm in run.plan.arms]),
+        "lost": found.lost,
+        "finding": finding(main, [arm.name for arm in run.plan.arms], found.lost),
         "caution": caution(main),
         "comparisons": [{**one, "said": sentence(one)} for one in table.iter_rows(named=True)],
         "slices": None if model is None else _sliced(model),
@@ -121,5 +124,6 @@ def lines(told: Mapping[str, Any]) -> Sequence[str]:
     found += ["", told["caution"]] if told["comparisons"] else []
     found += ["", *slice_lines(told["slices"])] if told["slices"] else []
     found += ["", *(f"Overfitting: {one['said']}" for one in told["overfitting"])] if told["overfitting"] else []
-    found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings, {note['seconds']:,.0f} s{cost}.", told["run"]]
+    lost = f", {lost_words(told['lost'])}" if told["lost"] else ""
+    found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings{lost}, {note['seconds']:,.0f} s{cost}.", told["run"]]
     return found

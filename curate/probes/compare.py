@@ -14,27 +14,45 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from curate.probes.interval import DRAWS, Resampled, holm
+from curate.probes.interval import DRAWS, FEWEST, Resampled, holm
 from curate.probes.plan import Arm
 from curate.probes.results import cell_rows
 from curate.probes.run import Cell, Run
+from curate.workspace import read_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SAME", "SUBSET", "WHOLE", "Measured", "Metric", "Side", "base_of", "comparisons", "levels", "like_control", "measured"]
+__all__ = [
+    "SAME",
+    "SUBSET",
+    "TOO_FEW",
+    "WHOLE",
+    "Measured",
+    "Metric",
+    "Side",
+    "base_of",
+    "comparisons",
+    "is_subset",
+    "levels",
+    "like_control",
+    "measured",
+    "subset_names",
+]
 
 Metric = Literal["loss", "accuracy"]
 Bools = npt.NDArray[np.bool_]
 WHOLE = "all of the base"
 SAME = "same training"
+TOO_FEW = "too few rows to tell"
+ENOUGH = 60  # draws for each comparison, so that the least p is small enough for Holm's correction of them all
 SUBSET = "subset "
-"""How arms are called that are random subsets of slices, told by `curate.probes.datamodel` only."""
+"""How arms of other arms are called that are random subsets of slices, told by `curate.probes.datamodel` only."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Trainings that differ in their seed only. amount: in words."""
+    """Trainings that differ in their seed only. size: of the arm, beside which a control may have other rows. amount: in words."""
 
     arm: str
     control: bool
@@ -45,7 +63,8 @@ class Side:
 @dataclass(frozen=True)
 class Measured:
     """All that is trained of a run, over its validation rows. loss: float64 [trainings, rows], sums over tokens; tokens: float64 [rows]; right: whether the
-    label was predicted, or None. Rows that a training could not measure are left out of all.
+    label was predicted, or None. Rows that a training could not measure are left out of all. trained: rows that each was trained on. lost: trainings that are
+    done and gave no number at all, as one that diverged.
     """
 
     run: Run
@@ -54,6 +73,8 @@ class Measured:
     tokens: npt.NDArray[np.float64]
     right: Bools | None
     domain: pl.Series
+    trained: Sequence[int]
+    lost: int
 
     @cached_property
     def sides(self) -> Mapping[Side, Mapping[int, int]]:
@@ -86,9 +107,11 @@ class Measured:
 
 
 def measured(run: Run) -> Measured:
-    """Read what is trained so far; a training that measured no row at all is passed over."""
+    """Read what is trained so far; a training that measured no row at all is counted, and passed over."""
     read = [(cell, *cell_rows(run, cell)) for cell in run.cells if run.done(cell)]
+    lost = len({run.keys[one[0]] for one in read if not np.isfinite(one[1]).any()})
     read = [one for one in read if np.isfinite(one[1]).any()]
+    trained = [int(read_json(run.cell_folder(one[0]) / "cell.json")["rows"]) for one in read]
     valid = run.pool.validation
     there = np.ones(len(valid), np.bool_)
     for one in read:
@@ -98,22 +121,41 @@ def measured(run: Run) -> Measured:
     right = np.stack([p[there] == truth for p in said if p is not None]) if said and all(p is not None for p in said) else None
     loss = np.stack([one[1][there] for one in read]).astype(np.float64) if read else np.zeros((0, int(there.sum())))
     tokens = read[0][2][there].astype(np.float64) if read else np.ones(int(there.sum()))
-    return Measured(run, [one[0] for one in read], loss, tokens, right, valid["domain"].filter(there))
+    return Measured(run, [one[0] for one in read], loss, tokens, right, valid["domain"].filter(there), trained, lost)
 
 
 def levels(found: Measured, metric: Metric, domain: str = "") -> pl.DataFrame:
-    """One row for each arm, control, size and amount: value, low, high (over rows and seeds), seeds; seen and rows of its trainings."""
+    """One row for each arm, control, size and amount: value, low, high (over rows and seeds), seeds; seen and rows of its trainings.
+
+    size: of the arm; rows: that were trained on, the mean over seeds, which is another of a control of equal tokens. low, high: null with too few validation
+    rows.
+    """
     import polars as pl
 
     drawn = found.resampled(metric, domain)
     rows = []
     for side, seeds in found.sides.items():
         told = drawn.interval(list(seeds.values()))
-        cell = found.cells[next(iter(seeds.values()))]
-        head = {"arm": side.arm, "control": side.control, "size": side.size, "amount": side.amount, "seen": cell.amount.rows(side.size)}
+        cell, mine = found.cells[next(iter(seeds.values()))], _rows(found, [*seeds.values()])
+        head = {"arm": side.arm, "control": side.control, "size": side.size, "amount": side.amount, "seen": cell.amount.rows(mine), "rows": mine}
         rows.append({**head, "value": told.value, "low": told.low, "high": told.high, "seeds": told.seeds})
-    names = {"arm": pl.String, "control": pl.Boolean, "size": pl.Int64, "amount": pl.String, "seen": pl.Int64}
-    return pl.DataFrame(rows, schema={**names, **dict.fromkeys(("value", "low", "high"), pl.Float64), "seeds": pl.Int64})
+    names = {"arm": pl.String, "control": pl.Boolean, "size": pl.Int64, "amount": pl.String, "seen": pl.Int64, "rows": pl.Int64}
+    table = pl.DataFrame(rows, schema={**names, **dict.fromkeys(("value", "low", "high"), pl.Float64), "seeds": pl.Int64})
+    return table.with_columns(pl.col("low", "high").fill_nan(None))
+
+
+def _rows(found: Measured, places: Sequence[int]) -> int:
+    return round(sum(found.trained[i] for i in places) / len(places))
+
+
+def is_subset(arm: Arm) -> bool:
+    """Whether an arm is a random subset of slices; a slice may be called as one, but is no arm of other arms."""
+    return bool(arm.of) and arm.name.startswith(SUBSET)
+
+
+def subset_names(run: Run) -> set[str]:
+    """The arms of a run that are random subsets of slices."""
+    return {arm.name for arm in run.plan.arms if is_subset(arm)}
 
 
 def like_control(arm: Arm) -> bool:
@@ -131,7 +173,7 @@ def _pairs(found: Measured) -> Iterator[tuple[Side, Side, str]]:
     base, sides = base_of(found.run), found.sides
     arms = {arm.name: arm for arm in found.run.plan.arms}
     for side in sides:
-        if side.control or (arms[side.arm].of and arms[side.arm].name.startswith(SUBSET)):
+        if side.control or is_subset(arms[side.arm]):
             continue
         control = Side(side.arm, True, side.size, side.amount)
         if control in sides and not like_control(arms[side.arm]):
@@ -149,17 +191,18 @@ def comparisons(found: Measured, metric: Metric | None = None, domains: Sequence
     """One row for each comparison and domain: what is compared, the difference, its interval, and a verdict.
 
     arm, size, amount, against ("control", "base" or "all of the base"), other, other_size, domain, seeds (those that both have), value, other_value, delta =
-    value - other_value with low and high (95 %), p, holm (p raised for all comparisons of one domain); verdict: "better", "worse", "no difference seen", or
-    "same training" where both were trained on the same rows in the same way.
+    value - other_value with low and high (95 %), p, holm (p raised for all comparisons of one domain); verdict: "better", "worse", "no difference seen",
+    "same training" where both were trained on the same rows in the same way, or "too few rows to tell", with neither interval nor p, of a domain with fewer
+    than 20 validation rows. other_size: of a control, the rows that it was trained on, the mean over seeds.
     """
     import polars as pl
 
     metric = metric or found.metrics[0]
-    rows = []
+    rows, pairs = [], [*_pairs(found)]
     for domain in domains:
-        drawn = found.resampled(metric, domain)
-        told = [one for pair in _pairs(found) if (one := _told(found, metric, drawn, pair)) is not None]
-        counts = [i for i, one in enumerate(told) if one["verdict"] != SAME]
+        drawn = found.resampled(metric, domain, max(DRAWS, ENOUGH * len(pairs)))
+        told = [one for pair in pairs if (one := _told(found, metric, drawn, pair)) is not None]
+        counts = [i for i, one in enumerate(told) if one["verdict"] not in (SAME, TOO_FEW)]
         raised = np.full(len(told), np.nan)
         raised[counts] = holm(np.array([told[i]["p"] for i in counts]))
         rows += [{**one, "domain": domain, "metric": metric, "holm": None if np.isnan(h) else float(h)} for one, h in zip(told, raised, strict=True)]
@@ -197,7 +240,10 @@ def _told(found: Measured, metric: Metric, drawn: Resampled, pair: tuple[Side, S
     same = all(keys[found.cells[i]] == keys[found.cells[j]] for i, j in zip(a, b, strict=True))
     told = drawn.interval(a, b)
     none = told.low <= 0 <= told.high
-    head = {"arm": side.arm, "size": side.size, "amount": side.amount, "against": against, "other": other.arm, "other_size": other.size, "seeds": told.seeds}
+    head = {"arm": side.arm, "size": side.size, "amount": side.amount, "against": against, "other": other.arm, "seeds": told.seeds}
+    head["other_size"] = _rows(found, b) if other.control else other.size
     values = {"value": float(drawn.value[a].mean()), "other_value": float(drawn.value[b].mean())}
+    if drawn.rows < FEWEST:
+        return {**head, **values, "delta": told.value, "low": None, "high": None, "p": None, "verdict": SAME if same else TOO_FEW}
     verdict = SAME if same else "no difference seen" if none else "better" if (told.value > 0) == (metric == "accuracy") else "worse"
     return {**head, **values, "delta": told.value, "low": told.low, "high": told.high, "p": told.p, "verdict": verdict}

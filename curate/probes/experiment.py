@@ -60,10 +60,18 @@ class Experiment:
 
 def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
     """The plan of an experiment. Raises InputError where what it rests on is not there, naming what to do."""
+    from pydantic import ValidationError
+
     preset = experiment(name)
     validation = asked.validation or _validation(found)
     given = {"seeds": asked.seeds or 5, "domain": _domain(found), "validation": validation, "price": asked.price or Price(), **preset.make(found, asked)}
-    return Plan(about=preset.asks, experiment=name, probe=asked.probe, **given)
+    try:
+        return Plan(about=preset.asks, experiment=name, probe=asked.probe, **given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _lack(
+            name, f"makes no plan: {first['msg']} ({'.'.join(map(str, first['loc'])) or 'plan'})", "Change what is asked, or rename the column"
+        ) from None
 
 
 def experiment(name: str) -> Experiment:

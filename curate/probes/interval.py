@@ -14,16 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DRAWS", "Interval", "Resampled", "holm"]
+__all__ = ["DRAWS", "FEWEST", "Interval", "Resampled", "holm"]
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 2000
+FEWEST = 20
+"""Validation rows, below which resampling them tells too little: of 4, two equal trainings differ half of the time."""
 BLOCK = 250  # draws whose weights are held at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with its 95 % interval. p: two-sided, of no difference from 0, at least 2 / (draws + 1). seeds: one knows rows only."""
+    """A mean over seeds with its 95 % interval. p: two-sided, of no difference from 0, at least 2 / (draws + 1). seeds: one knows rows only.
+
+    low, high and p are NaN with fewer than FEWEST validation rows.
+    """
 
     value: float
     low: float
@@ -34,15 +39,21 @@ class Interval:
 
 @dataclass(frozen=True)
 class Resampled:
-    """A mean of each training over validation rows, and what it would be over other rows. value: float64 [trainings]; draws: float64 [draws, trainings]."""
+    """A mean of each training over validation rows, and what it would be over other rows. value: float64 [trainings]; draws: float64 [draws, trainings].
+
+    rows: validation rows; of none, all is NaN.
+    """
 
     value: Floats
     draws: Floats
+    rows: int
 
     @classmethod
     def of(cls, above: Floats, below: Floats, seed: int = 0, draws: int = DRAWS) -> Resampled:
         """Means as ratios of sums. above: float64 [trainings, rows]; below: float64 [rows], such as each row's tokens, or ones."""
         rng, rows = np.random.default_rng(seed), len(below)
+        if not rows:
+            return cls(np.full(len(above), np.nan), np.full((draws, len(above)), np.nan), 0)
         sums = np.concatenate([above, below[None]]).T
         found = np.empty((draws, len(above)))
         for at in range(0, draws, BLOCK):
@@ -51,7 +62,7 @@ class Resampled:
             weight = np.bincount(taken.ravel(), minlength=many * rows).reshape(many, rows)
             told = weight @ sums
             found[at : at + many] = told[:, :-1] / told[:, -1:]
-        return cls(above.sum(1) / below.sum(), found)
+        return cls(above.sum(1) / below.sum(), found, rows)
 
     def interval(self, mine: Sequence[int], others: Sequence[int] = (), seed: int = 0) -> Interval:
         """The mean of some trainings, one a seed, or its difference from others of the same seeds in the same order."""
@@ -59,6 +70,8 @@ class Resampled:
         if len(others):
             each, drawn = each - self.value[list(others)], drawn - self.draws[:, list(others)]
         seeds, mean = len(each), drawn.mean(1)
+        if self.rows < FEWEST:
+            return Interval(float(each.mean()), np.nan, np.nan, np.nan, seeds)
         if seeds > 1:
             mean = mean + each.std(ddof=1) / np.sqrt(seeds) * np.random.default_rng([seed, 1]).standard_t(seeds - 1, len(mean))
         low, high = np.quantile(mean, [0.025, 0.975])

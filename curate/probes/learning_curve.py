@@ -65,7 +65,9 @@ class Measured:
 
     @property
     def error(self) -> Doubles:
-        """The error of each training, float64 [seeds, sizes]."""
+        """The error of each training, float64 [seeds, sizes]; NaN without a validation row that all of them measured."""
+        if not len(self.of):
+            return np.full(self.wrong.shape[:2], np.nan)
         return np.asarray(self.wrong.sum(2) / self.of.sum(), np.float64)
 
     def first(self, sizes: int) -> Measured:
@@ -179,8 +181,10 @@ def _seconds(run: Run, cell: Cell) -> float:
 
 
 def curve(given: Measured, draws: int = DRAWS) -> Curve:
-    """Fit the curve, or say why none is fitted: too few sizes or seeds, or no gain seen."""
+    """Fit the curve, or say why none is fitted: too few sizes or seeds, no row measured by all, or no gain seen."""
     seeds, rows = len(given.wrong), given.sizes
+    if not len(given.of):
+        return Curve(given, "no validation row was measured by every training: at least one gave no number, as one that diverged")
     if len(rows) < FEWEST or rows[-1] < SPAN * rows[0]:
         told = f"{len(rows)} sizes from {rows[0]:,.0f} to {rows[-1]:,.0f} rows are trained"
         return Curve(given, f"{told}; a curve needs {FEWEST} or more, the largest at least {SPAN:g} × the smallest")

@@ -235,7 +235,7 @@ def numbers(curves: Sequence[Curve], price: Price, stop: Stop) -> list[dict[str,
     for one in curves:
         given = one.measured
         told: dict[str, Any] = {"arm": given.arm, "control": given.control, "amount": given.amount, "sizes": given.sizes.tolist()}
-        told |= {"errors": given.error.mean(0).tolist(), "unit": given.unit, "refused": one.refused}
+        told |= {"errors": [None if np.isnan(e) else e for e in given.error.mean(0).tolist()], "unit": given.unit, "refused": one.refused}
         said, gain = verdict(one, stop)
         told |= {"stop": said, "gain": gain and asdict(gain)}
         if one.law is not None:

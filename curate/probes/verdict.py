@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from curate.probes.compare import SAME, WHOLE
+from curate.probes.compare import SAME, TOO_FEW, WHOLE
+from curate.probes.interval import FEWEST
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["amount_of", "caution", "difference", "finding", "sentence"]
+__all__ = ["amount_of", "caution", "difference", "finding", "lost_words", "sentence"]
 
 
 def difference(one: Mapping[str, Any]) -> str:
@@ -20,6 +21,8 @@ def difference(one: Mapping[str, Any]) -> str:
     """
     if one["verdict"] == SAME:
         return "the same training: the very same rows in the same way"
+    if one["verdict"] == TOO_FEW:
+        return f"{TOO_FEW}: fewer than {FEWEST} validation rows"
     points = one["metric"] == "accuracy"
     sign, scale, unit, digits = (1, 100, "points", 1) if points else (-1, 1, "nats", 4)
     gain, low, high = sign * one["delta"] * scale, *sorted((sign * one["low"] * scale, sign * one["high"] * scale))
@@ -46,29 +49,44 @@ def sentence(one: Mapping[str, Any]) -> str:
 
 def caution(table: pl.DataFrame) -> str:
     """How many comparisons were made, and what that means for those that differ."""
-    told = table.filter(table["verdict"] != SAME)
+    told = table.filter(~table["verdict"].is_in([SAME, TOO_FEW]))
     differ = told.filter(told["verdict"] != "no difference seen")
     sure = int((told["holm"].fill_null(1) <= 0.05).sum())
     if not len(told):
-        return "Nothing was compared."
+        return "Too few validation rows to compare by." if (table["verdict"] == TOO_FEW).any() else "Nothing was compared."
     chance = len(told) * 0.05
     by_chance = f"about {chance:.0f} would by chance" if chance >= 1 else "less than one would by chance"
     more = " More seeds would tell more." if sure < len(differ) else ""
     return f"{len(told):,} comparisons at 95 %: {len(differ):,} differ, {by_chance} alone; {sure:,} still do after Holm's correction for them all.{more}"
 
 
-def finding(table: pl.DataFrame, arms: Sequence[str]) -> str:
-    """What a run found, in one sentence: of each arm at its most rows against its control and against the base."""
-    if table.is_empty():
-        return "Nothing can be compared yet"
-    largest = table.filter((table["domain"] == "") & (table["against"] != WHOLE)).sort("size", descending=True)
-    found: dict[str, list[str]] = {"better": [], "worse": [], "no difference seen": []}
+def finding(table: pl.DataFrame, arms: Sequence[str], lost: int = 0) -> str:
+    """What a run found, in a sentence for each amount: of each arm at its most rows against its control and against the base.
+
+    lost: trainings that are done and gave no number.
+    """
+    amounts = table["amount"].unique(maintain_order=True).to_list()
+    parts = [(f"{amount}: " if len(amounts) > 1 else "") + _found(table.filter(table["amount"] == amount), arms) for amount in amounts]
+    return ". ".join([*(parts or ["Nothing can be compared yet"]), *([lost_words(lost)] if lost else [])])
+
+
+def lost_words(lost: int) -> str:
+    """How many trainings gave no number."""
+    return f"{lost:,} training{'s' if lost > 1 else ''} gave no number"
+
+
+def _found(table: pl.DataFrame, arms: Sequence[str]) -> str:
+    """What was found under one amount."""
+    largest = table.filter((table["domain"] == "") & (table["against"] != WHOLE)).sort("size", descending=True, maintain_order=True)
+    found: dict[str, list[str]] = {"better": [], "worse": [], "no difference seen": [], TOO_FEW: []}
     for against in ("control", "base"):
         for arm in arms:
             mine = largest.filter((largest["arm"] == arm) & (largest["against"] == against))
             if len(mine) and mine["verdict"][0] != SAME:
                 found[mine["verdict"][0]].append(arm + (" than random" if against == "control" else f" than {mine['other'][0]}"))
     parts = [f"{word}: {_listed(names)}" for word, names in (("better", found["better"]), ("worse", found["worse"])) if names]
+    if found[TOO_FEW]:  # the validation rows are those of all comparisons
+        return f"Too few validation rows to tell: fewer than {FEWEST}"
     if not parts:
         return "No difference seen, neither to random rows nor to the base" if any(found.values()) else "The arms were trained on the same rows"
     left = len(found["no difference seen"])
