@@ -61,7 +61,7 @@ def _lacking(folder: str, done: int) -> int:
 def known() -> list[Run]:
     """Runs of the dataset in hand whose plan has sizes, the newest first."""
     data = state.scores().dataset
-    return [run for run in runs(state.workspace()) if run.about["dataset"]["fingerprint"] == data.fingerprint and len(run.plan.sizes) > 1]
+    return [run for run in runs(state.workspace())[0] if run.about["dataset"]["fingerprint"] == data.fingerprint and len(run.plan.sizes) > 1]
 
 
 def _title(run: Run) -> str:

@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.probes.interval import DRAWS, Resampled, holm
-from curate.probes.plan import Arm
 from curate.probes.results import cell_rows
 from curate.probes.run import Cell, Run
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SAME", "SUBSET", "WHOLE", "Measured", "Metric", "Side", "base_of", "comparisons", "levels", "like_control", "measured"]
+__all__ = ["SAME", "SUBSET", "WHOLE", "Measured", "Metric", "Side", "base_of", "comparisons", "levels", "measured"]
 
 Metric = Literal["loss", "accuracy"]
 Bools = npt.NDArray[np.bool_]
@@ -116,14 +115,9 @@ def levels(found: Measured, metric: Metric, domain: str = "") -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**names, **dict.fromkeys(("value", "low", "high"), pl.Float64), "seeds": pl.Int64})
 
 
-def like_control(arm: Arm) -> bool:
-    """Whether an arm is drawn of all rows as its control is, so that there is nothing to compare."""
-    return arm.rows == "all" and arm.order in ("recipe", "random") and not (arm.where or arm.between or arm.noise or arm.label or arm.of)
-
-
 def base_of(run: Run) -> str | None:
     """The arm that others are told against: the plan's, else the first that is drawn of all rows."""
-    return run.plan.base or next((arm.name for arm in run.plan.arms if like_control(arm)), None)
+    return run.plan.base or next((arm.name for arm in run.plan.arms if arm.like_control), None)
 
 
 def _pairs(found: Measured) -> Iterator[tuple[Side, Side, str]]:
@@ -134,7 +128,7 @@ def _pairs(found: Measured) -> Iterator[tuple[Side, Side, str]]:
         if side.control or (arms[side.arm].of and arms[side.arm].name.startswith(SUBSET)):
             continue
         control = Side(side.arm, True, side.size, side.amount)
-        if control in sides and not like_control(arms[side.arm]):
+        if control in sides and not arms[side.arm].like_control:
             yield side, control, "control"
         if base is None or side.arm == base:
             continue
