@@ -14,13 +14,15 @@ import pytest
 from curate.errors import InputError
 from curate.probes.account import account, leakage, mixed
 from curate.probes.back import run_of, take, zipped
+from curate.probes.gather import dump_plan
 from curate.probes.overfitting import overfitting
-from curate.probes.plan import Arm
+from curate.probes.plan import Arm, Price
 from curate.probes.run import LOOKS, Run, model_of, open_run, runs
 from curate.probes.train import begin, train
 from curate.workspace import Workspace, read_json, write_json
 from tests import probed
 from tests.tiny import tiny_language_model
+from ui import probing
 
 PLAN: dict[str, Any] = {
     "probe": "head",
@@ -183,3 +185,12 @@ def test_another_model_is_another_run_and_is_refused_in_this_one(tmp_path: Path)
     assert not {*other.keys.values()} & {*run.keys.values()}
     write_json(run.folder / "run.json", {**run.about, "model": f"{model.name}@absent"})
     begin(open_run(run.folder))
+
+
+def test_another_price_is_told_of_the_same_run(trained: Run, tmp_path: Path) -> None:
+    here = _here(trained, tmp_path)
+    take(here, trained.folder)
+    assert probing.told(here)[0]["spent"]["cost"] is None
+    (here.folder / "plan.yaml").write_text(dump_plan(here.plan.model_copy(update={"price": Price(hour=3.6)})))
+    assert probing.told(here)[0]["spent"]["cost"] == pytest.approx(probing.told(here)[0]["spent"]["seconds"] / 1000)
+    assert probing.progress(here) == (len({*here.keys.values()}),) * 2
