@@ -78,7 +78,7 @@ def _job(state: str, message: str = "") -> Job:
 
 
 def test_without_a_run_it_offers_one(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.curve.runs", lambda workspace: [])
+    monkeypatch.setattr("ui.curve.runs", lambda workspace: ([], []))
     monkeypatch.setattr("ui.curve_start._job", lambda: None)
     started: list[list[str]] = []
     monkeypatch.setattr("ui.curve_start.start", lambda workspace, args, label, key: started.append([*args]))

@@ -19,6 +19,7 @@ from ui import state
 from ui.charts import show
 from ui.curve_figure import figure
 from ui.curve_start import go_on
+from ui.escape import plain
 from ui.widgets import beside, count, empty
 
 __all__ = ["Chosen", "choose", "known", "numbers", "picture", "points", "words"]
@@ -59,9 +60,12 @@ def _lacking(folder: str, done: int) -> int:
 
 
 def known() -> list[Run]:
-    """Runs of the dataset in hand whose plan has sizes, the newest first."""
+    """Runs of the dataset in hand whose plan has sizes, the newest first. What is wrong with other folders is said."""
     data = state.scores().dataset
-    return [run for run in runs(state.workspace()) if run.about["dataset"]["fingerprint"] == data.fingerprint and len(run.plan.sizes) > 1]
+    found, wrong = runs(state.workspace())
+    for why in wrong:
+        st.caption(plain(f"A folder is passed over: {why}"))
+    return [run for run in found if run.about["dataset"]["fingerprint"] == data.fingerprint and len(run.plan.sizes) > 1]
 
 
 def _title(run: Run) -> str:

@@ -132,6 +132,8 @@ def record(run: Run) -> None:
     st.text(told["validation"])
     for one in told["overfitting"]:
         st.warning(plain(f"It began to learn by heart: {one['said']}."), icon=":material/trending_up:")
+    if told["mixed"]:
+        st.warning(plain(f"{told['mixed']}."), icon=":material/memory:")
     cost = f", {spent['cost']:,.2f} {spent['currency']}" if spent["cost"] is not None else ""
     st.text(f"{count(spent['trainings'], 'trainings')} took {duration(spent['seconds'])}, {duration(spent['cpu_seconds'])} of processor{cost}.")
     for one in spent["hardware"]:

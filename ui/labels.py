@@ -19,6 +19,7 @@ from curate.view import as_text
 from ui import pills, state
 from ui.browsing import mark_row, version
 from ui.charts import SCALE, escape, layout, show
+from ui.escape import plain
 from ui.keys import KEYS, numbered
 from ui.rows import in_hand, row_link, row_text
 from ui.widgets import correct_roles, count, empty, share

@@ -175,7 +175,7 @@ def _title(run: Run) -> str:
 
 
 def _record(run: Run) -> dict[str, str | int]:
-    told, (done, every) = probing.told(run)
+    done, every = probing.progress(run)
     named = EXPERIMENTS[run.plan.experiment].title if run.plan.experiment in EXPERIMENTS else "own plan"
     made = str(run.about["made"]).replace("T", " ").removesuffix("+00:00")
     trained = f"{count(done)} of {count(every)}"
@@ -185,6 +185,6 @@ def _record(run: Run) -> dict[str, str | int]:
         "probe": run.plan.probe,
         "trained": trained,
         "arms": len(run.plan.arms),
-        "finding": str(told["finding"]),
+        "about": run.plan.about,
         "name": run.name,
     }

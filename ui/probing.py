@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
-from curate.errors import InputError
 from curate.jobs import Job, jobs, start
 from curate.probes.account import account, standing
 from curate.probes.arms import Decided
@@ -20,13 +19,13 @@ from curate.probes.estimate import Estimate, estimate
 from curate.probes.gather import dump_plan
 from curate.probes.plan import Plan
 from curate.probes.probe import probe_of
-from curate.probes.run import Run, open_run
+from curate.probes.run import Run, open_run, runs
 from curate.task import plan as tasks_of
 from curate.workspace import digest, write_file
 from ui import measuring, state
 from ui.shipping import save_recipe
 
-__all__ = ["begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "packed", "records", "seen", "told"]
+__all__ = ["begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "packed", "progress", "records", "seen", "told"]
 
 
 def seen(typed: str) -> Path:
@@ -80,22 +79,22 @@ def job() -> Job | None:
     return next((j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key and j.state == "running"), None)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _run(folder: str) -> Run:
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _run(folder: str, written: int) -> Run:
+    del written
     return open_run(Path(folder))
+
+
+def _written(folder: Path) -> int:
+    """When a run's plan was written, in ns: it is written anew where another price or question is asked of the same run. 0 where there is none."""
+    plan = folder / "plan.yaml"
+    return plan.stat().st_mtime_ns if plan.exists() else 0
 
 
 def records() -> tuple[list[Run], list[str]]:
     """Runs on the dataset in hand, the newest first; and what is wrong with folders that cannot be read."""
-    found, wrong = [], []
-    for path in (state.workspace().root / "probes").glob("[!.]*/run.json"):
-        try:
-            run = _run(str(path.parent))
-            if run.about["dataset"]["key"] == st.session_state.get("dataset"):
-                found.append(run)
-        except InputError as error:
-            wrong.append(str(error))
-    return sorted(found, key=lambda run: str(run.about["made"]), reverse=True), wrong
+    found, wrong = runs(state.workspace(), lambda folder: _run(str(folder), _written(folder)))
+    return [run for run in found if run.about["dataset"]["key"] == st.session_state.get("dataset")], wrong
 
 
 def done(run: Run) -> int:
@@ -103,27 +102,38 @@ def done(run: Run) -> int:
     return sum(1 for _ in (run.folder / "cells").glob("[!.]*/cell.json"))
 
 
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _standing(folder: str, trained: int, written: int) -> tuple[int, int]:
+    del trained, written
+    return standing(open_run(Path(folder)))  # read for this alone, so that the texts of all runs do not stay in memory
+
+
+def progress(run: Run) -> tuple[int, int]:
+    """A run's trainings that are done of those that are asked for."""
+    return _standing(str(run.folder), done(run), _written(run.folder))
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _told(folder: str, trained: int) -> tuple[dict[str, Any], tuple[int, int]]:
+def _told(folder: str, trained: int, written: int) -> tuple[dict[str, Any], tuple[int, int]]:
     del trained
-    run = _run(folder)
+    run = _run(folder, written)
     return {**account(run)}, standing(run)
 
 
 def told(run: Run) -> tuple[dict[str, Any], tuple[int, int]]:
     """A run's account as it stands, and its trainings that are done of those that are asked for."""
-    return _told(str(run.folder), done(run))
+    return _told(str(run.folder), done(run), _written(run.folder))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _held(folder: str, trained: int) -> Measured:
+def _held(folder: str, trained: int, written: int) -> Measured:
     del trained
-    return measured(_run(folder))
+    return measured(_run(folder, written))
 
 
 def held(run: Run) -> Measured:
     """What is trained of a run so far."""
-    return _held(str(run.folder), done(run))
+    return _held(str(run.folder), done(run), _written(run.folder))
 
 
 def packed(run: Run) -> Callable[[], BinaryIO]:

@@ -43,7 +43,7 @@ def add() -> None:
             name = st.text_input("Called", placeholder="the name of its folder")
         with right:
             version = st.selectbox("Trained on the Version", [NONE, *versions], help="The export that it was trained on, so that curves name their data")
-            named = {f"{r.plan.about or r.plan.probe} · {r.name}": r for r in runs(workspace)}
+            named = {f"{r.plan.about or r.plan.probe} · {r.name}": r for r in runs(workspace)[0]}
             run = st.selectbox("Measure its checkpoints on the validation rows of", [NONE, *named], help="Where the trainer tells no loss by domain")
             model = st.text_input("Model that the checkpoints adapt", "smollm2-135m")
         if st.form_submit_button("Follow") and path.strip():

@@ -14,7 +14,7 @@ from curate.probes.run import Run
 from curate.probes.verdict import caution, finding, lost_words, sentence
 from curate.workspace import read_json
 
-__all__ = ["account", "leakage", "lines", "slice_lines", "spent", "standing", "turned"]
+__all__ = ["account", "leakage", "lines", "mixed", "slice_lines", "spent", "standing", "turned"]
 
 
 def standing(run: Run) -> tuple[int, int]:
@@ -41,11 +41,19 @@ def leakage(run: Run) -> str:
     """What was done so that the validation rows tell the truth, in words."""
     held = run.about["validation"]
     whose = "held out of the rows" if held["own"] else f"of {held['name']}"
-    bare = f", {held['bare']:,} for they lack what the probe needs" if held["bare"] else ""
+    bare = f", {held['bare']:,} for they lack what the probe needs" if held.get("bare") else ""
     kinds = {"exact": "its words", "near": "nearly its words", "semantic": "nearly its meaning"}
-    leaked = ", ".join(f"{held[kind]:,} with {what}" for kind, what in kinds.items() if held[kind]) or "none is like one"
-    passed = f"none with the words of another ({held['twins']:,} passed over{bare})"
+    leaked = ", ".join(f"{held[kind]:,} with {what}" for kind, what in kinds.items() if held.get(kind)) or "none is like one"
+    passed = f"none with the words of another ({held.get('twins', 0):,} passed over{bare})"
     return f"Measured by {held['rows']:,} rows {whose}, {passed}. Rows not trained on for they are like one of them: {leaked}."
+
+
+def mixed(hardware: Sequence[Mapping[str, Any]]) -> str:
+    """A warning that trainings which are compared ran on different devices, "" where they did not. hardware: that of `spent`."""
+    devices = list(dict.fromkeys(str(one.get("device")) for one in hardware))
+    if len(devices) < 2:
+        return ""
+    return f"Trainings ran on different devices ({', '.join(devices)}), which round differently: a small difference may be theirs"
 
 
 def turned(one: Mapping[str, Any]) -> str:
@@ -63,7 +71,7 @@ def account(run: Run) -> Mapping[str, Any]:
     table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
     done, every = standing(run)
     main = table.filter(table["domain"] == "")
-    model = _model(found)
+    model, took = _model(found), spent(run)
     return {
         "run": str(run.folder),
         "experiment": run.plan.experiment,
@@ -77,7 +85,8 @@ def account(run: Run) -> Mapping[str, Any]:
         "slices": None if model is None else _sliced(model),
         "overfitting": [{**one, "said": turned(one)} for one in overfitting(run).iter_rows(named=True)],
         "validation": leakage(run),
-        "spent": spent(run),
+        "spent": took,
+        "mixed": mixed(took["hardware"]),
         "results": trained(run).to_dicts(),
     }
 
@@ -124,6 +133,7 @@ def lines(told: Mapping[str, Any]) -> Sequence[str]:
     found += ["", told["caution"]] if told["comparisons"] else []
     found += ["", *slice_lines(told["slices"])] if told["slices"] else []
     found += ["", *(f"Overfitting: {one['said']}" for one in told["overfitting"])] if told["overfitting"] else []
+    found += ["", f"{told['mixed']}."] if told["mixed"] else []
     lost = f", {lost_words(told['lost'])}" if told["lost"] else ""
     found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings{lost}, {note['seconds']:,.0f} s{cost}.", told["run"]]
     return found

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.probes.run import Run, open_run, runs
-from curate.workspace import Workspace, file_sha256, read_json, whole_folder
+from curate.probes.metrics import ALL
+from curate.probes.probe import VECTORS
+from curate.probes.run import LOOKS, Run, open_run, runs
+from curate.workspace import Workspace, file_sha256, read_json, whole_folder, write_file
 
 __all__ = ["Taken", "run_of", "take", "zipped"]
 
 SAME = "pool.parquet", "validation.parquet", "arms.parquet"
 """What two folders share where they are of one run."""
 PARTS = "curve.parquet", "rows.parquet", "cell.json"
+NUMBERS = "rows", "tokens", "seen", "seconds", "cpu_seconds", "train_seconds"
+"""What a training tells of itself, beside its trainer and its hardware."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,13 @@ class Taken:
 
 
 def run_of(copy: Path, workspace: Workspace) -> Run:
-    """The run of a workspace that a folder is a copy of. Raises InputError where there is none."""
+    """The run of a workspace that a folder is a copy of; of several over the same rows that of its name, else that of its own record.
+
+    Raises InputError where there is none.
+    """
     other = open_run(copy)
-    found = next((run for run in runs(workspace) if _alike(run.folder, other.folder)), None)
+    nearest = sorted(runs(workspace)[0], key=lambda run: (run.name != other.name, run.about != other.about))
+    found = next((run for run in nearest if _alike(run.folder, other.folder)), None)
     if found is None:
         raise InputError(str(copy), "is a copy of no run of this workspace", "Make the run here first, or name its workspace with --workspace")
     return found
@@ -63,31 +71,52 @@ def take(run: Run, place: Path) -> Taken:
         else:
             _check(cell, rows)
             with whole_folder(run.folder / "cells" / cell.name) as into_cell:
-                for name in PARTS:
-                    shutil.copyfile(cell / name, into_cell / name)
+                for part in _parts(cell):
+                    shutil.copyfile(part, into_cell / part.name)
             new += 1
     return Taken(new, there, strange)
 
 
 def _alike(one: Path, other: Path) -> bool:
-    return all((other / name).exists() and file_sha256(one / name) == file_sha256(other / name) for name in SAME)
+    """Whether two folders are of the same rows; and of the same embeddings, where either has any."""
+    asked = [*SAME, *(name for name in VECTORS if (one / name).exists() or (other / name).exists())]
+    return all((one / n).exists() and (other / n).exists() and file_sha256(one / n) == file_sha256(other / n) for n in asked)
+
+
+def _parts(cell: Path) -> list[Path]:
+    """The files of a training; the looks are not there where an earlier version trained it."""
+    return [cell / name for name in (*PARTS, LOOKS) if name != LOOKS or (cell / name).exists()]
 
 
 def _check(cell: Path, rows: int) -> None:
+    import numpy as np
     import polars as pl
 
     try:
         told = read_json(cell / "cell.json")
         measured, curve = pl.read_parquet(cell / "rows.parquet"), pl.read_parquet(cell / "curve.parquet")
-        whole = {"seconds", "seen", "hardware"} <= {*told} and len(measured) == rows and {"loss", "tokens", "predicted"} <= {*measured.columns}
-        whole = whole and {"seen", "domain", "loss", "accuracy"} <= {*curve.columns} and len(curve) > 0
-    except (OSError, TypeError, pl.exceptions.PolarsError) as error:
+        whole = all(isinstance(told[name], int | float) for name in NUMBERS) and isinstance(told["trainer"], dict) and isinstance(told["hardware"], dict)
+        whole = whole and len(measured) == rows and {"loss", "tokens", "predicted"} <= {*measured.columns}
+        whole = whole and {"seen", "domain", "loss", "accuracy", "train_loss"} <= {*curve.columns} and len(curve) > 0
+        if whole and (cell / LOOKS).exists():
+            whole = np.load(cell / LOOKS, mmap_mode="r").shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
+    except (KeyError, OSError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(str(cell), f"cannot be read ({str(error).splitlines()[0]})", "Copy the folder again") from error
     if not whole:
         raise InputError(str(cell), "is not a whole result of this run", "Train it again where it was trained, and copy the folder again")
 
 
 def zipped(run: Run, into: Path) -> Path:
-    """The run's folder as one zip file, named after the run, in a folder. Its texts are among it."""
-    into.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.make_archive(str(into / f"probe-{run.name}"), "zip", run.folder.parent, run.name))
+    """What trains a run and what is trained of it as one zip file, named after the run, in a folder. Its texts are among it; what can be made anew is not."""
+    folder, path = run.folder, into / f"probe-{run.name}.zip"
+    whole = ("plan.yaml", "run.json", *SAME, *(name for name in VECTORS if (folder / name).exists()))
+    parts = [*(folder / name for name in whole), *sorted((folder / "recipes").glob("*.yaml"))]
+    parts += [part for found in sorted((folder / "cells").glob("[!.]*/cell.json")) for part in _parts(found.parent)]
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
+            for part in parts:
+                file.write(part, Path(run.name) / part.relative_to(folder))
+
+    write_file(path, write)
+    return path

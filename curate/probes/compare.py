@@ -35,7 +35,6 @@ __all__ = [
     "comparisons",
     "is_subset",
     "levels",
-    "like_control",
     "measured",
     "subset_names",
 ]
@@ -158,14 +157,9 @@ def subset_names(run: Run) -> set[str]:
     return {arm.name for arm in run.plan.arms if is_subset(arm)}
 
 
-def like_control(arm: Arm) -> bool:
-    """Whether an arm is drawn of all rows as its control is, so that there is nothing to compare."""
-    return arm.rows == "all" and arm.order in ("recipe", "random") and not (arm.where or arm.between or arm.noise or arm.label or arm.of)
-
-
 def base_of(run: Run) -> str | None:
     """The arm that others are told against: the plan's, else the first that is drawn of all rows."""
-    return run.plan.base or next((arm.name for arm in run.plan.arms if like_control(arm)), None)
+    return run.plan.base or next((arm.name for arm in run.plan.arms if arm.like_control), None)
 
 
 def _pairs(found: Measured) -> Iterator[tuple[Side, Side, str]]:
@@ -176,7 +170,7 @@ def _pairs(found: Measured) -> Iterator[tuple[Side, Side, str]]:
         if side.control or is_subset(arms[side.arm]):
             continue
         control = Side(side.arm, True, side.size, side.amount)
-        if control in sides and not like_control(arms[side.arm]):
+        if control in sides and not arms[side.arm].like_control:
             yield side, control, "control"
         if base is None or side.arm == base:
             continue

@@ -40,7 +40,7 @@ def estimate(plan: Plan, found: Decided, workspace: Workspace) -> Estimate:
     seen = 0
     for arm in plan.arms:
         for size in {min(size, rows[arm.name]) for size in plan.sizes} or {rows[arm.name]}:
-            many = plan.seeds * (1 if arm.of else 2)
+            many = plan.seeds * (1 if arm.of or arm.like_control else 2)
             asked, seen = asked + many * len(plan.amounts), seen + many * sum(amount.rows(size) for amount in plan.amounts)
     speed = _speed(plan.probe, workspace)
     seconds = seen / (speed or probe_of(plan.probe).cost) + 0.1 * asked
@@ -61,7 +61,7 @@ def _rows(plan: Plan, found: Decided) -> dict[str, int]:
 
 def _speed(probe: str, workspace: Workspace) -> float | None:
     """Rows of training a second in the newest run of a probe, its looks included; None where there is none."""
-    for run in runs(workspace):
+    for run in runs(workspace)[0]:
         if run.plan.probe == probe:
             notes = [read_json(path) for path in sorted((run.folder / "cells").glob("[!.]*/cell.json"))[:50]]
             if notes:

@@ -26,6 +26,7 @@ from curate.probes.arms import Decided, arm_frame, arm_labels, in_order, joined
 from curate.probes.held_out import HeldOut, hold_out, without_alike
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import VECTORS, Probe, probe_of
+from curate.probes.run import model_of
 from curate.probes.usable import EMBEDDING, check_roles, unit_rows, usable
 from curate.recipe import Recipe, dump_recipe, load_recipe
 from curate.reviews import fold, read_log
@@ -56,7 +57,10 @@ def dump_plan(plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """What a run's folder is written from. lacking: how many rows of the dataset lack what the probe needs, by what that is."""
+    """What a run's folder is written from. lacking: how many rows of the dataset lack what the probe needs, by what that is.
+
+    model: the identity of the model that the probe trains, None where it trains none.
+    """
 
     plan: Plan
     probe: Probe
@@ -65,6 +69,7 @@ class _Made:
     valid: Scores
     free: Bools
     lacking: Mapping[str, int]
+    model: str | None
 
     @property
     def first(self) -> Decided:
@@ -79,7 +84,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     """
     probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
     check_roles(dataset, probe)
-    plan = plan if any(_plain(arm) for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
+    plan = plan if any(arm.like_control for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
     embed = probe.vectors or plan.validation.semantic is not None
     first = decided(recipe, dataset, workspace, embed, tell)
     every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, embed, tell) for arm in plan.arms}
@@ -90,7 +95,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     held = hold_out(first.scores, plan.validation, other, there.rows & here.rows if other is None else there.rows)
     if plan.validation.semantic is not None:
         held = without_alike(held, unit_rows(first.scores), unit_rows(valid), plan.validation.semantic)
-    made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking)
+    made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking, model_of(plan))
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
         with whole_folder(folder) as into:
@@ -98,10 +103,6 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     elif (folder / PLAN).read_text(encoding="utf-8") != dump_plan(plan):  # what it costs, when to stop and what is asked are no part of the name
         write_file(folder / PLAN, lambda path: path.write_text(dump_plan(plan), encoding="utf-8"))
     return folder
-
-
-def _plain(arm: Arm) -> bool:
-    return arm.rows == "all" and not (arm.where or arm.between or arm.noise or arm.label or arm.of)
 
 
 def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, embed: bool, tell: Tell | None) -> Decided:
@@ -150,7 +151,8 @@ def _name(made: _Made) -> str:
     arms = {n: [d.recipe.model_dump(mode="json"), [r.id for r in d.marked], [t.key for t in d.scores.tasks]] for n, d in made.decided.items()}
     one = made.first.scores.dataset
     said = made.plan.model_dump(mode="json", exclude={"about", "price", "stop"})
-    return digest([said, arms, one.key, one.fingerprint, data.key, data.fingerprint, {str(k): v for k, v in data.roles.items()}, made.probe.version])
+    roles, model = {str(k): v for k, v in data.roles.items()}, [made.model] if made.model else []
+    return digest([said, arms, one.key, one.fingerprint, data.key, data.fingerprint, roles, made.probe.version, *model])
 
 
 def _write(made: _Made, into: Path) -> None:
@@ -214,6 +216,7 @@ def _told(made: _Made, names: Sequence[str], arms: Mapping[str, Mapping[str, Any
         "validation": made.held.told(),
         "pool": int(made.free.sum()),
         "probe": {"name": made.probe.name, "version": made.probe.version},
+        "model": made.model,
         "classes": list(names),
         "arms": dict(arms),
     }

@@ -267,8 +267,7 @@ def curves_of(run: Run) -> list[Curve]:
     """The curve of every arm and amount of a run that has several sizes, and of the control where the arm takes other rows than all."""
     found = []
     for arm in run.plan.arms:
-        plain = arm.rows == "all" and not (arm.where or arm.between)  # its control is all rows again
-        for control in (False,) if plain else (False, True):
+        for control in (False,) if arm.whole else (False, True):
             every = (measured(run, arm.name, control, amount) for amount in run.plan.amounts)
             found += [curve(m) for m in every if m is not None and len(m.sizes) > 1]
     return found

@@ -48,7 +48,7 @@ def risen(loss: Floats, tokens: Floats) -> tuple[int, float, float, float] | Non
 def overfitting(run: Run) -> pl.DataFrame:
     """One row for each curve that turned: arm, control, size, amount, domain ("" for all rows), since (rows seen at its best look), seen (at the last), rise,
     low, high (nats a token, `risen`), train_fall (of the loss of training meanwhile), seeds. The loss of a validation row is its mean over the seeds, and
-    the rise must be seen in each of them.
+    the rise must be seen in each of them. Where seeds have different numbers of looks, those are told that most of them share; `seeds` says how many.
     """
     import polars as pl
 
@@ -59,10 +59,12 @@ def overfitting(run: Run) -> pl.DataFrame:
     places = {ALL: np.ones(len(domain), np.bool_)} | {n: (domain == n).fill_null(False).to_numpy() for n in domain.drop_nulls().unique().sort()}
     found = []
     for key, group in groupby(sorted(filter(run.done, run.cells), key=alike), alike):
-        cells = [cell for cell in group if (run.cell_folder(cell) / LOOKS).exists()]
+        read = {cell: np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in group if (run.cell_folder(cell) / LOOKS).exists()}
+        many = [len(looks) for looks in read.values()]
+        cells = [cell for cell, looks in read.items() if len(looks) == max(many, key=lambda n: (many.count(n), n))]
         if not cells:
             continue
-        by_seed = np.stack([np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in cells])
+        by_seed = np.stack([read[cell] for cell in cells])
         loss = by_seed.mean(0)
         heads = [pl.read_parquet(run.cell_folder(cell) / "curve.parquet").filter(pl.col("domain") == ALL) for cell in cells]
         taught, seen = np.mean([head["train_loss"].to_numpy() for head in heads], axis=0), heads[0]["seen"].to_list()

@@ -56,6 +56,16 @@ class Arm(Part):
     noise: Noise | None = None
     of: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default={})
 
+    @property
+    def whole(self) -> bool:
+        """Whether it takes any row, so that it is drawn of the same rows as its control."""
+        return self.rows == "all" and not (self.where or self.between or self.of)
+
+    @property
+    def like_control(self) -> bool:
+        """Whether it is what a control is, rows drawn of all as they were given, so that there is nothing to compare."""
+        return self.whole and self.order in ("recipe", "random") and not (self.noise or self.label)
+
     @model_validator(mode="after")
     def _told(self) -> Self:
         if self.order in ("easy_first", "hard_first") and self.by is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,13 @@ from curate.workspace import Workspace, digest, read_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LOOKS", "Cell", "Run", "open_run", "runs"]
+__all__ = ["LOOKS", "Cell", "Run", "model_of", "open_run", "runs"]
 
 Ints = npt.NDArray[np.int32]
 LOOKS = "looks.npy"
 """The loss of every validation row at every look of a training, float32 [looks, rows]."""
+TOLD = {"made", "dataset", "validation", "probe", "classes", "arms"}
+"""What the record of a run says at least."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Run:
                 for amount in self.plan.amounts:
                     for arm in self.plan.arms:
                         if size in sizes[arm.name] and size:
-                            yield from (Cell(arm.name, control, size, amount, seed) for control in ((False,) if arm.of else (False, True)))
+                            yield from (Cell(arm.name, control, size, amount, seed) for control in ((False,) if arm.of or arm.like_control else (False, True)))
 
     def _sizes(self, rows: int) -> list[int]:
         return sorted({min(size, rows) for size in self.plan.sizes} or {rows})
@@ -134,7 +136,8 @@ class Run:
         for part in (lesson.rows, lesson.label, lesson.weight, lesson.smoothing):
             said.update(np.ascontiguousarray(part).tobytes())
         rest = [lesson.ordered, lesson.seen, lesson.seed, lesson.looks, sorted(lesson.texts.items()), self.plan.parameters]
-        return digest([said.hexdigest(), rest, self.probe.name, self.probe.version])
+        model = self.about.get("model")
+        return digest([said.hexdigest(), rest, self.probe.name, self.probe.version, *([model] if model else [])])
 
     @cached_property
     def keys(self) -> Mapping[Cell, str]:
@@ -156,10 +159,31 @@ def open_run(folder: Path) -> Run:
 
     if not (folder / "run.json").exists():
         raise InputError(str(folder), "is no folder of a run of probes", "Make one with `curate probe RECIPE.yaml`")
-    return Run(folder, read_plan(folder / "plan.yaml"), read_json(folder / "run.json"))
+    plan, about = read_plan(folder / "plan.yaml"), read_json(folder / "run.json")
+    data = about.get("dataset") if isinstance(about, dict) else None
+    if not (isinstance(data, dict) and {"key", "fingerprint"} <= {*data} and {*about} >= TOLD):
+        raise InputError(str(folder / "run.json"), "is no whole record of a run", "Delete the folder, and make the run again")
+    return Run(folder, plan, about)
 
 
-def runs(workspace: Workspace) -> list[Run]:
-    """Every run of the workspace, the newest first."""
-    found = [open_run(path.parent) for path in (workspace.root / "probes").glob("[!.]*/run.json")]
-    return sorted(found, key=lambda run: str(run.about["made"]), reverse=True)
+def runs(workspace: Workspace, read: Callable[[Path], Run] = open_run) -> tuple[list[Run], list[str]]:
+    """Every run of the workspace, the newest first; and what is wrong with folders that cannot be read, which are passed over."""
+    found, wrong = [], []
+    for path in sorted((workspace.root / "probes").glob("[!.]*/run.json")):
+        try:
+            found.append(read(path.parent))
+        except InputError as error:
+            wrong.append(str(error))
+    return sorted(found, key=lambda run: str(run.about["made"]), reverse=True), wrong
+
+
+def model_of(plan: Plan) -> str | None:
+    """The identity that the model of a plan's probe has on this machine (`curate.weights.identity`); None where it trains none.
+
+    Raises InputError on an unknown parameter.
+    """
+    from curate.signal import parameters_of
+    from curate.weights import identity
+
+    name = parameters_of(probe_of(plan.probe).begin, plan.parameters, "parameters").get("model")
+    return None if name is None else identity(str(name))

@@ -16,7 +16,7 @@ from curate.errors import InputError
 from curate.measure import Tell
 from curate.probes.metrics import told
 from curate.probes.probe import Trainer
-from curate.probes.run import LOOKS, Cell, Run
+from curate.probes.run import LOOKS, Cell, Run, model_of
 from curate.signal import parameters_of
 from curate.workspace import whole_folder, write_json
 
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["begin", "hardware", "missing", "seconds_left", "train"]
 
 PACKAGES = "numpy", "polars", "scikit-learn", "torch", "transformers", "peft"
+ABSENT = "@absent"
+"""How the identity of a model ends that is not on a machine."""
 
 
 def begin(run: Run) -> Trainer:
-    """The run's probe on its pool. Raises InputError on an unknown parameter."""
+    """The run's probe on its pool. Raises InputError on an unknown parameter, and where the model is not the one that the run was made with."""
+    made, here = run.about.get("model"), model_of(run.plan)
+    if made != here and made and here and not made.endswith(ABSENT) and not here.endswith(ABSENT):
+        raise InputError("parameters.model", f"is {here} on this machine, and the run was made with {made}", "Give the same weights, or make the run anew")
     return run.probe.begin(run.pool, **parameters_of(run.probe.begin, run.plan.parameters, "parameters"))
 
 
