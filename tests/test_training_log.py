@@ -197,6 +197,9 @@ def test_checkpoints_are_measured_by_domain(tmp_path: Path) -> None:
 
     for step in (20, 3):
         tiny_language_model(tmp_path / "out" / f"checkpoint-{step}")
+    assert checkpoints(tmp_path / "out") == [], "they may still grow"
+    for step in (20, 3):
+        (tmp_path / "out" / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     (tmp_path / "out" / "checkpoint-30").mkdir()
     assert [step for step, _ in checkpoints(tmp_path / "out")] == [3, 20]
     run, into = _run(tmp_path / "run"), tmp_path / "into"
