@@ -7,6 +7,7 @@ workspace/
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
   versions/<name>/     exports
+  recipes/ plans/      what jobs are given, by content
   downloads/           formats of an export that are folders, as one file each
 """
 
@@ -69,6 +70,13 @@ class Workspace:
     def version(self, name: str) -> Path:
         """Folder of an export."""
         return self.root / "versions" / name
+
+    def keep(self, kind: str, text: str) -> Path:
+        """A recipe or a plan as a file, named by its content. kind: the folder of its like, such as "recipes"."""
+        path = self.root / kind / f"{digest(text)}.yaml"
+        if not path.exists():
+            write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+        return path
 
 
 def digest(value: Any) -> str:

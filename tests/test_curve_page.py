@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from curate.jobs import Job, Progress
@@ -59,13 +57,9 @@ def _trained(run: Run, seeds: int) -> None:
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, room: tuple[Workspace, Run]) -> Iterator[AppTest]:
-    monkeypatch.delenv("CURATE_OPEN", raising=False)
-    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
+def app(app: AppTest, monkeypatch: pytest.MonkeyPatch, room: tuple[Workspace, Run]) -> AppTest:
     monkeypatch.setenv("CURATE_WORKSPACE", str(room[0].root))
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    st.cache_resource.clear()
+    return app
 
 
 def _said(app: AppTest) -> str:
@@ -79,9 +73,9 @@ def _job(state: str, message: str = "") -> Job:
 
 def test_without_a_run_it_offers_one(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.curve.runs", lambda workspace: ([], []))
-    monkeypatch.setattr("ui.curve_start._job", lambda: None)
+    monkeypatch.setattr("ui.probing.newest", lambda: None)
     started: list[list[str]] = []
-    monkeypatch.setattr("ui.curve_start.start", lambda workspace, args, label, key: started.append([*args]))
+    monkeypatch.setattr("ui.probing.start", lambda workspace, args, label, key: started.append([*args]))
     app.switch_page(PAGE).run()
     assert "No learning curve yet" in _said(app)
     assert "5 sizes up to 1,000 rows, 5 seeds" in _said(app)
@@ -96,11 +90,11 @@ def test_without_a_run_it_offers_one(app: AppTest, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_run_under_way_and_one_that_failed(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.curve_start._job", lambda: _job("running"))
+    monkeypatch.setattr("ui.probing.newest", lambda: _job("running"))
     app.switch_page(PAGE).run()
     assert "Nothing is trained yet" in _said(app)
     assert "3 of 20 trainings" in app.info[0].value
-    monkeypatch.setattr("ui.curve_start._job", lambda: _job("failed", "the disk is full"))
+    monkeypatch.setattr("ui.probing.newest", lambda: _job("failed", "the disk is full"))
     app.run()
     assert "the disk is full" in app.error[0].value
     assert any(b.label == "Try again" for b in app.button)

@@ -7,17 +7,13 @@ from pathlib import Path
 import streamlit as st
 
 from curate.errors import InputError
-from curate.jobs import Job, jobs, start
-from curate.probes.gather import dump_plan
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import Plan, Validation
 from curate.probes.probe import ladder, suited
 from curate.probes.run import Run
 from curate.roles import Role
-from curate.workspace import digest, write_file
-from ui import measuring, state
+from ui import measuring, probing, state
 from ui.escape import plain
-from ui.shipping import save_recipe
 from ui.widgets import attempt, count, empty
 
 __all__ = ["another", "begin", "go_on", "waiting"]
@@ -26,14 +22,9 @@ LABEL = "Learning curve"
 OWN, SPLIT, FILE = "a tenth of the rows", "a split", "another file"
 
 
-def _job() -> Job | None:
-    key = str(st.session_state.get("dataset"))
-    return next((j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key), None)
-
-
 def waiting() -> None:
     """What the newest job says, where it runs or failed."""
-    job = _job()
+    job = probing.newest()
     if job is None:
         return
     if job.state == "running":
@@ -42,12 +33,12 @@ def waiting() -> None:
     elif job.state in ("failed", "stopped"):
         why = job.message or "The process ended without a word; it may have run out of memory."
         st.error(plain(f"The last run failed: {why} What was trained is kept."), icon=":material/error:")
-        st.button("Try again", key="curve-again", on_click=_start, args=([*job.args], job.label, job.key))
+        st.button("Try again", key="curve-again", on_click=probing.again, args=(job,))
 
 
 def begin() -> None:
     """Where there is no run yet: why, what it takes, and the button."""
-    job = _job()
+    job = probing.newest()
     if job is not None and job.state == "running":
         empty("A run is being made", "It runs in the background; this page fills as it goes. You can go on working.")
         return
@@ -57,14 +48,9 @@ def begin() -> None:
 
 def go_on(run: Run, missing: int) -> None:
     """A button that trains what a run lacks: it was stopped, or trained by another version of its probe."""
-    job = _job()
+    job = probing.newest()
     if missing and (job is None or job.state != "running"):
-        args = (["probe", str(run.folder)], LABEL, str(st.session_state["dataset"]))
-        st.button(f"Train the {count(missing, 'trainings')} that are missing", key="curve-go-on", on_click=_start, args=args)
-
-
-def _start(args: list[str], label: str, key: str) -> None:
-    start(state.workspace(), args, label, key)
+        st.button(f"Train the {count(missing, 'trainings')} that are missing", key="curve-go-on", on_click=probing.go_on, args=(run, LABEL))
 
 
 def another() -> None:
@@ -101,10 +87,6 @@ def _begin(plan: Plan, lacking: bool) -> None:
     def started() -> None:
         if lacking:
             raise InputError("measured by", "it is not said which", "Type the split's value, or the file's path")
-        text, key = dump_plan(plan), str(st.session_state["dataset"])
-        path = state.workspace().root / "plans" / f"{digest(text)}.yaml"
-        if not path.exists():
-            write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-        start(state.workspace(), ["probe", str(save_recipe()), "--plan", str(path), "--key", key], LABEL, key)
+        probing.begin(plan, LABEL)
 
     attempt(started)

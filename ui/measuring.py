@@ -15,7 +15,6 @@ from curate.scores import Scores
 from curate.selection import unmeasured
 from curate.signal import discover
 from curate.task import Task, plan, seconds
-from curate.workspace import digest, write_file
 from ui import state
 
 __all__ = ["choose", "choose_again", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
@@ -187,11 +186,7 @@ def _choosing() -> tuple[str, ...]:
 
 def _kept(recipe: Recipe) -> Path:
     """The file of a recipe for a job."""
-    text = dump_recipe(recipe)
-    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
-    if not path.exists():
-        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    return path
+    return state.workspace().keep("recipes", dump_recipe(recipe))
 
 
 def stop(job: Job) -> None:

@@ -48,12 +48,18 @@ def start() -> None:
     cost = f", {took.cost:,.2f} {plan.price.currency}" if took.cost is not None else ""
     st.text(f"At most {count(took.trainings, 'trainings')}, {count(took.seen, 'rows')} seen: about {duration(took.seconds)}{cost} {speed}{first}.")
     running = probing.job() is not None
-    st.button("Start", key="probe-start", type="primary", on_click=probing.begin, args=(plan,), disabled=running, width="stretch")
+    st.button("Start", key="probe-start", type="primary", on_click=_begin, args=(plan,), disabled=running, width="stretch")
     if running:
         st.caption("A run is under way; cancel it in the frame, or wait for it.")
     with st.expander("Plan, and the command that does the same"):
         st.code(probing.command(plan), language="bash", wrap_lines=True)
         st.code(dump_plan(plan), language="yaml", height=260)
+
+
+def _begin(plan: Plan) -> None:
+    """Start a run, and show the newest one."""
+    probing.begin(plan)
+    st.session_state.pop("probe-run", None)
 
 
 def _plan(picked: str) -> Plan:

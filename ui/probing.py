@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,11 +21,15 @@ from curate.probes.plan import Plan
 from curate.probes.probe import probe_of
 from curate.probes.run import Run, open_run, runs
 from curate.task import plan as tasks_of
-from curate.workspace import digest, write_file
 from ui import measuring, state
 from ui.shipping import save_recipe
 
-__all__ = ["begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "packed", "progress", "records", "seen", "told"]
+__all__ = [
+    *("again", "begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed", "progress"),
+    *("records", "seen", "told"),
+]
+
+PROBING = "Probing"
 
 
 def seen(typed: str) -> Path:
@@ -48,11 +52,7 @@ def expected(plan: Plan) -> tuple[Estimate, float]:
 
 def _file(plan: Plan) -> Path:
     """The plan as a file of the workspace."""
-    text = dump_plan(plan)
-    path = state.workspace().root / "plans" / f"{digest(text)}.yaml"
-    if not path.exists():
-        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    return path
+    return state.workspace().keep("plans", dump_plan(plan))
 
 
 def command(plan: Plan) -> str:
@@ -61,22 +61,35 @@ def command(plan: Plan) -> str:
     return f"curate probe {shlex.quote(str(save_recipe()))} --plan {shlex.quote(str(_file(plan)))} --workspace {room}"
 
 
-def begin(plan: Plan) -> None:
+def begin(plan: Plan, label: str = PROBING) -> None:
     """Start a run in the background."""
     key = str(st.session_state["dataset"])
-    start(state.workspace(), ["probe", str(save_recipe()), "--plan", str(_file(plan)), "--key", key], "Probing", key)
-    st.session_state.pop("probe-run", None)
+    start(state.workspace(), ["probe", str(save_recipe()), "--plan", str(_file(plan)), "--key", key], label, key)
 
 
-def go_on(run: Run) -> None:
+def go_on(run: Run, label: str = PROBING) -> None:
     """Train what a run lacks, in the background."""
-    start(state.workspace(), ["probe", str(run.folder)], "Probing", str(st.session_state["dataset"]))
+    start(state.workspace(), ["probe", str(run.folder)], label, str(st.session_state["dataset"]))
+
+
+def again(ended: Job) -> None:
+    """Start what a job did once more."""
+    start(state.workspace(), [*ended.args], ended.label, ended.key)
+
+
+def newest() -> Job | None:
+    """The newest probe job on the dataset in hand, whatever became of it, or None."""
+    return next(_jobs(), None)
 
 
 def job() -> Job | None:
     """The probe job that runs on the dataset in hand, or None."""
+    return next((j for j in _jobs() if j.state == "running"), None)
+
+
+def _jobs() -> Iterator[Job]:
     key = str(st.session_state.get("dataset"))
-    return next((j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key and j.state == "running"), None)
+    return (j for j in jobs(state.workspace()) if j.args[0] == "probe" and j.key == key)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

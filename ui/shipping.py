@@ -14,7 +14,7 @@ from curate.jobs import start
 from curate.part import Export
 from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
-from curate.workspace import digest, read_json, write_file
+from curate.workspace import read_json
 from ui import state
 
 __all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
@@ -29,11 +29,7 @@ def recipe_text() -> str:
 
 def save_recipe() -> Path:
     """Keep the recipe in force in the workspace, named by its content."""
-    text = recipe_text()
-    path = state.workspace().root / "recipes" / f"{digest(text)}.yaml"
-    if not path.exists():
-        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    return path
+    return state.workspace().keep("recipes", recipe_text())
 
 
 def command() -> str:

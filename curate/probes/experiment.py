@@ -20,7 +20,7 @@ from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
 from curate.roles import Role
 from curate.selection import score_values, select
 from curate.view import as_text
-from curate.workspace import Workspace, digest, write_file
+from curate.workspace import Workspace
 
 __all__ = ["EXPERIMENTS", "Asked", "Experiment", "experiment", "kept_recipe", "plan_of"]
 
@@ -108,11 +108,7 @@ def _lack(name: str, what: str, way: str) -> InputError:
 
 def kept_recipe(recipe: Recipe, workspace: Workspace) -> str:
     """A recipe as a file of the workspace, named by its content; its absolute path."""
-    text = dump_recipe(recipe)
-    path = workspace.root / "recipes" / f"{digest(text)}.yaml"
-    if not path.exists():
-        write_file(path, lambda p: p.write_text(text, encoding="utf-8"))
-    return str(path)
+    return str(workspace.keep("recipes", dump_recipe(recipe)))
 
 
 def _amounts(asked: Asked, rows: int) -> tuple[Amount, ...]:
