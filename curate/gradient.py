@@ -22,22 +22,15 @@ from curate.signal import report
 if TYPE_CHECKING:
     import torch
 
+    from curate.language_model import Passage
     from curate.models import LanguageModel
 
-__all__ = ["Adapter", "Asked", "adapt", "gradients", "slopes", "warm_up"]
+__all__ = ["Adapter", "adapt", "gradients", "slopes", "warm_up"]
 
 Floats = npt.NDArray[np.float32]
 ENDS = ("q_proj", "v_proj", "c_attn", "query_key_value")
 PLACES = 4  # of the projection that each component goes to
 BATCH = 16
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Token ids, of which those from `start` on are the response; start is above 0."""
-
-    tokens: tuple[int, ...]
-    start: int
 
 
 @dataclass(frozen=True)
@@ -77,9 +70,11 @@ def _adapted(language: LanguageModel, adapter: Adapter, seen: dict[str, tuple[An
         parameter.requires_grad_(False)
 
     def hook(name: str) -> Any:
+        """What a layer's output is changed by."""
         down, up = adapter.halves[name]
 
         def changed(module: Any, given: tuple[Any, ...], out: Any) -> Any:
+            """The output with the product of the halves added."""
             del module
             found = out + adapter.scale * (given[0].float() @ down.T @ up.T).to(out.dtype)
             if seen is not None:
@@ -99,7 +94,7 @@ def _adapted(language: LanguageModel, adapter: Adapter, seen: dict[str, tuple[An
             parameter.requires_grad_(True)
 
 
-def _loss(language: LanguageModel, rows: Sequence[Asked]) -> torch.Tensor:
+def _loss(language: LanguageModel, rows: Sequence[Passage]) -> torch.Tensor:
     """The mean loss of each row's response tokens, float [rows]."""
     import torch
     from torch.nn import functional
@@ -119,7 +114,7 @@ def _loss(language: LanguageModel, rows: Sequence[Asked]) -> torch.Tensor:
     return torch.zeros(len(rows), device=where).index_add(0, of, loss) / many
 
 
-def warm_up(language: LanguageModel, adapter: Adapter, rows: Sequence[Asked], steps: int, seed: int) -> float:
+def warm_up(language: LanguageModel, adapter: Adapter, rows: Sequence[Passage], steps: int, seed: int) -> float:
     """Train the adapter, in place, for some steps of BATCH rows; the mean loss of the last quarter. It is deterministic on one machine."""
     import torch
 
@@ -136,7 +131,7 @@ def warm_up(language: LanguageModel, adapter: Adapter, rows: Sequence[Asked], st
     return float(np.mean(last[-max(1, len(last) // 4) :])) if last else float("nan")
 
 
-def slopes(language: LanguageModel, adapter: Adapter, rows: Sequence[Asked]) -> dict[str, torch.Tensor]:
+def slopes(language: LanguageModel, adapter: Adapter, rows: Sequence[Passage]) -> dict[str, torch.Tensor]:
     """The slope of each row's mean loss in both halves of each layer, by its name: float32 [rows, rank × (in + out)], the lower half first."""
     import torch
 
@@ -178,7 +173,7 @@ class _Projection:
         return found
 
 
-def gradients(language: LanguageModel, adapter: Adapter, rows: Sequence[Asked], size: int, seed: int, span: tuple[float, float]) -> Floats:
+def gradients(language: LanguageModel, adapter: Adapter, rows: Sequence[Passage], size: int, seed: int, span: tuple[float, float]) -> Floats:
     """The projected slopes of all rows, float32 [rows, layers, size]. span: shares of the work that are reported."""
     import torch
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,15 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ACCELERATOR", "PROCESSOR", "Sizes", "batches", "token_losses"]
+__all__ = ["ACCELERATOR", "PROCESSOR", "Passage", "Sizes", "batches", "halved", "token_losses"]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Token ids, of which those from `start` on are measured."""
+
+    tokens: tuple[int, ...]
+    start: int
 
 
 class Sizes(NamedTuple):
@@ -34,6 +43,12 @@ class Sizes(NamedTuple):
 
 
 PROCESSOR, ACCELERATOR = Sizes(8, 2048, 128), Sizes(64, 65_536, 4096)
+
+
+def halved(head: Sequence[int], tail: Sequence[int], room: int) -> tuple[Sequence[int], Sequence[int]]:
+    """The end of what stands before and the beginning of what is said that are read: half of the room each, and what one leaves the other takes."""
+    said = tail[: max(room - len(head), room - room // 2)]
+    return head[len(head) - min(len(head), room - len(said)) :], said
 
 
 def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:

@@ -18,8 +18,9 @@ import pytest
 from curate.datainf import cosines, datainf, unit
 from curate.errors import InputError
 from curate.export import run
-from curate.gradient import Asked, adapt, gradients, slopes, warm_up
+from curate.gradient import adapt, gradients, slopes, warm_up
 from curate.influence import columns_of
+from curate.language_model import Passage
 from curate.leave_out import effects, fit, losses, settled
 from curate.models import language_model
 from curate.scores import read_scores
@@ -96,9 +97,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tiny_language_model(tmp_path_factory.mktemp("tiny")))
 
 
-def _asked(count: int, seed: int = 0) -> list[Asked]:
+def _asked(count: int, seed: int = 0) -> list[Passage]:
     rng = np.random.default_rng(seed)
-    return [Asked(tuple(rng.integers(1, 300, 4 + i % 9).tolist()), 1 + i % 3) for i in range(count)]
+    return [Passage(tuple(rng.integers(1, 300, 4 + i % 9).tolist()), 1 + i % 3) for i in range(count)]
 
 
 def test_slopes_of_a_batch_are_those_of_each_row_by_itself(model: str) -> None:

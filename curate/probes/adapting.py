@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.language_model import ACCELERATOR, PROCESSOR, batches
+from curate.language_model import ACCELERATOR, PROCESSOR, Passage, batches
 from curate.models import device
 from curate.probes.frozen_head import target_losses
 from curate.probes.halves import Halves
 from curate.probes.hidden import Hidden, padded
-from curate.signals.perplexity import Passage
 from curate.threads import cores, spread
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from curate.language_model import Passage, halved
 from curate.models import LanguageModel
-from curate.signals.perplexity import LONG, Passage, tokenise
+from curate.signals.perplexity import LONG, tokenise
 
 __all__ = ["Reader", "Row"]
 
@@ -52,8 +53,7 @@ class Reader:
     def _passage(self, head: tuple[int, ...], tail: tuple[int, ...]) -> tuple[Passage, bool]:
         start = self.language.start
         room = self.longest - len(start)
-        said = tail[: max(room - len(head), room - room // 2)]
-        asked = head[len(head) - min(len(head), room - len(said)) :]
+        asked, said = halved(head, tail, room)
         tokens = (*start, *asked, *said) if said else ()
         begin = len(tokens) if self.task == "label" else max(1, len(start) + len(asked))
         return Passage(tokens, min(begin, len(tokens))), len(head) + len(tail) > room

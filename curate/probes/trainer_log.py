@@ -134,6 +134,7 @@ def _stepped(entries: Iterator[Any], where: str) -> Iterator[_Row]:
 
 def _lines(path: Path) -> Iterator[_Row]:
     def entries() -> Iterator[Any]:
+        """What each whole line holds."""
         text = path.read_text(encoding="utf-8", errors="replace")
         whole, _, _ = text.rpartition("\n")
         rest = text[len(whole) :].strip()

@@ -21,14 +21,13 @@ from curate.signal import Column, Signal, note
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from curate.gradient import Asked
+    from curate.language_model import Passage
     from curate.models import LanguageModel
 
 __all__ = ["SIGNAL"]
 
 STARTS = ("influence_gradient_cosine", "influence_gradient_datainf")
 PIECES = "prompt", "context", "response"
-LONG = 64  # characters a token stands for at most
 Texts = Sequence[str | None]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -91,19 +90,19 @@ def _compared(held: HeldOut, rows: npt.NDArray[np.int32], mine: Floats, other: F
     return told(held, rows, dict(zip(STARTS, (cosines(mine, domains), datainf(mine, domains, components)), strict=True)), touched)
 
 
-def _asked(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, responses: Texts) -> list[Asked | None]:
+def _asked(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, responses: Texts) -> list[Passage | None]:
     """The tokens of each row, at most `most`, a half of them at least for the response; None without one."""
-    from curate.gradient import Asked
-    from curate.signals.perplexity import tokenise
+    from curate.language_model import Passage, halved
+    from curate.signals.perplexity import LONG, tokenise
 
     before = ["\n".join(filter(None, pair)) for pair in zip(prompts, contexts, strict=True)]
     heads = tokenise(language, [f"{t[-most * LONG :]}\n" for t in before])  # a row without a prompt begins with a newline
     tails = tokenise(language, [(t or "").strip()[: most * LONG] for t in responses])
-    room, found = most - len(language.start), list[Asked | None]()
+    room, found = most - len(language.start), list[Passage | None]()
     for head, tail in zip(heads, tails, strict=True):
-        said = tail[: max(room - len(head), room - room // 2)]
-        given = (*language.start, *head[-(room - len(said)) :])
-        found.append(Asked((*given, *said), len(given)) if said else None)
+        asked, said = halved(head, tail, room)
+        given = (*language.start, *asked)
+        found.append(Passage((*given, *said), len(given)) if said else None)
     return found
 
 

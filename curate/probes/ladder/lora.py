@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
     import torch
 
-    from curate.signals.perplexity import Passage
+    from curate.language_model import Passage
 
 __all__ = ["PROBE"]
 
