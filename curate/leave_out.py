@@ -153,6 +153,7 @@ def effects(at: Fitted, vectors: Floats, code: Ints) -> Iterator[tuple[int, Floa
     flat = inverse.reshape(wide * d, wide * d) if at.whole else None
 
     def work(start: int) -> tuple[int, Floats]:
+        """The effects of a block of rows."""
         x = torch.from_numpy(at.x[start : start + BLOCK])
         off = torch.from_numpy(at.off[start : start + BLOCK].astype(np.float32))
         many = len(x)

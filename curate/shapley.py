@@ -39,6 +39,7 @@ def shapley(vectors: Floats, code: Ints, other: Floats, wanted: Ints, domain: In
     parts = [part for part in np.array_split(np.arange(len(order)), cores()) if len(part)]
 
     def work(part: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], Touched]:
+        """The values by a part of the validation rows."""
         total, touched = np.zeros((many, n)), Touched.none(n)
         for group in np.split(part, np.flatnonzero(np.diff(domain[order[part]])) + 1):
             for at in range(int(group[0]), int(group[-1]) + 1, step):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.influence import HeldOut
+from curate.influence import HeldOut, Wanted, hold_out
 from curate.signal import note
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Supervised:
     wanted: Ints
 
 
-def supervised(table: pa.Table, hold: Callable[[Bools], HeldOut | None], embed: Embed) -> Supervised | None:
+def supervised(table: pa.Table, asked: Wanted, embed: Embed) -> Supervised | None:
     """Both sides of a table with label and embedding_vector; None where no validation is asked for, or no two labels are there to be told apart.
 
-    hold: chooses validation rows, of those that have both. embed: places and unit vectors of the texts of another file. Validation rows with a
+    asked: how validation rows are chosen, of those that have both. embed: places and unit vectors of the texts of another file. Validation rows with a
     label that no row has are left out, and noted.
     """
     import polars as pl
@@ -53,7 +53,7 @@ def supervised(table: pa.Table, hold: Callable[[Bools], HeldOut | None], embed: 
     position, vectors = unit_vectors(table["embedding_vector"])
     there = np.zeros(table.num_rows, np.bool_)
     there[position] = True
-    held = hold(there & (code >= 0)) if len(labels) > 1 else None
+    held = hold_out(table, asked, there & (code >= 0)) if len(labels) > 1 else None
     if held is None:
         if len(labels) < 2:
             note("not measured", "fewer than two labels")

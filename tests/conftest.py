@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from curate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 settings.register_profile("curate", deadline=None)  # the first example may compile a loop
 settings.load_profile("curate")
@@ -35,3 +40,27 @@ def shared() -> Path:
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace of the test's own."""
     return Workspace.at(tmp_path / "workspace")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Products spread over threads wait for one another, for minutes where other work runs beside them."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The app, with nothing opened and nothing measured unasked."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.delenv("CURATE_OPEN", raising=False)
+    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
+    st.cache_resource.clear()
+    yield AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=60)
+    st.cache_resource.clear()

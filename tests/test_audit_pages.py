@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from curate.errors import InputError
@@ -97,15 +95,6 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
             append(log, Review("judge", "test", "ann", ids[:6], "good"))
         found[name] = work
     return found
-
-
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.delenv("CURATE_OPEN", raising=False)
-    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(APP), default_timeout=60)
-    st.cache_resource.clear()
 
 
 def _said(app: AppTest) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from curate.reviews import Review, append, read_log
@@ -15,15 +13,6 @@ from tests.test_influence import ASKED, ROLES, _rows
 
 APP = Path(__file__).parent.parent / "app.py"
 SIGNALS = {"embedding": {"model": "wordllama"}, "influence": ASKED, "influence_shapley": ASKED}
-
-
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.delenv("CURATE_OPEN", raising=False)
-    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(APP), default_timeout=60)
-    st.cache_resource.clear()
 
 
 def _said(app: AppTest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,9 @@ from curate.probes.ladder.lora import begin
 from curate.probes.probe import Lesson, Look, Pool
 from tests.tiny import tiny_language_model
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WORDS = ["the", "array", "of", "values", "and", "shape", "is", "a", "sum", "over", "an", "axis", "or", "none", "where", "each", "row", "has"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products spread over threads wait for one another, for minutes where other work runs beside them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

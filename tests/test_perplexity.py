@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from curate.models import LanguageModel, language_model
 from curate.signals.perplexity import FEW, SIGNAL
 from tests.docstrings import docstrings
 from tests.tiny import tiny_language_model
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Row = tuple[str | None, str | None, str | None]
 
@@ -57,15 +58,6 @@ def _expected(model: LanguageModel, row: Row) -> dict[str, float | None]:
     alone = _plain(model, "\n", response) if response else None
     text = "\n".join(part for part in row if part is not None)
     return {"response": given, "response_alone": alone, "ifd": given / alone if given and alone else None, "text": _plain(model, None, text)}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products spread over threads wait for one another, for minutes where other work runs beside them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

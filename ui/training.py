@@ -15,7 +15,7 @@ from curate.probes.follow import in_words
 from curate.probes.following import Followed, entries, follow, followed, forget
 from curate.probes.metrics import ALL
 from curate.probes.run import runs
-from curate.probes.worsening import FEWEST, higher_is_better, worsening
+from curate.probes.worsening import FEWEST, Worse, higher_is_better, worsening
 from ui import state
 from ui.charts import CATEGORIES, DROPPED, escape, layout, show
 from ui.comparing import typed
@@ -82,8 +82,9 @@ def _draw() -> None:
         if len(metrics) > 1
         else metrics[0]
     )
-    _verdicts(names, read, str(metric))
-    _curves(names, read, str(metric))
+    worse = {key: [w for w in worsening(log) if w.metric == metric] for key, log in read.items()}
+    _verdicts(names, read, str(metric), worse)
+    _curves(names, read, str(metric), worse)
     _last(names, read, str(metric))
 
 
@@ -114,12 +115,11 @@ def _facts(shown: Sequence[Followed]) -> None:
             )
 
 
-def _verdicts(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str) -> None:
+def _verdicts(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, found: dict[str, list[Worse]]) -> None:
     """What got worse, in words."""
     for key, log in read.items():
-        found = [w for w in worsening(log) if w.metric == metric]
         looks = log.filter((pl.col("split") == "eval") & (pl.col("metric") == metric)).group_by("domain").len()["len"].max()
-        lasting = [w for w in found if w.lasting]
+        lasting = [w for w in found[key] if w.lasting]
         for worse in lasting:
             st.warning(plain(f"{names[key].name}: {in_words(worse)}"), icon=":material/trending_down:")
         if isinstance(looks, int) and looks < FEWEST:
@@ -133,17 +133,19 @@ def _domains(read: dict[str, pl.DataFrame], metric: str) -> list[str]:
     return sorted(found, key=lambda d: (d != ALL, d))
 
 
-def _curves(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str) -> None:
+def _curves(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, found: dict[str, list[Worse]]) -> None:
     """One small chart a domain, a line a training."""
     domains = _domains(read, metric)
     for first in range(0, len(domains), 3):
         row = domains[first : first + 3]
         for place, domain in zip(beside(f"curves-{first}", *([1.0] * min(3, len(domains)))), row, strict=False):
             with place:
-                show(_curve(names, read, metric, domain), f"training-{first}-{domain}")
+                here = {key: [w for w in mine if w.domain == domain] for key, mine in found.items()}
+                show(_curve(names, read, metric, domain, here), f"training-{first}-{domain}")
 
 
-def _curve(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, domain: str) -> go.Figure:
+def _curve(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, domain: str, found: dict[str, list[Worse]]) -> go.Figure:
+    """A domain's curves. found: where each training got worse on it."""
     figure, behind = go.Figure(), 0
     for at, (key, log) in enumerate(read.items()):
         colour, called = CATEGORIES[at % len(CATEGORIES)], escape(names[key].name)
@@ -160,7 +162,7 @@ def _curve(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: st
             )
         part = mine.filter((pl.col("split") == "eval") & (pl.col("domain") == domain))
         figure.add_scatter(x=part["step"], y=part["value"], mode="lines+markers", line={"color": colour}, marker={"size": 4}, name=called, showlegend=False)
-        for worse in (w for w in worsening(log) if w.domain == domain and w.metric == metric):
+        for worse in found[key]:
             marked = part.filter(pl.col("step").is_in(worse.marked))
             behind += worse.lasting
             figure.add_scatter(

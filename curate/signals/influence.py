@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.influence import ASKS, Wanted, hold_out, nothing, told
+from curate.influence import ASKS, Wanted, nothing, told
 from curate.signal import Column, Signal, note, report
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def compute(
 
     wanted = Wanted(reference, slice, share, domain, seed, of)
     made = {name: value for name, value in (("of", of), ("model", model), ("precision", precision)) if value}
-    given = supervised(table, partial(hold_out, table, wanted), partial(embed, given=made))
+    given = supervised(table, wanted, partial(embed, given=made))
     if given is None:
         return nothing(table.num_rows, ["influence"])
     at = fit(given.vectors, given.code, len(given.labels), c)

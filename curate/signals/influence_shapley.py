@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.errors import InputError
-from curate.influence import ASKS, Wanted, hold_out, nothing, told
+from curate.influence import ASKS, Wanted, nothing, told
 from curate.signal import Column, Signal
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def compute(
         raise InputError("signals.influence_shapley.k", f"{k} neighbours cannot vote", "Give 1 or more, such as 10")
     wanted = Wanted(reference, slice, share, domain, seed, of)
     made = {name: value for name, value in (("of", of), ("model", model), ("precision", precision)) if value}
-    given = supervised(table, partial(hold_out, table, wanted), partial(embed, given=made))
+    given = supervised(table, wanted, partial(embed, given=made))
     if given is None:
         return nothing(table.num_rows, ["influence_shapley"])
     number = given.held.domain
