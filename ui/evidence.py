@@ -130,8 +130,11 @@ def record(run: Run) -> None:
     spent = told["spent"]
     st.subheader("What it rests on")
     st.text(told["validation"])
-    for one in told["overfitting"]:
-        st.warning(plain(f"It began to learn by heart: {one['said']}."), icon=":material/trending_up:")
+    if told["overfitting"]:
+        st.warning(f"What was trained began to learn by heart on {count(len(told['overfitting']), 'curves')}.", icon=":material/trending_up:")
+        with st.expander("Which, and since when"):
+            for one in told["overfitting"]:
+                st.text(one["said"])
     if told["mixed"]:
         st.warning(plain(f"{told['mixed']}."), icon=":material/memory:")
     cost = f", {spent['cost']:,.2f} {spent['currency']}" if spent["cost"] is not None else ""
