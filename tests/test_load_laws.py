@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.dataset import Dataset
@@ -97,6 +97,7 @@ def test_no_line_is_lost(lines: list[str]) -> None:
 
 
 @settings(max_examples=30)
+@example([["", "-0"]])
 @given(st.lists(st.lists(st.text(st.sampled_from('ab,"\n 0.1e-'), max_size=5), min_size=2, max_size=2), min_size=1, max_size=8))
 def test_csv_values_can_be_told_from_what_was_read(rows: list[list[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

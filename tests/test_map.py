@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -89,6 +89,7 @@ def test_booleans_are_said_in_words() -> None:
     assert _group(pl.Series([True, False, True, None])).names == ("yes", "no")
 
 
+@example([0.0, 6e-06, -66874.0], False)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.booleans())
 def test_a_scale_orders_rows_as_their_values_do(values: list[float], log: bool) -> None:
     given_values = np.array([*values, np.nan])

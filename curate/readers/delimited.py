@@ -27,7 +27,7 @@ __all__ = ["read_delimited"]
 _BLOCK = 8 << 20
 _TESTS = {  # type → whether a text can be told from its value; the first that holds for all values is the column's
     "BIGINT": "try_cast({c} as bigint)::varchar = {c}",
-    "DOUBLE": r"isfinite(try_cast({c} as double)) and (try_cast({c} as double)::varchar = {c} or regexp_full_match({c}, '-?(0|[1-9]\d{{0,14}})'))",
+    "DOUBLE": r"isfinite(try_cast({c} as double)) and (try_cast({c} as double)::varchar = {c} or regexp_full_match({c}, '(0|-?[1-9]\d{{0,14}})'))",
     "BOOLEAN": "{c} in ('true', 'false')",
     "BOOL": "{c} in ('True', 'False')",
 }

@@ -61,7 +61,7 @@ class Scale:
         """The value at a place of the scale."""
         if self.log:
             return float(np.exp(np.log(self.low) + place * (np.log(self.high) - np.log(self.low))))
-        return self.low + place * (self.high - self.low)
+        return (1 - place) * self.low + place * self.high  # the ends exactly, however far apart
 
 
 Colouring = Groups | Scale
