@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_svg
-from benchmarks.probing import probing_line
+from benchmarks.probing import probing_line, probing_lora_line
 from benchmarks.reviewing import reviewing_line
 
 __all__ = ["report"]
@@ -134,6 +134,8 @@ def _beside(results: Results) -> list[str]:
         lines.append(reviewing_line(one))
     if one := results.get(("probe_noise", 10_000)):
         lines.append(probing_line(one))
+    if one := results.get(("probe_noise_lora", 10_000)):
+        lines.append(probing_lora_line(one))
     if one := results.get(("news_by_gold", 10_000)):
         said = "; ".join(
             f"{many} rows {own['measured']:.3f}, DSIR's settings {own['dsir_per_ngram']:.3f} per n-gram and {own['dsir']:.3f} in sum"

@@ -36,7 +36,7 @@ from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
 from benchmarks.planted_curves import case_planted_curves
-from benchmarks.probing import case_probe_noise
+from benchmarks.probing import NOISE
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 from benchmarks.strategies import STRATEGIES
@@ -53,6 +53,7 @@ ALL: Mapping[str, Case] = {
     **STRATEGIES,
     **INFLUENCE,
     **ADAPTERS,
+    **NOISE,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,
@@ -65,7 +66,6 @@ ALL: Mapping[str, Case] = {
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
     "planted_curves": case_planted_curves,
-    "probe_noise": case_probe_noise,
     "reviewing": case_reviewing,
     "score": case_score,
 }
