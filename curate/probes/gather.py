@@ -6,8 +6,8 @@ cells/<key>/    one training each: curve.parquet, rows.parquet, cell.json (`cura
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,9 @@ from curate.export import dataset_of
 from curate.load import load
 from curate.measure import Tell, measure
 from curate.part import meant
-from curate.probes.arms import Decided, arm_frame, arm_labels, in_order, joined
-from curate.probes.held_out import HeldOut, hold_out, without_alike
+from curate.probes.arms import Decided, arm_frame, arm_labels, edited, in_order, joined, lots
+from curate.probes.held_out import HeldOut, hold_out, without_alike, without_edited
+from curate.probes.noising import check_noise
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import VECTORS, Probe, probe_of
 from curate.probes.run import model_of
@@ -84,7 +85,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     """
     probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
     check_roles(dataset, probe)
-    plan = plan if any(arm.like_control for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
+    plan = plan.whole
     embed = probe.vectors or plan.validation.semantic is not None
     first = decided(recipe, dataset, workspace, embed, tell)
     every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, embed, tell) for arm in plan.arms}
@@ -95,6 +96,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     held = hold_out(first.scores, plan.validation, other, there.rows & here.rows if other is None else there.rows)
     if plan.validation.semantic is not None:
         held = without_alike(held, unit_rows(first.scores), unit_rows(valid), plan.validation.semantic)
+    held = _without_edited(held, [every[arm.name] for arm in plan.arms if arm.rows == "kept" and not arm.of], plan)
     made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking, model_of(plan))
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
@@ -121,6 +123,17 @@ def _other(path: Path, first: Decided, embed: bool, tell: Tell | None) -> Decide
     if data.fingerprint != first.scores.dataset.fingerprint:
         raise InputError(str(path), f"is over {data.name}, not over the rows of {first.scores.dataset.name}", "Compare recipes over one dataset")
     return decided(recipe, data, first.scores.workspace, embed, tell)
+
+
+def _without_edited(held: HeldOut, every: Iterable[Decided], plan: Plan) -> HeldOut:
+    """With the rows that leak as people edited them in any of the arms' logs. Of an edited text no meaning is measured; how many there are is told."""
+    logs = {tuple(r.id for r in found.marked): found for found in every if found.marked}
+    rows = set[int]()
+    for found in logs.values():
+        mine, text = edited(found)
+        held = without_edited(held, mine, text, plan.validation.near) if len(mine) else held
+        rows |= {*mine[~(held.taken | held.leaked)[mine]].tolist()}
+    return replace(held, unread=len(rows) if plan.validation.semantic is not None else 0)
 
 
 def _validated(other: Dataset, first: Decided, embed: bool, tell: Tell | None) -> Scores:
@@ -167,6 +180,7 @@ def _write(made: _Made, into: Path) -> None:
         np.save(into / VECTORS[0], unit_rows(first.scores)[free])
         np.save(into / VECTORS[1], unit_rows(made.valid)[held.at])
     arms = _write_arms(made, free, code, into)
+    _check_noise(made.plan, names, into)
     (into / PLAN).write_text(dump_plan(made.plan), encoding="utf-8")
     (into / "recipes").mkdir()
     for at, (name, found) in enumerate(made.decided.items()):
@@ -181,7 +195,7 @@ def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path
     place = np.full(len(made.free), -1, np.int32)
     place[free] = np.arange(len(free), dtype=np.int32)
     own = {arm.name: arm_frame(made.decided[arm.name], arm, made.free, code) for arm in made.plan.arms if not arm.of}
-    frames, told = [], {}
+    frames, told = [], dict[str, dict[str, int | bool]]()
     for arm in made.plan.arms:
         frame = joined(own, arm.of) if arm.of else own[arm.name]
         labelled = frame.filter(pl.col("label") >= 0) if "label" in made.probe.needs else frame
@@ -189,9 +203,21 @@ def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path
             why = f"{len(frame):,} rows, none of them with a label" if len(frame) else f"none of the {made.free.sum():,} rows that may be trained on"
             raise InputError(f"arms.{arm.name}", f"has {why}", "Loosen its recipe or what it is narrowed by")
         told[arm.name] = {"rows": len(labelled), "ordered": in_order(arm, made.decided[arm.name].recipe), "unlabelled": len(frame) - len(labelled)}
+        told[arm.name] |= {"lots": lots(made.decided[arm.name], arm)} if arm.between else {}
         frames.append(labelled.select(pl.lit(arm.name).alias("arm"), pl.Series("row", place[labelled["row"].to_numpy()]), pl.exclude("row")))
     pl.concat(frames).write_parquet(into / "arms.parquet")
     return told
+
+
+def _check_noise(plan: Plan, names: Sequence[str], into: Path) -> None:
+    """Raises InputError where the labels of an arm do not bear the noise that it asks for."""
+    import polars as pl
+
+    given = pl.read_parquet(into / "pool.parquet", columns=["label"])["label"].to_numpy()
+    for arm in plan.arms:
+        if arm.noise is not None:
+            mine = pl.read_parquet(into / "arms.parquet", columns=["arm", "label"]).filter(pl.col("arm") == arm.name)["label"].to_numpy()
+            check_noise(names, given, mine, arm.noise, f"arms.{arm.name}.noise")
 
 
 def _check_domain(made: _Made) -> None:
