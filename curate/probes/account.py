@@ -50,6 +50,8 @@ def leakage(run: Run) -> str:
     more = f" The search was cut short for {cut:,} row{'s' * (cut > 1)}: compared with {MOST} of the validation rows that share words with them." if cut else ""
     as_edited = "edited rows was not compared as they were edited" if unread > 1 else "edited row was not compared as it was edited"
     more += f" The meaning of {unread:,} {as_edited}." if unread else ""
+    untaught = held.get("untaught", 0)
+    more += f" {untaught:,} validation row{'s have' if untaught > 1 else ' has'} a label that no row is trained with." if untaught else ""
     passed = f"none with the words of another ({held.get('twins', 0):,} passed over{bare})"
     return f"Measured by {held['rows']:,} rows {whose}, {passed}. Rows not trained on for they are like one of them: {leaked}.{more}"
 

@@ -74,6 +74,8 @@ def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
     from pydantic import ValidationError
 
     preset = experiment(name)
+    if asked.by is not None and not preset.by:
+        raise _lack(name, f"goes by no column, and {asked.by!r} is given", "Take it out, or ask for another experiment")
     validation = asked.validation or Validation(split=held_split(found.scores.dataset))
     seeds, epochs = preset.seeds if asked.seeds is None else asked.seeds, preset.epochs if asked.epochs is None else asked.epochs
     given = {"seeds": seeds, "domain": _domain(found), "validation": validation, "price": asked.price or Price()}
@@ -82,7 +84,9 @@ def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         raise _lack(
-            name, f"makes no plan: {first['msg']} ({'.'.join(map(str, first['loc'])) or 'plan'})", "Change what is asked, or rename the column"
+            name,
+            f"makes no plan: {first['msg'].removeprefix('Value error, ')} ({'.'.join(map(str, first['loc'])) or 'plan'})",
+            "Change what is asked, or rename the column",
         ) from None
 
 
@@ -244,7 +248,7 @@ def _of_slices(arms: Sequence[Arm], rows: Sequence[int], asked: Asked) -> Mappin
     """Slices alone, each beside its control, and random halves of them; all of as many rows, seen as often."""
     size = asked.sizes or (max(1, round(0.8 * min(rows))),)
     many = asked.subsets if asked.subsets is not None else max(24, 4 * len(arms))
-    if 0 < many < len(arms) + SPARE:
+    if many and many < len(arms) + SPARE:
         raise _lack("slices", f"{many} subsets are too few for {len(arms)} slices", f"Take 0, or at least {len(arms) + SPARE}")
     mixed = subsets([arm.name for arm in arms], many)
     return {

@@ -74,6 +74,8 @@ class Arm(Part):
         own = self.model_fields_set - {"name", "of", "noise"}
         if self.of and any(getattr(self, name) != type(self).model_fields[name].get_default() for name in own):
             raise ValueError("an arm of other arms takes their rows as they are; say nothing but noise beside `of`")
+        if reversed_ := next((name for name, (low, high) in self.between.items() if not low < high), None):
+            raise ValueError(f"between of {reversed_} goes from {self.between[reversed_][0]:g} up to {self.between[reversed_][1]:g}, which holds nothing")
         if self.by is not None and self.order not in ("easy_first", "hard_first"):
             raise ValueError(f"`by` goes with order easy_first or hard_first, not {self.order}")
         return self
@@ -117,6 +119,12 @@ class Validation(Part):
     label: str | None = None
     near: float = Field(default=0.8, gt=0, le=1)
     semantic: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.path is not None and self.split:
+            raise ValueError("path and split are both given; give one of them")
+        return self
 
 
 class Price(Part):
