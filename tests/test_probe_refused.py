@@ -48,6 +48,8 @@ def test_a_run_that_is_made_takes_no_options(tmp_path: Path, capsys: pytest.Capt
     run = made(tmp_path)
     for options in (["--probe", "head"], ["--seeds", "3"], ["--show-plan"]):
         assert f"{options[0]} changes nothing of a run that is made" in _said(capsys, run.folder, *options)
+    (run.folder / "arms.parquet").unlink()
+    assert "is no whole folder of a run: arms.parquet is not there" in _said(capsys, run.folder)
 
 
 @pytest.mark.parametrize(
