@@ -88,7 +88,7 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", type=Path, metavar="RECIPE.yaml", help="of the experiment recipes: the other one")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="ROWS", help="of an experiment: rows drawn of each arm")
     parser.add_argument("--seeds", type=int, help="of an experiment: how often each is trained")
-    parser.add_argument("--epochs", type=float, default=3.0, help="of an experiment: times over the rows (default: 3)")
+    parser.add_argument("--epochs", type=float, help="of an experiment: times over the rows (default: 3; of learning-curve 10)")
     parser.add_argument("--subsets", type=int, metavar="N", help="of slices and deciles: random subsets that tell what each slice is worth; 0 for none")
     parser.add_argument("--validation", type=Path, metavar="FILE", help="of an experiment: a file of validation rows (default: the split, else a tenth)")
     parser.add_argument("--take", type=Path, metavar="FOLDER", help="bring back what was trained elsewhere: a copy of a run's folder, or a zip file of it")

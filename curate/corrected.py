@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from curate.errors import InputError
 from curate.part import meant
-from curate.reading import confirmed
+from curate.reading import confirmed, confirming
 from curate.reviews import Review, edits, labels
 from curate.roles import Role
 from curate.scores import Scores
@@ -84,8 +84,6 @@ def label_of(scores: Scores, where: str, marked: Sequence[Review] = ()) -> pl.Se
 
 DOUBTED = ("label_issue_self_confidence", "label_issue_normalized_margin", "confidence_value")
 """Scores of how likely the given label is."""
-SAYING = ("label", "settle", "keep", "drop", "clear", "skip", "second")
-"""Actions that may say something of a row's label."""
 
 
 def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Review]) -> Floats:
@@ -94,10 +92,10 @@ def as_corrected(scores: Scores, name: str, values: Floats, marked: Sequence[Rev
     Where another label was given to many rows at once it is not known: NaN. values: float64 [rows]. `confidence_value` counts only where it comes from
     label_issue.
     """
-    said = [r for r in marked if r.action in SAYING] if name in DOUBTED else []
+    said = confirming(marked) if name in DOUBTED else ()
     if not said or (name == "confidence_value" and "label_issue" not in _source(scores)):
         return values
-    sure, lost = scores.once(("doubted", *(r.id for r in said)), lambda: _doubted(scores, said))
+    sure, lost = scores.once(("doubted", *said), lambda: _doubted(scores, marked))
     found = values.copy()
     found[lost], found[sure] = np.nan, 1.0
     return found

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.contamination import MOST as CANDIDATES
 from curate.errors import InputError
+from curate.leak import drawn, leaks, unlike
 from curate.roles import Role
 from curate.signal import attach, note
 from curate.touched import Touched
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["ALL", "ASKS", "HeldOut", "Wanted", "hold_out", "nothing", "told"]
+__all__ = ["ALL", "ASKS", "ValidationRows", "Wanted", "hold_out", "nothing", "told"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -57,7 +59,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class ValidationRows:
     """frame: validation rows: position (Int32, in this dataset or in the reference), prompt, context, response, text, of, label, domain (String).
 
     own: whether they are rows of this dataset. out: bool [rows of the dataset], validation rows and those that hold one. names: the domains, most rows first.
@@ -74,17 +76,17 @@ class HeldOut:
         place = {name: i for i, name in enumerate(self.names)}
         return np.array([place.get(d, -1) for d in self.frame["domain"].to_list()], np.int32)
 
-    def kept(self, there: Bools) -> HeldOut:
+    def kept(self, there: Bools) -> ValidationRows:
         """The same without the validation rows that are not `there`; none may be left."""
         if not there.any():
             raise InputError("validation", "no row of it has what is needed", "Choose other rows: those here have no label, vector or response that is known")
         if not there.all():
             note("validation rows left out", int((~there).sum()))
         frame = self.frame.filter(there)
-        return HeldOut(frame, self.own, self.out, _domains(frame["domain"]))
+        return ValidationRows(frame, self.own, self.out, _domains(frame["domain"]))
 
 
-def hold_out(table: pa.Table, wanted: Wanted, usable: Bools) -> HeldOut | None:
+def hold_out(table: pa.Table, wanted: Wanted, usable: Bools) -> ValidationRows | None:
     """The validation rows, at most MOST, none with the words of another. table: the inputs of the signal. usable: bool [rows], what may be drawn.
 
     None where none is asked for. Raises InputError where more than one way is, or where no row is found.
@@ -93,22 +95,21 @@ def hold_out(table: pa.Table, wanted: Wanted, usable: Bools) -> HeldOut | None:
         raise InputError("validation", "more than one of reference, slice and share is given", "Give one of them")
     if not (wanted.reference or wanted.slice or wanted.share) or not table.num_rows:
         return None
-    from curate.contamination import compare, hold
-
     rng = np.random.default_rng(wanted.seed)
     every, taken = _chosen(table, wanted, usable, rng)
-    index = hold(every["text"], floor=NEAR)
-    at = np.sort(rng.permutation(index.row)[:MOST])
+    at, _ = unlike(every["text"], MOST, rng)
     if not len(at):
         raise InputError("validation", "no row of it has text", "Choose other rows")
     frame = every[at]
-    found, _ = compare(_text(table), hold(frame["text"], floor=NEAR), 0.0, 0.1)
-    holds = (found.exact >= 0) | (found.jaccard >= NEAR)
-    if not wanted.reference:
-        taken[every["position"].to_numpy()] = True
+    found = leaks(_text(table), frame["text"], NEAR, 0.1)
+    holds = found.exact | found.near
+    if wanted.share:
+        taken[frame["position"].to_numpy()] = True
     note("validation rows", len(frame))
     note("leaked rows", int((holds & ~taken).sum()))
-    return HeldOut(frame, not wanted.reference, taken | holds, _domains(frame["domain"]))
+    if found.cut.any():
+        note(f"rows compared with {CANDIDATES} of the validation rows that they share words with", int((found.cut & ~taken).sum()))
+    return ValidationRows(frame, not wanted.reference, taken | holds, _domains(frame["domain"]))
 
 
 def _domains(column: pl.Series) -> tuple[str, ...]:
@@ -143,8 +144,7 @@ def _chosen(table: pa.Table, wanted: Wanted, usable: Bools, rng: np.random.Gener
     else:
         if not 0 < wanted.share < 1:
             raise InputError("share", f"{wanted.share:g} is no share", "Give more than 0 and less than 1, such as 0.1")
-        there = np.flatnonzero(usable)
-        rows = np.sort(rng.permutation(there)[: min(MOST, round(wanted.share * len(there)))])
+        rows = drawn(np.flatnonzero(usable), wanted.share, rng)
     parted = "cluster_number" if wanted.domain == "cluster_number" else "domain"
     names = {**{n: n for n in TEXTS}, "of": wanted.of or "text", "label": "label", "domain": parted}
     columns = {to: as_text(pl.Series(to, table[name])) if name in table.column_names else pl.Series(to, [None] * table.num_rows) for to, name in names.items()}
@@ -153,7 +153,7 @@ def _chosen(table: pa.Table, wanted: Wanted, usable: Bools, rng: np.random.Gener
 
 
 def _read(wanted: Wanted) -> pl.DataFrame:
-    """The rows of another file with the columns that `HeldOut.frame` has."""
+    """The rows of another file with the columns that `ValidationRows.frame` has."""
     import polars as pl
 
     from curate.load import load
@@ -199,7 +199,7 @@ def nothing(rows: int, starts: Sequence[str]) -> pa.Table:
     return pa.table({f"{start}_{ALL}": pa.nulls(rows, pa.float32()) for start in starts})
 
 
-def told(held: HeldOut, rows: Ints, found: Mapping[str, npt.NDArray[Any]], touched: Touched | None) -> pa.Table:
+def told(held: ValidationRows, rows: Ints, found: Mapping[str, npt.NDArray[Any]], touched: Touched | None) -> pa.Table:
     """The score columns, null in rows that were not measured; attaches the domains, the validation rows, and which of them each row touches.
 
     rows: int32, those that were measured. found: by the columns' beginning, [1 + domains, len(rows)], all validation rows first. touched: of those rows.

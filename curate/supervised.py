@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.influence import HeldOut, Wanted, hold_out
+from curate.influence import ValidationRows, Wanted, hold_out
 from curate.signal import note
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Embed = Callable[["pl.Series"], tuple[Ints, Floats]]
 class Supervised:
     """rows: int32 [n], those that may be learnt from; vectors: unit, float32 [n, d]; code: int32 [n], of `labels`. other, wanted: the same of validation."""
 
-    held: HeldOut
+    held: ValidationRows
     labels: tuple[str, ...]
     rows: Ints
     vectors: Floats
@@ -78,7 +78,7 @@ def supervised(table: pa.Table, asked: Wanted, embed: Embed) -> Supervised | Non
     )
 
 
-def _embedded(held: HeldOut, embed: Embed, width: int) -> Floats:
+def _embedded(held: ValidationRows, embed: Embed, width: int) -> Floats:
     """Unit vectors of validation rows of another file, NaN in rows without. float32 [validation, d]."""
     place, vectors = embed(held.frame["of"])
     if vectors.shape[1] != width:

@@ -53,7 +53,7 @@ def _trained(run: Run, seeds: int) -> None:
         folder.mkdir(parents=True)
         loss = np.ones(len(truth), np.float32)
         pl.DataFrame({"loss": loss, "tokens": np.ones(len(truth), np.int32), "predicted": predicted}).write_parquet(folder / "rows.parquet")
-        write_json(folder / "cell.json", {"train_seconds": cell.size / 1000})
+        write_json(folder / "cell.json", {"train_seconds": cell.size / 1000, "seconds": cell.size / 1000, "seen": cell.size})
 
 
 @pytest.fixture

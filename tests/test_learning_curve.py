@@ -7,18 +7,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.planted_curves import LAWS, SIZES, planted
 from curate.__main__ import main
-from curate.probes.learning_curve import Estimate, Measured, curve, learning_curve_plan
+from curate.probes.learning_curve import Estimate, Measured, curve, curves_of, learning_curve_plan
 from curate.probes.plan import EVERY, Price, Stop
 from curate.probes.power_law import EXPONENT, fit
 from curate.probes.run import open_run
 from curate.probes.stopping import bought, break_even, break_even_of_rate, clean_equivalent, curve_words, noise_words, numbers, pair_words, stop_at, verdict
 from curate.rate import wilson
+from tests import probed
 
 ROWS = np.array([100, 300, 1000, 3000, 10_000], np.float64)
 
@@ -212,3 +214,30 @@ def test_a_run_tells_its_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (one,) = json.loads(capsys.readouterr().out)["curves"]
     assert one["sizes"] == [20, 40, 80, 160]
     assert one["refused"] or one["stop"] == "stop"
+
+
+def test_a_training_without_a_number_takes_its_size_or_its_seed_alone(tmp_path: Path) -> None:
+    sizes = [10, 20, 40, 80, 160]
+    plan = {"probe": "words", "arms": [{"name": EVERY, "rows": "all"}], "sizes": sizes, "seeds": 3, "looks": 1}
+    run = probed.made(tmp_path, {**plan, "amounts": [{"epochs": 1}], "validation": {"share": 0.3}})
+
+    def lose(*places: tuple[int, int]) -> Measured:
+        for cell in (c for c in run.cells if (c.size, c.seed) in places):
+            path = run.cell_folder(cell) / "rows.parquet"
+            pl.read_parquet(path).with_columns(loss=pl.lit(float("nan"), pl.Float32)).write_parquet(path)
+        return curves_of(run)[0].measured
+
+    whole = lose()
+    assert (whole.error.shape, whole.left) == ((3, 5), "")
+    one = lose((40, 1))
+    assert one.sizes.tolist() == [10, 20, 80, 160]
+    assert np.array_equal(one.error, whole.error[:, [0, 1, 3, 4]])
+    assert one.left == "1 training gave no number (40 rows with seed 1): the curve is told without 40 rows"
+    assert curve_words(curve(one), Price(), Stop())[0] == f"{one.left}."
+    assert numbers([curve(one)], Price(), Stop())[0]["left"] == one.left
+    assert "by every training" not in curve(one).refused
+    two = lose((80, 1))
+    assert np.array_equal(two.error, whole.error[[0, 2]]), "without 40 and 80 rows three sizes would be left, too few"
+    assert two.left.endswith("without seed 1")
+    none = lose(*((size, seed) for size in sizes for seed in range(3)))
+    assert "they gave no number" in curve(none).refused

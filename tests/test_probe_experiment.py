@@ -18,7 +18,8 @@ from curate.probes.back import run_of, take, zipped
 from curate.probes.estimate import estimate
 from curate.probes.experiment import EXPERIMENTS, Asked, experiment, plan_of
 from curate.probes.gather import decided, gather
-from curate.probes.plan import Plan, Validation
+from curate.probes.learning_curve import learning_curve_plan
+from curate.probes.plan import Amount, Plan, Validation
 from curate.probes.probe import probe_of
 from curate.probes.read import parse_plan
 from curate.probes.run import open_run
@@ -76,6 +77,32 @@ def test_an_experiment_is_a_plan_whose_folder_is_whole(name: str, by: str | None
 def test_a_plan_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="experiment kept"):
         plan_of("kept", _found(tmp_path), Asked("head", sizes=(0,), validation=HELD))
+
+
+def test_epochs_and_seeds_stand_in_one_place(tmp_path: Path) -> None:
+    found = _found(tmp_path)
+    page = learning_curve_plan(240, "head", None, HELD)
+    command = plan_of("learning-curve", found, Asked("head", validation=HELD))
+    assert command.amounts == page.amounts == (Amount(epochs=10),)
+    assert (command.seeds, command.sizes, command.arms) == (page.seeds, page.sizes, page.arms)
+    for name, one in EXPERIMENTS.items():
+        if name in ("kept", "slices", "deciles", "learning-curve"):
+            plan = plan_of(name, found, Asked("head", by={"slices": "source", "deciles": "score"}.get(name), validation=HELD))
+            assert plan.seeds == one.seeds
+            assert name in ("slices", "deciles") or plan.amounts == (Amount(epochs=one.epochs),)
+    with pytest.raises(InputError, match="makes no plan"):
+        plan_of("kept", found, Asked("head", epochs=0.0, validation=HELD))
+    with pytest.raises(InputError, match="makes no plan"):
+        plan_of("kept", found, Asked("head", seeds=0, validation=HELD))
+
+
+def test_the_arm_that_is_added_is_counted(tmp_path: Path) -> None:
+    found = _found(tmp_path)
+    plan = parse_plan({"probe": "head", "arms": [{"name": "bad", "where": {"source": "bad"}}], "sizes": [20], "seeds": 2}, "plan")
+    run = open_run(gather(found.recipe, plan, Workspace.at(tmp_path / "workspace"), tmp_path))
+    took = estimate(plan, found, Workspace.at(tmp_path / "workspace"))
+    assert took.trainings == len({*run.keys.values()}) == 6
+    assert took.seen == sum(run.lesson(cell).seen for cell in run.cells)
 
 
 def test_every_experiment_is_tried_here() -> None:

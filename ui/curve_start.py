@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from curate.errors import InputError
+from curate.probes.command import held_in
+from curate.probes.experiment import held_split
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import Plan, Validation
 from curate.probes.probe import ladder, suited
@@ -70,13 +70,18 @@ def _form() -> None:
     labelled = "label" in ladder()[probe].needs
     clean = str(st.selectbox("Column of right labels", columns, key="curve-clean", help="A second curve with these labels")) if labelled else "none"
     ways = [OWN, *([SPLIT] if data.has(Role.SPLIT) else []), FILE]
-    way = st.segmented_control("Measured by", ways, default=OWN, required=True, key="curve-by")
-    typed = "" if way == OWN else str(st.text_input("Its value" if way == SPLIT else "Its path", key="curve-of"))
-    validation = Validation(split=(typed,)) if way == SPLIT and typed else Validation(path=str(Path(typed).expanduser().absolute())) if typed else Validation()
-    plan = learning_curve_plan(data.rows, probe, None if clean == "none" else clean, validation)
-    cells = 2 * len(plan.arms) * plan.seeds
-    seconds = cells * sum(a.rows(size) / ladder()[probe].cost for size in plan.sizes for a in plan.amounts)
-    about = f"About {measuring.duration(seconds)} in the background, and what must be measured first."
+    split = held_split(data)
+    way = st.segmented_control("Measured by", ways, default=SPLIT if split else OWN, required=True, key="curve-by")
+    first = "".join(split) if way == SPLIT else ""
+    typed = "" if way == OWN else str(st.text_input("Its value" if way == SPLIT else "Its path", first, key=f"curve-of-{way}")).strip()
+    try:
+        file = held_in(probing.seen(typed), state.full_recipe()) if way == FILE and typed else None
+        plan = learning_curve_plan(data.rows, probe, None if clean == "none" else clean, file or Validation(split=(typed,) if typed else ()))
+        took, before = probing.expected(plan)
+    except InputError as error:
+        empty("Cannot start yet", str(error))
+        return
+    about = f"About {measuring.duration(took.seconds + before)} in the background."
     st.caption(f"{count(len(plan.sizes), 'sizes')} up to {count(data.rows, 'rows')}, {plan.seeds} seeds. {about}")
     st.button("Train the curve", type="primary", key="curve-train", on_click=_begin, args=(plan, way != OWN and not typed))
 

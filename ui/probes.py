@@ -79,7 +79,7 @@ def _plan(picked: str) -> Plan:
     if not arms:
         raise InputError("arms", "no slice is chosen", "Choose at least one above")
     kept = plan_of("kept", probing.in_hand(), asked)
-    return kept.model_copy(update={"experiment": "", "about": "", "arms": (Arm(name=EVERY, rows="all"), *arms), "amounts": (Amount(epochs=asked.epochs),)})
+    return kept.model_copy(update={"experiment": "", "about": "", "arms": (Arm(name=EVERY, rows="all"), *arms), "amounts": (Amount(epochs=asked.times),)})
 
 
 def _by(picked: str) -> str | None:
@@ -134,11 +134,12 @@ def _asked(picked: str, by: str | None, against: Path | None) -> Asked:
     if not names:
         raise InputError("probe", "no probe can learn from these rows: they have no label", "Give a column the role label")
     probe = str(st.selectbox("Probe", names, key="probe-name", format_func=lambda n: f"{n}: {ladder()[n].about.lower()}", help=ladder()[names[0]].source))
-    many = picked in ("slices", "deciles")
-    seeds = int(st.number_input("Seeds", 1, 50, 3 if many else 5, key=f"probe-seeds-{many}", help="Three tell little: intervals shrink fast up to about ten"))
+    own = EXPERIMENTS["kept" if picked == OWN else picked]
+    told = "Three tell little: intervals shrink fast up to about ten"
+    seeds = int(st.number_input("Seeds", 1, 50, own.seeds, key=f"probe-seeds-{own.seeds}", help=told))
     with st.expander("Rows, epochs, validation, price"):
         sizes = str(st.text_input("Rows of each arm", key="probe-sizes", placeholder="left to the experiment", help="Several, as 1000 4000; else all"))
-        epochs = float(st.number_input("Epochs", 0.1, 100.0, 3.0, key="probe-epochs"))
+        epochs = float(st.number_input("Epochs", 0.1, 100.0, own.epochs, key=f"probe-epochs-{own.epochs:g}"))
         validation = _validation()
         price = float(st.number_input("Price of a machine hour", 0.0, key="probe-price", help="0 where it costs nothing"))
     return Asked(probe, by, against, _sizes(sizes), seeds, epochs, None, validation, Price(hour=price))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curate.contamination import MOST
 from curate.errors import InputError
 from curate.probes.compare import Measured, comparisons, measured
 from curate.probes.datamodel import Datamodel, datamodel, has_subsets
@@ -14,7 +15,7 @@ from curate.probes.run import Run
 from curate.probes.verdict import caution, finding, lost_words, sentence
 from curate.workspace import read_json
 
-__all__ = ["account", "leakage", "lines", "mixed", "slice_lines", "spent", "standing", "turned"]
+__all__ = ["account", "by_lot", "leakage", "lines", "mixed", "slice_lines", "spent", "standing", "turned"]
 
 
 def standing(run: Run) -> tuple[int, int]:
@@ -44,8 +45,21 @@ def leakage(run: Run) -> str:
     bare = f", {held['bare']:,} for they lack what the probe needs" if held.get("bare") else ""
     kinds = {"exact": "its words", "near": "nearly its words", "semantic": "nearly its meaning"}
     leaked = ", ".join(f"{held[kind]:,} with {what}" for kind, what in kinds.items() if held.get(kind)) or "none is like one"
+    leaked += f" ({held['edited']:,} of them only as people edited them)" if held.get("edited") else ""
+    cut, unread = held.get("cut", 0), held.get("unread", 0)
+    more = f" The search was cut short for {cut:,} row{'s' * (cut > 1)}: compared with {MOST} of the validation rows that share words with them." if cut else ""
+    as_edited = "edited rows was not compared as they were edited" if unread > 1 else "edited row was not compared as it was edited"
+    more += f" The meaning of {unread:,} {as_edited}." if unread else ""
+    untaught = held.get("untaught", 0)
+    more += f" {untaught:,} validation row{'s have' if untaught > 1 else ' has'} a label that no row is trained with." if untaught else ""
     passed = f"none with the words of another ({held.get('twins', 0):,} passed over{bare})"
-    return f"Measured by {held['rows']:,} rows {whose}, {passed}. Rows not trained on for they are like one of them: {leaked}."
+    return f"Measured by {held['rows']:,} rows {whose}, {passed}. Rows not trained on for they are like one of them: {leaked}.{more}"
+
+
+def by_lot(run: Run) -> Sequence[str]:
+    """Of each arm between quantiles in which rows of one value stand on both sides of a bound, a sentence that says so."""
+    drawn = {name: one["lots"] for name, one in run.about["arms"].items() if one.get("lots")}
+    return [f"{name}: {many:,} of its rows have a value that rows outside have too, so which of them are inside is by lot" for name, many in drawn.items()]
 
 
 def mixed(hardware: Sequence[Mapping[str, Any]]) -> str:
@@ -65,13 +79,13 @@ def turned(one: Mapping[str, Any]) -> str:
 
 def account(run: Run) -> Mapping[str, Any]:
     """The whole account: run, experiment, trainings, done, lost (done, but without a number), finding, comparisons, slices (None without a datamodel),
-    overfitting, validation, spent, results.
+    refused (why there is none though the plan has subsets of slices, else ""), overfitting, validation, lots, spent, results.
     """
     found = measured(run)
     table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
     done, every = standing(run)
     main = table.filter(table["domain"] == "")
-    model, took = _model(found), spent(run)
+    (model, refused), took = _model(found), spent(run)
     return {
         "run": str(run.folder),
         "experiment": run.plan.experiment,
@@ -83,21 +97,24 @@ def account(run: Run) -> Mapping[str, Any]:
         "caution": caution(main),
         "comparisons": [{**one, "said": sentence(one)} for one in table.iter_rows(named=True)],
         "slices": None if model is None else _sliced(model),
+        "refused": refused,
         "overfitting": [{**one, "said": turned(one)} for one in overfitting(run).iter_rows(named=True)],
         "validation": leakage(run),
+        "lots": by_lot(run),
         "spent": took,
         "mixed": mixed(took["hardware"]),
         "results": trained(run).to_dicts(),
     }
 
 
-def _model(found: Measured) -> Datamodel | None:
+def _model(found: Measured) -> tuple[Datamodel | None, str]:
+    """The worth of slices; or None, and why it cannot be told."""
     if not has_subsets(found.run):
-        return None
+        return None, ""
     try:
-        return datamodel(found)
-    except InputError:  # too few of its subsets are trained so far
-        return None
+        return datamodel(found), ""
+    except InputError as error:
+        return None, f"What each slice is worth cannot be told: {error.what}. {error.remedy}."
 
 
 def _sliced(model: Datamodel) -> Mapping[str, Any]:
@@ -131,9 +148,10 @@ def lines(told: Mapping[str, Any]) -> Sequence[str]:
     found += [told["finding"] + ".", ""]
     found += [one["said"] for one in told["comparisons"] if not one["domain"]]
     found += ["", told["caution"]] if told["comparisons"] else []
-    found += ["", *slice_lines(told["slices"])] if told["slices"] else []
+    found += ["", *slice_lines(told["slices"])] if told["slices"] else ["", told["refused"]] if told["refused"] else []
     found += ["", *(f"Overfitting: {one['said']}" for one in told["overfitting"])] if told["overfitting"] else []
     found += ["", f"{told['mixed']}."] if told["mixed"] else []
+    found += ["", *(f"{one}." for one in told["lots"])] if told["lots"] else []
     lost = f", {lost_words(told['lost'])}" if told["lost"] else ""
     found += ["", told["validation"], f"{told['done']:,} of {told['trainings']:,} trainings{lost}, {note['seconds']:,.0f} s{cost}.", told["run"]]
     return found

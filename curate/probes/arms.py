@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from curate.selection import score_values, select
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Decided", "arm_frame", "arm_labels", "in_order", "joined", "narrowed"]
+__all__ = ["Decided", "arm_frame", "arm_labels", "edited", "in_order", "joined", "lots", "narrowed"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -80,7 +80,7 @@ def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series],
             "smoothing": smoothing,
         }
     )
-    return _with_edits(found if arm.rows == "kept" else None, frame)
+    return _with_edits(found if arm.rows == "kept" else replace(found, marked=()), frame)
 
 
 def joined(frames: Mapping[str, pl.DataFrame], of: Mapping[str, float]) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def joined(frames: Mapping[str, pl.DataFrame], of: Mapping[str, float]) -> pl.Da
 
 
 def narrowed(found: Decided, arm: Arm, where: str) -> Bools:
-    """True for the rows that an arm's conditions leave. bool [rows]."""
+    """True for the rows that an arm's conditions leave. bool [rows]. Rows of one value are ranked by lot, the same at each call (`Arm.between`)."""
     from curate.view import as_text
 
     left = np.ones(found.scores.dataset.rows, np.bool_)
@@ -109,25 +109,50 @@ def narrowed(found: Decided, arm: Arm, where: str) -> Bools:
         left &= mine
     for name, (low, high) in arm.between.items():
         score = score_values(found.scores, name)
-        known = np.flatnonzero(~np.isnan(score))
-        place = np.full(len(score), np.nan)
-        place[known[np.argsort(score[known], kind="stable")]] = (np.arange(len(known)) + 0.5) / max(1, len(known))
-        left &= (place >= low) & (place < high if high < 1 else place <= high)
+        left &= _within(score, low, high)
     return left
 
 
-def _with_edits(found: Decided | None, frame: pl.DataFrame) -> pl.DataFrame:
+def lots(found: Decided, arm: Arm) -> int:
+    """Rows within an arm's quantiles that have the value of a row outside: which of them are inside is by lot."""
+    drawn = np.zeros(found.scores.dataset.rows, np.bool_)
+    for name, (low, high) in arm.between.items():
+        score = score_values(found.scores, name)
+        inside = _within(score, low, high)
+        drawn |= inside & np.isin(score, score[~inside])
+    return int(drawn.sum())
+
+
+def _within(score: npt.NDArray[np.float64], low: float, high: float) -> Bools:
+    """True from one quantile up to another, 1 included. Rows without a value have none."""
+    known = np.flatnonzero(~np.isnan(score))
+    lot, place = np.random.default_rng([0, 13]).permutation(len(known)), np.full(len(score), np.nan)
+    place[known[np.lexsort((lot, score[known]))]] = (np.arange(len(known)) + 0.5) / max(1, len(known))
+    return np.asarray((place >= low) & (place < high if high < 1 else place <= high), np.bool_)
+
+
+def edited(found: Decided) -> tuple[npt.NDArray[np.int32], pl.Series]:
+    """The rows whose prompt or response people edited, int32 [n], positions; and the text of each as it would be trained on, String [n]."""
+    import polars as pl
+
+    said, data, ids = edits(found.marked), found.scores.dataset, found.scores.frame["row_id"]
+    rows = ids.is_in([*said]).arg_true().to_numpy().astype(np.int32) if said else np.empty(0, np.int32)
+    new = _with_edits(found, pl.DataFrame({"row": rows}))
+    mine = new.select(pl.any_horizontal(pl.col("prompt", "response").is_not_null())).to_series()
+    rows, new, names = rows[mine.to_numpy()], new.filter(mine), [n for n in ("prompt", "context", "response") if data.has(n)]
+    given = data.rows_at(rows.tolist(), names) if len(rows) else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    both = given.with_columns(pl.coalesce(new[n], pl.col(n)).alias(n) for n in names if n != "context")
+    return rows, both.select(pl.concat_str(names, separator="\n", ignore_nulls=True).alias("text")).to_series()
+
+
+def _with_edits(found: Decided, frame: pl.DataFrame) -> pl.DataFrame:
     """Texts of prompt and response as people edited them, null in rows that were not."""
     import polars as pl
 
-    blank = frame.with_columns(pl.lit(None, pl.String).alias("prompt"), pl.lit(None, pl.String).alias("response"))
-    said = edits(found.marked) if found is not None else {}
-    if found is None or not said:
-        return blank
-    ids, roles = found.scores.frame["row_id"], found.scores.dataset.roles
-    mine = ids.gather(frame["row"])
-    texts = {}
+    said, roles, texts = edits(found.marked), found.scores.dataset.roles, dict[str, pl.Series]()
+    mine: list[str] = found.scores.frame["row_id"].gather(frame["row"]).to_list() if said else []
     for part in (Role.PROMPT, Role.RESPONSE):
         columns = roles.get(part, ())
-        texts[str(part)] = pl.Series([said.get(i, {}).get(columns[0]) if len(columns) == 1 else None for i in mine], dtype=pl.String)
+        there = said and len(columns) == 1
+        texts[str(part)] = pl.Series([said.get(i, {}).get(columns[0]) for i in mine] if there else [None] * len(frame), dtype=pl.String)
     return frame.with_columns(**texts)

@@ -12,12 +12,11 @@ from curate.errors import InputError
 from curate.probes.metrics import ALL
 from curate.probes.probe import VECTORS
 from curate.probes.run import LOOKS, Run, open_run, runs
+from curate.probes.run import PARTS as SHARED
 from curate.workspace import Workspace, file_sha256, read_json, whole_folder, write_file
 
 __all__ = ["Taken", "run_of", "take", "zipped"]
 
-SAME = "pool.parquet", "validation.parquet", "arms.parquet"
-"""What two folders share where they are of one run."""
 PARTS = "curve.parquet", "rows.parquet", "cell.json"
 NUMBERS = "rows", "tokens", "seen", "seconds", "cpu_seconds", "train_seconds"
 """What a training tells of itself, beside its trainer and its hardware."""
@@ -79,7 +78,7 @@ def take(run: Run, place: Path) -> Taken:
 
 def _alike(one: Path, other: Path) -> bool:
     """Whether two folders are of the same rows; and of the same embeddings, where either has any."""
-    asked = [*SAME, *(name for name in VECTORS if (one / name).exists() or (other / name).exists())]
+    asked = [*SHARED, *(name for name in VECTORS if (one / name).exists() or (other / name).exists())]
     return all((one / n).exists() and (other / n).exists() and file_sha256(one / n) == file_sha256(other / n) for n in asked)
 
 
@@ -109,7 +108,7 @@ def _check(cell: Path, rows: int) -> None:
 def zipped(run: Run, into: Path) -> Path:
     """What trains a run and what is trained of it as one zip file, named after the run, in a folder. Its texts are among it; what can be made anew is not."""
     folder, path = run.folder, into / f"probe-{run.name}.zip"
-    whole = ("plan.yaml", "run.json", *SAME, *(name for name in VECTORS if (folder / name).exists()))
+    whole = ("plan.yaml", "run.json", *SHARED, *(name for name in VECTORS if (folder / name).exists()))
     parts = [*(folder / name for name in whole), *sorted((folder / "recipes").glob("*.yaml"))]
     parts += [part for found in sorted((folder / "cells").glob("[!.]*/cell.json")) for part in _parts(found.parent)]
 

@@ -26,6 +26,8 @@ from curate.workspace import Workspace
 
 __all__ = ["command", "held_in"]
 
+OF_EXPERIMENT = "experiment", "by", "against", "sizes", "seeds", "epochs", "subsets", "validation"
+"""Options that an experiment reads."""
 TEXTS = Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.MESSAGES, Role.LABEL, Role.SOURCE
 
 
@@ -36,6 +38,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
         return _take(args, workspace)
     if args.recipe is None:
         raise InputError("curate probe", "no recipe is given", "Name a recipe, or the folder of a run")
+    _check_options(args)
     if args.recipe.is_dir():
         run = open_run(args.recipe)
     else:
@@ -53,10 +56,26 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     return 0
 
 
-def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: Tell) -> tuple[Plan, Path]:
-    """The plan, and the folder that its paths are relative to."""
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises InputError where an option would not be read."""
     if args.plan and args.experiment:
         raise InputError("curate probe", "--plan and --experiment are both given", "Give one of the two")
+    whose = "a run that is made" if args.recipe.is_dir() else "a plan" if args.plan else ""
+    names = (*OF_EXPERIMENT, *(("plan", "probe", "show_plan") if args.recipe.is_dir() else ()))
+    given = next((name for name in names if getattr(args, name) not in (None, False)), None)
+    if whose and given is not None:
+        option = f"--{given.replace('_', '-')}"
+        raise InputError(
+            "curate probe", f"{option} changes nothing of {whose}", f"Take {option} out, or name a recipe{' and a plan that says so' * bool(args.plan)}"
+        )
+    if args.against is not None and args.experiment != "recipes":
+        raise InputError("curate probe", "--against goes with --experiment recipes", "Give both, or neither")
+    if args.subsets is not None and args.experiment not in ("slices", "deciles"):
+        raise InputError("curate probe", "--subsets goes with --experiment slices or deciles", "Give both, or neither")
+
+
+def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: Tell) -> tuple[Plan, Path]:
+    """The plan, and the folder that its paths are relative to."""
     if args.plan:
         plan = read_plan(args.plan)
         return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()

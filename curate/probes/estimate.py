@@ -31,10 +31,11 @@ class Estimate:
 
 
 def estimate(plan: Plan, found: Decided, workspace: Workspace) -> Estimate:
-    """What a plan would take at most: an arm of another recipe counts with all rows, and equal controls as several.
+    """What a plan would take at most, the arm of all rows among it: an arm of another recipe counts with all rows, and equal controls as several.
 
     Raises InputError where an arm names what is not there.
     """
+    plan = plan.whole
     rows = _rows(plan, found)
     asked = 0
     seen = 0

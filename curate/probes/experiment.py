@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from curate.corrected import column_of
+from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.part import LinkThreshold
 from curate.probes.arms import Decided
 from curate.probes.datamodel import SPARE, subsets
+from curate.probes.learning_curve import EPOCHS as CURVE_EPOCHS
+from curate.probes.learning_curve import SEEDS as CURVE_SEEDS
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import EVERY, Amount, Arm, Noise, Plan, Price, Validation
 from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
@@ -22,9 +25,10 @@ from curate.selection import score_values, select
 from curate.view import as_text
 from curate.workspace import Workspace
 
-__all__ = ["EXPERIMENTS", "Asked", "Experiment", "experiment", "kept_recipe", "plan_of"]
+__all__ = ["EXPERIMENTS", "Asked", "Experiment", "experiment", "held_split", "kept_recipe", "plan_of"]
 
 EPOCHS = 3.0
+SEEDS = 5
 SLICES = 12  # values of a column that become arms, those with most rows
 HELD = ("validation", "valid", "val", "dev", "test", "eval")
 """Values of the role split that are taken for validation, the first that is there."""
@@ -33,7 +37,7 @@ HELD = ("validation", "valid", "val", "dev", "test", "eval")
 @dataclass(frozen=True)
 class Asked:
     """What a person chose. by: a column, role or score that the experiment goes by. against: another recipe's file. sizes, seeds, epochs: None where left to
-    the preset. subsets: random subsets of slices, for what each slice is worth.
+    the experiment. subsets: random subsets of slices, for what each slice is worth.
     """
 
     probe: str
@@ -41,21 +45,28 @@ class Asked:
     against: Path | None = None
     sizes: tuple[int, ...] | None = None
     seeds: int | None = None
-    epochs: float = EPOCHS
+    epochs: float | None = None
     subsets: int | None = None
     validation: Validation | None = None
     price: Price | None = None
 
+    @property
+    def times(self) -> float:
+        """Epochs, those of most experiments where they are left open."""
+        return EPOCHS if self.epochs is None else self.epochs
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """A preset. asks: what it tells, as a question. by: what Asked.by is here, "" where it is not read."""
+    """A preset. asks: what it tells, as a question. by: what Asked.by is here, "" where it is not read. seeds, epochs: where they are not chosen."""
 
     name: str
     title: str
     asks: str
     by: str
     make: Callable[[Decided, Asked], Mapping[str, Any]]
+    seeds: int = SEEDS
+    epochs: float = EPOCHS
 
 
 def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
@@ -63,14 +74,19 @@ def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
     from pydantic import ValidationError
 
     preset = experiment(name)
-    validation = asked.validation or _validation(found)
-    given = {"seeds": asked.seeds or 5, "domain": _domain(found), "validation": validation, "price": asked.price or Price(), **preset.make(found, asked)}
+    if asked.by is not None and not preset.by:
+        raise _lack(name, f"goes by no column, and {asked.by!r} is given", "Take it out, or ask for another experiment")
+    validation = asked.validation or Validation(split=held_split(found.scores.dataset))
+    seeds, epochs = preset.seeds if asked.seeds is None else asked.seeds, preset.epochs if asked.epochs is None else asked.epochs
+    given = {"seeds": seeds, "domain": _domain(found), "validation": validation, "price": asked.price or Price()}
     try:
-        return Plan(about=preset.asks, experiment=name, probe=asked.probe, **given)
+        return Plan(about=preset.asks, experiment=name, probe=asked.probe, **{**given, **preset.make(found, replace(asked, epochs=epochs))})
     except ValidationError as error:
         first = error.errors()[0]
         raise _lack(
-            name, f"makes no plan: {first['msg']} ({'.'.join(map(str, first['loc'])) or 'plan'})", "Change what is asked, or rename the column"
+            name,
+            f"makes no plan: {first['msg'].removeprefix('Value error, ')} ({'.'.join(map(str, first['loc'])) or 'plan'})",
+            "Change what is asked, or rename the column",
         ) from None
 
 
@@ -81,14 +97,12 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def _validation(found: Decided) -> Validation:
-    data = found.scores.dataset
-    if data.has(Role.SPLIT):
-        there = set(as_text(data.views([Role.SPLIT]).collect().to_series()).drop_nulls().unique())
-        mine = next((name for name in HELD if name in there), None)
-        if mine is not None:
-            return Validation(split=(mine,))
-    return Validation()
+def held_split(data: Dataset) -> tuple[str, ...]:
+    """The value of the role split that is taken for validation where nothing else is said; () where there is none."""
+    if not data.has(Role.SPLIT):
+        return ()
+    there = set(as_text(data.views([Role.SPLIT]).collect().to_series()).drop_nulls().unique())
+    return tuple(name for name in HELD if name in there)[:1]
 
 
 def _domain(found: Decided) -> str | None:
@@ -113,12 +127,12 @@ def kept_recipe(recipe: Recipe, workspace: Workspace) -> str:
 
 def _amounts(asked: Asked, rows: int) -> tuple[Amount, ...]:
     """As many epochs, and as many rows seen as those epochs over so many rows."""
-    return Amount(epochs=asked.epochs), Amount(seen=max(1, round(asked.epochs * rows)))
+    return Amount(epochs=asked.times), Amount(seen=max(1, round(asked.times * rows)))
 
 
 def _kept_rows(found: Decided, asked: Asked) -> Mapping[str, Any]:
     del found
-    return {"arms": (Arm(name=EVERY, rows="all"), Arm(name="kept rows")), "base": EVERY, "sizes": asked.sizes or (), "amounts": (Amount(epochs=asked.epochs),)}
+    return {"arms": (Arm(name=EVERY, rows="all"), Arm(name="kept rows")), "base": EVERY, "sizes": asked.sizes or (), "amounts": (Amount(epochs=asked.times),)}
 
 
 def _quality(found: Decided, asked: Asked) -> Mapping[str, Any]:
@@ -139,7 +153,7 @@ def _noise(found: Decided, asked: Asked) -> Mapping[str, Any]:
     if unknown := {*kinds} - {"uniform", "class", "instance"}:
         raise _lack("noise", f"there is no kind {min(unknown)!r}", "Take uniform, class or instance, or none for all three")
     arms = [Arm(name="no noise"), *(Arm(name=f"{kind} {rate:.0%}", noise=Noise(kind=kind, rate=rate)) for kind in kinds for rate in (0.1, 0.2, 0.3, 0.4))]
-    return {"arms": tuple(arms), "base": "no noise", "sizes": asked.sizes or (), "amounts": (Amount(epochs=asked.epochs),)}
+    return {"arms": tuple(arms), "base": "no noise", "sizes": asked.sizes or (), "amounts": (Amount(epochs=asked.times),)}
 
 
 def _curriculum(found: Decided, asked: Asked) -> Mapping[str, Any]:
@@ -154,7 +168,7 @@ def _curriculum(found: Decided, asked: Asked) -> Mapping[str, Any]:
         Arm(name="hard first", order="hard_first", by=by),
     )
     sizes = asked.sizes or ()
-    return {"arms": arms, "base": "random order", "sizes": sizes, "amounts": (Amount(seen=max(1, round(asked.epochs * _least(sizes, _kept(found))))),)}
+    return {"arms": arms, "base": "random order", "sizes": sizes, "amounts": (Amount(seen=max(1, round(asked.times * _least(sizes, _kept(found))))),)}
 
 
 def _least(sizes: Sequence[int], rows: int) -> int:
@@ -197,7 +211,7 @@ def _synthetic(found: Decided, asked: Asked) -> Mapping[str, Any]:
         of = {"human rows": (1 - share) * rows / counted[human], "synthetic rows": share * rows / counted[made[0]]}
         mixed.append(Arm(name=f"{share:.0%} synthetic", of=of))
     size = asked.sizes or (max(1, round(0.75 * rows)),)
-    return {"arms": (*own, *mixed), "base": "human rows", "sizes": size, "amounts": (Amount(epochs=asked.epochs),)}
+    return {"arms": (*own, *mixed), "base": "human rows", "sizes": size, "amounts": (Amount(epochs=asked.times),)}
 
 
 def _recipes(found: Decided, asked: Asked) -> Mapping[str, Any]:
@@ -234,23 +248,22 @@ def _of_slices(arms: Sequence[Arm], rows: Sequence[int], asked: Asked) -> Mappin
     """Slices alone, each beside its control, and random halves of them; all of as many rows, seen as often."""
     size = asked.sizes or (max(1, round(0.8 * min(rows))),)
     many = asked.subsets if asked.subsets is not None else max(24, 4 * len(arms))
-    if 0 < many < len(arms) + SPARE:
+    if many and many < len(arms) + SPARE:
         raise _lack("slices", f"{many} subsets are too few for {len(arms)} slices", f"Take 0, or at least {len(arms) + SPARE}")
     mixed = subsets([arm.name for arm in arms], many)
     return {
         "arms": (Arm(name=EVERY, rows="all"), *arms, *mixed),
         "base": EVERY,
         "sizes": size,
-        "amounts": (Amount(seen=max(1, round(asked.epochs * min(size)))),),
-        "seeds": asked.seeds or 3,
+        "amounts": (Amount(seen=max(1, round(asked.times * min(size)))),),
     }
 
 
 def _learning_curve(found: Decided, asked: Asked) -> Mapping[str, Any]:
     """Sizes that double up to all rows; `by`: a column of right labels, for an arm beside."""
     rows = found.scores.dataset.rows
-    plan = learning_curve_plan(rows, asked.probe, asked.by, asked.validation or _validation(found))
-    return {"arms": plan.arms, "sizes": asked.sizes or plan.sizes, "amounts": (Amount(epochs=asked.epochs),), "looks": plan.looks, "domain": None}
+    plan = learning_curve_plan(rows, asked.probe, asked.by)
+    return {"arms": plan.arms, "sizes": asked.sizes or plan.sizes, "amounts": (Amount(epochs=asked.times),), "looks": plan.looks, "domain": None}
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
@@ -263,8 +276,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment("dedupe", "Duplicates on and off", "Does it help to take duplicates off?", "", _dedupe),
         Experiment("synthetic", "Share of synthetic rows", "How much may be synthetic?", "column", _synthetic),
         Experiment("recipes", "Recipe against recipe", "Which of two recipes keeps the better rows?", "", _recipes),
-        Experiment("slices", "Slices by a column", "Which slices of the data are worth most?", "column", _slices),
-        Experiment("deciles", "Deciles of a score", "Are rows with a high score worth more than those with a low one?", "score", _deciles),
-        Experiment("learning-curve", "Learning curve", "What would more rows buy, and when is it enough?", "column of right labels, if any", _learning_curve),
+        Experiment("slices", "Slices by a column", "Which slices of the data are worth most?", "column", _slices, 3),
+        Experiment("deciles", "Deciles of a score", "Are rows with a high score worth more than those with a low one?", "score", _deciles, 3),
+        Experiment(
+            "learning-curve",
+            "Learning curve",
+            "What would more rows buy, and when is it enough?",
+            "column of right labels, if any",
+            _learning_curve,
+            CURVE_SEEDS,
+            CURVE_EPOCHS,
+        ),
     )
 }

@@ -6,8 +6,8 @@ cells/<key>/    one training each: curve.parquet, rows.parquet, cell.json (`cura
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,10 @@ from curate.export import dataset_of
 from curate.load import load
 from curate.measure import Tell, measure
 from curate.part import meant
-from curate.probes.arms import Decided, arm_frame, arm_labels, in_order, joined
-from curate.probes.held_out import HeldOut, hold_out, without_alike
+from curate.probes.arms import Decided, arm_frame, arm_labels, edited, in_order, joined, lots
+from curate.probes.columns import Code, coder, texts
+from curate.probes.held_out import HeldOut, hold_out, without_alike, without_edited
+from curate.probes.noising import check_noise
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import VECTORS, Probe, probe_of
 from curate.probes.run import model_of
@@ -32,7 +34,6 @@ from curate.recipe import Recipe, dump_recipe, load_recipe
 from curate.reviews import fold, read_log
 from curate.roles import Role
 from curate.scores import Scores, read_scores
-from curate.selection import row_tokens
 from curate.task import plan as tasks_of
 from curate.view import as_text
 from curate.workspace import Workspace, digest, whole_folder, write_file, write_json
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["decided", "dump_plan", "gather"]
 
 Bools = npt.NDArray[np.bool_]
-Code = Callable[["pl.Series"], "pl.Series"]
 PLAN = "plan.yaml"
 MOST_DOMAINS = 200
 
@@ -84,7 +84,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     """
     probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
     check_roles(dataset, probe)
-    plan = plan if any(arm.like_control for arm in plan.arms) else plan.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *plan.arms)})
+    plan = plan.whole
     embed = probe.vectors or plan.validation.semantic is not None
     first = decided(recipe, dataset, workspace, embed, tell)
     every = {arm.name: first if arm.recipe is None else _other(beside / arm.recipe, first, embed, tell) for arm in plan.arms}
@@ -95,6 +95,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     held = hold_out(first.scores, plan.validation, other, there.rows & here.rows if other is None else there.rows)
     if plan.validation.semantic is not None:
         held = without_alike(held, unit_rows(first.scores), unit_rows(valid), plan.validation.semantic)
+    held = _without_edited(held, [every[arm.name] for arm in plan.arms if arm.rows == "kept" and not arm.of], plan)
     made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking, model_of(plan))
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
@@ -121,6 +122,17 @@ def _other(path: Path, first: Decided, embed: bool, tell: Tell | None) -> Decide
     if data.fingerprint != first.scores.dataset.fingerprint:
         raise InputError(str(path), f"is over {data.name}, not over the rows of {first.scores.dataset.name}", "Compare recipes over one dataset")
     return decided(recipe, data, first.scores.workspace, embed, tell)
+
+
+def _without_edited(held: HeldOut, every: Iterable[Decided], plan: Plan) -> HeldOut:
+    """With the rows that leak as people edited them in any of the arms' logs. Of an edited text no meaning is measured; how many there are is told."""
+    logs = {tuple(r.id for r in found.marked): found for found in every if found.marked}
+    rows = set[int]()
+    for found in logs.values():
+        mine, text = edited(found)
+        held = without_edited(held, mine, text, plan.validation.near) if len(mine) else held
+        rows |= {*mine[~(held.taken | held.leaked)[mine]].tolist()}
+    return replace(held, unread=len(rows) if plan.validation.semantic is not None else 0)
 
 
 def _validated(other: Dataset, first: Decided, embed: bool, tell: Tell | None) -> Scores:
@@ -158,20 +170,22 @@ def _name(made: _Made) -> str:
 def _write(made: _Made, into: Path) -> None:
     first, held, domain = made.first, made.held, made.plan.domain
     data, names = first.scores.dataset, _classes(made)
-    code, free = _coder(names), np.flatnonzero(made.free)
+    code, free = coder(names), np.flatnonzero(made.free)
     given, truth = arm_labels(first, Arm(name=EVERY, rows="all")), _truth(first, made.valid, made.plan, made.probe)
     _check_domain(made)
-    _texts(data, free, first.scores, domain, None if given is None else code(given)).write_parquet(into / "pool.parquet")
-    _texts(held.dataset, held.at, made.valid, domain, None if truth is None else code(truth)).write_parquet(into / "validation.parquet")
+    _check_rows(made, names)
+    texts(data, free, first.scores, domain, None if given is None else code(given)).write_parquet(into / "pool.parquet")
+    texts(held.dataset, held.at, made.valid, domain, None if truth is None else code(truth)).write_parquet(into / "validation.parquet")
     if made.probe.vectors:
         np.save(into / VECTORS[0], unit_rows(first.scores)[free])
         np.save(into / VECTORS[1], unit_rows(made.valid)[held.at])
     arms = _write_arms(made, free, code, into)
+    _check_noise(made.plan, names, into)
     (into / PLAN).write_text(dump_plan(made.plan), encoding="utf-8")
     (into / "recipes").mkdir()
     for at, (name, found) in enumerate(made.decided.items()):
         (into / "recipes" / f"{at}.yaml").write_text(f"# {name.encode('unicode_escape').decode()}\n{dump_recipe(found.recipe)}", encoding="utf-8")
-    write_json(into / "run.json", _told(made, names, arms))
+    write_json(into / "run.json", _told(made, names, arms, _untaught(made, names, into)))
 
 
 def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path) -> dict[str, dict[str, int | bool]]:
@@ -181,7 +195,7 @@ def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path
     place = np.full(len(made.free), -1, np.int32)
     place[free] = np.arange(len(free), dtype=np.int32)
     own = {arm.name: arm_frame(made.decided[arm.name], arm, made.free, code) for arm in made.plan.arms if not arm.of}
-    frames, told = [], {}
+    frames, told = [], dict[str, dict[str, int | bool]]()
     for arm in made.plan.arms:
         frame = joined(own, arm.of) if arm.of else own[arm.name]
         labelled = frame.filter(pl.col("label") >= 0) if "label" in made.probe.needs else frame
@@ -189,9 +203,21 @@ def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path
             why = f"{len(frame):,} rows, none of them with a label" if len(frame) else f"none of the {made.free.sum():,} rows that may be trained on"
             raise InputError(f"arms.{arm.name}", f"has {why}", "Loosen its recipe or what it is narrowed by")
         told[arm.name] = {"rows": len(labelled), "ordered": in_order(arm, made.decided[arm.name].recipe), "unlabelled": len(frame) - len(labelled)}
+        told[arm.name] |= {"lots": lots(made.decided[arm.name], arm)} if arm.between else {}
         frames.append(labelled.select(pl.lit(arm.name).alias("arm"), pl.Series("row", place[labelled["row"].to_numpy()]), pl.exclude("row")))
     pl.concat(frames).write_parquet(into / "arms.parquet")
     return told
+
+
+def _check_noise(plan: Plan, names: Sequence[str], into: Path) -> None:
+    """Raises InputError where the labels of an arm do not bear the noise that it asks for."""
+    import polars as pl
+
+    given = pl.read_parquet(into / "pool.parquet", columns=["label"])["label"].to_numpy()
+    for arm in plan.arms:
+        if arm.noise is not None:
+            mine = pl.read_parquet(into / "arms.parquet", columns=["arm", "label"]).filter(pl.col("arm") == arm.name)["label"].to_numpy()
+            check_noise(names, given, mine, arm.noise, f"arms.{arm.name}.noise")
 
 
 def _check_domain(made: _Made) -> None:
@@ -207,13 +233,38 @@ def _check_domain(made: _Made) -> None:
         raise InputError("domain", f"{domain!r} has {values:,} values among the validation rows", f"Name one of at most {MOST_DOMAINS}")
 
 
-def _told(made: _Made, names: Sequence[str], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _check_rows(made: _Made, names: Sequence[str]) -> None:
+    """Raises InputError where no row is left to train on, or no two labels are there to be told apart."""
+    if "label" in made.probe.needs and len(names) < 2:
+        raise InputError(f"probe {made.probe.name}", "there are fewer than two labels", "Give rows of two labels, or take another probe")
+    if not made.free.any():
+        held, rows = made.held, len(made.free)
+        lacking = "".join(f", {many:,} lack a {what}" for what, many in made.lacking.items())
+        told = f"of {rows:,} rows {held.taken.sum():,} validate, {held.leaked.sum():,} are like one of those{lacking}"
+        raise InputError("validation", f"no row is left to train on: {told}", "Give more rows, or other rows of validation")
+
+
+def _untaught(made: _Made, names: Sequence[str], into: Path) -> int:
+    """Validation rows with a label that no row has. Raises InputError where that is all of them."""
+    import polars as pl
+
+    if "label" not in made.probe.needs:
+        return 0
+    asked, taught = (pl.read_parquet(into / file, columns=["label"])["label"] for file in ("validation.parquet", "arms.parquet"))
+    there = asked.is_in(taught.unique().implode())
+    if not there.any():
+        mine, theirs = (", ".join(repr(names[i]) for i in found.unique().sort()[:5] if i >= 0) for found in (taught, asked))
+        raise InputError("validation", f"its labels are {theirs}, and those that are trained on {mine}", "Give it the dataset's labels")
+    return int((~there).sum())
+
+
+def _told(made: _Made, names: Sequence[str], arms: Mapping[str, Mapping[str, Any]], untaught: int) -> dict[str, Any]:
     data = made.first.scores.dataset
     return {
         "curate": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": {"name": data.name, "key": data.key, "rows": data.rows, "fingerprint": data.fingerprint, "lacking": dict(made.lacking)},
-        "validation": made.held.told(),
+        "validation": {**made.held.told(), "untaught": untaught},
         "pool": int(made.free.sum()),
         "probe": {"name": made.probe.name, "version": made.probe.version},
         "model": made.model,
@@ -232,36 +283,6 @@ def _classes(made: _Made) -> list[str]:
         return []
     found = [arm_labels(made.decided[arm.name], arm) for arm in made.plan.arms]
     found.append(_truth(made.first, made.valid, made.plan, made.probe))
-    texts = [column for column in found if column is not None]
-    alike = len({column.dtype for column in texts}) == 1
-    return classes(pl.concat([(c if alike else as_text(c)).alias("label") for c in texts]))[1] if texts else []
-
-
-def _coder(names: Sequence[str]) -> Code:
-    import polars as pl
-
-    def code(labels: pl.Series) -> pl.Series:
-        """Codes of labels, Int32, -1 for none or a label that no one asked for."""
-        if not names:
-            return pl.Series([-1] * len(labels), dtype=pl.Int32)
-        return as_text(labels).replace_strict([*names], list(range(len(names))), default=-1, return_dtype=pl.Int32).fill_null(-1)
-
-    return code
-
-
-def _texts(data: Dataset, rows: npt.NDArray[Any], scores: Scores, domain: str | None, label: pl.Series | None) -> pl.DataFrame:
-    """The columns of a pool, of rows by position."""
-    import polars as pl
-
-    views = [name for name in ("prompt", "context", "response", "text") if data.has(name)]
-    frame = pl.concat([data.scan().select("row_id").collect(), data.views(views).collect()], how="horizontal")
-    frame = frame.with_columns(pl.lit(None, pl.String).alias(n) for n in ("prompt", "context", "response", "text") if n not in views)
-    tokens = row_tokens(scores)
-    counted = pl.Series("tokens", tokens) if tokens is not None else (frame["text"].fill_null("").str.count_matches(r"\S+")).alias("tokens")
-    value = as_text(scores.column(meant(domain), "domain")) if domain and scores.has(meant(domain)) else None
-    found = frame.with_columns(
-        (label if label is not None else pl.Series([-1] * len(frame), dtype=pl.Int32)).alias("label"),
-        (value if value is not None else pl.Series([None] * len(frame), dtype=pl.String)).alias("domain"),
-        counted.cast(pl.Int32),
-    )
-    return found.select("row_id", "prompt", "context", "response", "text", "label", "domain", "tokens")[rows]
+    given = [column for column in found if column is not None]
+    alike = len({column.dtype for column in given}) == 1
+    return classes(pl.concat([(c if alike else as_text(c)).alias("label") for c in given]))[1] if given else []

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.contamination import closest_vectors, compare, hold
+from curate.contamination import closest_vectors
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.leak import drawn, leaks, unlike
 from curate.probes.plan import Validation
 from curate.roles import Role
 from curate.scores import Scores
@@ -19,7 +20,7 @@ from curate.scores import Scores
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["HeldOut", "hold_out", "without_alike"]
+__all__ = ["HeldOut", "hold_out", "without_alike", "without_edited"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
@@ -32,7 +33,8 @@ class HeldOut:
 
     taken: bool [rows], rows of the dataset trained on that validation takes. exact, near, semantic: bool [rows], others that have the words of a validation
     row, nearly its words, or nearly its meaning. twins: rows that were passed over, for they have the words of another. bare: those without what the probe
-    needs.
+    needs. cut: rows that were compared with a part of the validation rows, and are trained on. edited: leaked rows that leak only as people edited them.
+    unread: edited rows whose meaning was not compared, where meaning is asked for.
     """
 
     dataset: Dataset
@@ -44,6 +46,9 @@ class HeldOut:
     semantic: Bools
     twins: int
     bare: int
+    cut: Bools
+    edited: int = 0
+    unread: int = 0
 
     @property
     def leaked(self) -> Bools:
@@ -55,7 +60,8 @@ class HeldOut:
         near, semantic = self.near & ~self.exact, self.semantic & ~self.near & ~self.exact
         counts = {"exact": int(self.exact.sum()), "near": int(near.sum()), "semantic": int(semantic.sum())}
         whose = {"name": self.dataset.name, "fingerprint": self.dataset.fingerprint, "own": self.own}
-        return {**whose, "rows": len(self.at), "twins": self.twins, "bare": self.bare, "leaked": int(self.leaked.sum()), **counts}
+        more = {"edited": self.edited, "unread": self.unread, "cut": int((self.cut & ~self.leaked & ~self.taken).sum())}
+        return {**whose, "rows": len(self.at), "twins": self.twins, "bare": self.bare, "leaked": int(self.leaked.sum()), **counts, **more}
 
 
 def hold_out(scores: Scores, now: Validation, other: Dataset | None, usable: Bools) -> HeldOut:
@@ -69,18 +75,29 @@ def hold_out(scores: Scores, now: Validation, other: Dataset | None, usable: Boo
     every, bare = np.flatnonzero(asked & usable), int((asked & ~usable).sum())
     shared = other is None and not now.split
     if shared:
-        every, bare = np.sort(rng.permutation(every)[: max(2, round(now.share * len(every)))]), 0
+        every, bare = drawn(every, now.share, rng), 0
     text = _text(held)
-    unlike = every[hold(text.gather(every), floor=now.near).row] if len(every) else every
-    if not len(unlike):
+    place, many = unlike(text.gather(every), now.most, rng)
+    at = every[place].astype(np.int32)
+    if not len(at):
         raise InputError("validation", "no row is left to validate by", "Give validation.path, another split, or a larger share")
-    at = np.sort(rng.permutation(np.sort(unlike))[: now.most]).astype(np.int32)
     taken = np.zeros(data.rows, np.bool_)
     if other is None:
         taken[at if shared else asked] = True
-    found, _ = compare(_text(data), hold(text.gather(at), floor=now.near))
-    exact, near = (found.exact >= 0) & ~taken, (found.jaccard >= now.near) & ~taken
-    return HeldOut(held, at, other is None, taken, exact, near, np.zeros(data.rows, np.bool_), len(every) - len(unlike), bare)
+    found = leaks(_text(data), text.gather(at), now.near)
+    none = np.zeros(data.rows, np.bool_)
+    return HeldOut(held, at, other is None, taken, found.exact & ~taken, found.near & ~taken, none, len(every) - many, bare, found.cut & ~taken)
+
+
+def without_edited(held: HeldOut, rows: Ints, text: pl.Series, near: float) -> HeldOut:
+    """With the rows that have a validation row's words as people edited them. rows: int32 [n], positions; text: String [n], what is trained on of each."""
+    found = leaks(text, _text(held.dataset).gather(held.at), near)
+    exact, close, cut = (part.copy() for part in (held.exact, held.near, held.cut))
+    mine = ~held.taken[rows]
+    for whole, part in ((exact, found.exact), (close, found.near), (cut, found.cut)):
+        whole[rows[part & mine]] = True
+    more = replace(held, exact=exact, near=close, cut=cut)
+    return replace(more, edited=held.edited + int((more.leaked & ~held.leaked).sum()))
 
 
 def without_alike(held: HeldOut, vectors: Floats, validation: Floats, limit: float) -> HeldOut:

@@ -9,7 +9,7 @@ by more than all that explains, the excess is added as noise (Birge 1932).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from curate.probes.plan import EVERY, Amount, Arm, Plan, Validation
 from curate.probes.power_law import PowerLaw, fit
 from curate.probes.results import cell_rows
 from curate.probes.run import Cell, Run
+from curate.workspace import read_json
 
 __all__ = ["FEWEST", "Curve", "Estimate", "Measured", "curve", "curves_of", "learning_curve_plan", "measured"]
 
@@ -30,6 +31,8 @@ FARTHEST = 4.0
 FITS = 1.5
 """Ratio of variances up to which a curve is said to go through the errors; else it begins at a larger size (Hestness's small-data region)."""
 DRAWS = 400
+EPOCHS = 10.0
+SEEDS = 5
 SHAPES = "no further gain", "a line in log rows", "power law"
 
 Doubles = npt.NDArray[np.float64]
@@ -49,7 +52,7 @@ class Measured:
     """Errors of one arm under one amount. sizes: float64 [sizes], rows, ascending. pool: rows that it was drawn from.
 
     wrong: float64 [seeds, sizes, validation], of each validation row; the error is their sum over that of `of`, float64 [validation]. scale, unit: how an
-    error is told. seconds: of a training by size, float64 [sizes].
+    error is told. seconds: of a training by size, float64 [sizes]. left: in words, which trainings gave no number and what is left out for that; "" for none.
     """
 
     arm: str
@@ -62,6 +65,7 @@ class Measured:
     scale: float
     unit: str
     seconds: Doubles
+    left: str = ""
 
     @property
     def error(self) -> Doubles:
@@ -139,8 +143,8 @@ def learning_curve_plan(rows: int, probe: str, clean: str | None = None, validat
         probe=probe,
         arms=arms,
         sizes=(*sizes, rows),
-        amounts=(Amount(epochs=10),),
-        seeds=5,
+        amounts=(Amount(epochs=EPOCHS),),
+        seeds=SEEDS,
         looks=1,
         validation=validation or Validation(),
     )
@@ -156,12 +160,37 @@ def measured(run: Run, arm: str, control: bool = False, amount: Amount | None = 
     sizes = sorted(set.intersection(*(set(cells) for cells in seeds))) if seeds else []
     if not sizes:
         return None
+    lost = [cells[size] for cells in seeds for size in sizes if not np.isfinite(cell_rows(run, cells[size])[0]).any()]
+    kept, sizes, left = _without(lost, [next(iter(cells.values())).seed for cells in seeds], sizes)
+    seeds = [by_seed[seed] for seed in kept]
     wrong, of = _wrong(run, [[cells[size] for size in sizes] for cells in seeds])
     labels = run.probe.metric == "accuracy"
     pool = len(run.pool.rows) if control else len(run.arms[arm])
     seconds = np.array([np.mean([_seconds(run, cells[size]) for cells in seeds]) for size in sizes])
     scale, unit = (100.0, "points") if labels else (1.0, "nats")
-    return Measured(arm, control, str(asked), np.array(sizes, np.float64), pool, wrong, of, scale, unit, seconds)
+    return Measured(arm, control, str(asked), np.array(sizes, np.float64), pool, wrong, of, scale, unit, seconds, left)
+
+
+def _without(lost: Sequence[Cell], seeds: list[int], sizes: list[int]) -> tuple[list[int], list[int], str]:
+    """Seeds and sizes with a number of each, and what was left out for that, in words; all of them where none would be left.
+
+    Of the ways to leave out seeds, those that lost most first, and then sizes: one that leaves enough for a curve, then that with most trainings.
+    """
+    if not lost:
+        return seeds, sizes, ""
+    order = sorted(seeds, key=lambda seed: (sum(cell.seed == seed for cell in lost), seed))
+    ways = []
+    for many in range(1, len(seeds) + 1):
+        mine = sorted(order[:many])
+        some = [size for size in sizes if not any(cell.size == size and cell.seed in mine for cell in lost)]
+        enough = many > 1 and len(some) >= FEWEST and some[-1] >= SPAN * some[0]
+        ways.append((enough, many * len(some), many, mine, some))
+    _, trainings, _, mine, some = max(ways)
+    if not trainings:
+        return seeds, sizes, ""
+    told = f"{len(lost):,} training{'s' if len(lost) > 1 else ''} gave no number ({', '.join(f'{c.size:,} rows with seed {c.seed}' for c in lost[:5])})"
+    gone = [f"{size:,} rows" for size in sizes if size not in some] + [f"seed {seed}" for seed in seeds if seed not in mine]
+    return mine, some, f"{told}{', …' if len(lost) > 5 else ''}: the curve is told without {', '.join(gone)}"
 
 
 def _wrong(run: Run, cells: list[list[Cell]]) -> tuple[Doubles, Doubles]:
@@ -175,8 +204,6 @@ def _wrong(run: Run, cells: list[list[Cell]]) -> tuple[Doubles, Doubles]:
 
 
 def _seconds(run: Run, cell: Cell) -> float:
-    from curate.workspace import read_json
-
     return float(read_json(run.cell_folder(cell) / "cell.json")["train_seconds"])
 
 
@@ -184,7 +211,7 @@ def curve(given: Measured, draws: int = DRAWS) -> Curve:
     """Fit the curve, or say why none is fitted: too few sizes or seeds, no row measured by all, or no gain seen."""
     seeds, rows = len(given.wrong), given.sizes
     if not len(given.of):
-        return Curve(given, "no validation row was measured by every training: at least one gave no number, as one that diverged")
+        return Curve(given, "no validation row was measured by every training: they gave no number, as those that diverge")
     if len(rows) < FEWEST or rows[-1] < SPAN * rows[0]:
         told = f"{len(rows)} sizes from {rows[0]:,.0f} to {rows[-1]:,.0f} rows are trained"
         return Curve(given, f"{told}; a curve needs {FEWEST} or more, the largest at least {SPAN:g} × the smallest")

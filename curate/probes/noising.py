@@ -9,7 +9,7 @@ embeddings where the run has them, else by hashed words; centres are means of th
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from curate.errors import InputError
 from curate.probes.plan import Noise
 from curate.probes.probe import VECTORS, Pool
 
-__all__ = ["confusions", "noised"]
+__all__ = ["check_noise", "confusions", "noised"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -29,11 +29,10 @@ FEATURES = 1 << 14  # that words are hashed into where there are no embeddings
 def noised(pool: Pool, rows: Ints, label: Ints, now: Noise, seed: int) -> Ints:
     """Labels of which a share is another one. int32 [n]. A higher rate of one seed makes wrong what a lower one did, and more.
 
-    rows: places in the pool; a row that stands twice goes wrong in both places. The rate is of different rows with a label. Raises InputError where there are
-    no two classes, or the confusions given do not fit them.
+    rows: places in the pool; a row that stands twice goes wrong in both places. The rate is of different rows with a label. Raises InputError where the labels
+    do not bear it (`check_noise`).
     """
-    if len(pool.classes) < 2:
-        raise InputError("arms.noise", "there are no labels to make wrong", "Take noise out, or give a column the role label")
+    check_noise(pool.classes, pool.rows["label"].to_numpy() if len(pool.classes) > 1 else label, label, now)
     places, first, back = np.unique(rows, return_index=True, return_inverse=True)
     own = label[first].copy()
     there, rng = np.flatnonzero(own >= 0), np.random.default_rng([seed, 3])
@@ -43,6 +42,30 @@ def noised(pool: Pool, rows: Ints, label: Ints, now: Noise, seed: int) -> Ints:
     return np.asarray(own[back], np.int32)
 
 
+def check_noise(classes: Sequence[str], given: Ints, label: Ints, now: Noise, where: str = "arms.noise") -> None:
+    """Raises InputError where there are no two classes, the confusions given do not fit them, or it is not known what a label is like.
+
+    given: int32, the labels of all rows as given, by which likeness is told; label: int32 [n], those that are made wrong. Codes of classes, -1 for none.
+    """
+    if len(classes) < 2:
+        raise InputError(where, "there are no labels to make wrong", "Take noise out, or give a column the role label")
+    own = np.unique(label[label >= 0])
+    if now.confusions is not None:
+        taken = _drawn_by(classes, now.confusions)[own].sum(1)
+        if (taken <= 0).any():
+            name = classes[own[taken <= 0][0]]
+            raise InputError(f"{where}.confusions", f"say nothing of the label {name!r}", "Give every label one that it is taken for")
+        return
+    if now.kind == "uniform":
+        return
+    there = np.unique(given[given >= 0])
+    if len(there) < 2:
+        raise InputError(where, "fewer than two labels have a row", "Take noise of the kind uniform, or rows of more labels")
+    if len(strange := np.setdiff1d(own, there)):
+        told = f"no row was given the label {classes[strange[0]]!r}, so what it is like is not known"
+        raise InputError(where, told, "Take noise of the kind uniform, or give the confusions with the kind class")
+
+
 def _aims(pool: Pool, rows: Ints, label: Ints, now: Noise, rng: np.random.Generator) -> tuple[Ints, npt.NDArray[np.float64]]:
     """The wrong label of each row if it is to have one, and the logarithm of its odds."""
     wide, even = len(pool.classes), np.zeros(len(rows))
@@ -50,9 +73,6 @@ def _aims(pool: Pool, rows: Ints, label: Ints, now: Noise, rng: np.random.Genera
         return ((label + rng.integers(1, wide, len(label))) % wide).astype(np.int32), even
     if now.kind == "class":
         by = _drawn_by(pool.classes, now.confusions) if now.confusions is not None else _nearest(pool)
-        lacking = np.flatnonzero(~(by.sum(1) > 0) & np.isin(np.arange(wide), label))
-        if len(lacking):
-            raise InputError("arms.noise.confusions", f"say nothing of the label {pool.classes[lacking[0]]!r}", "Give every label one that it is taken for")
         reached = np.cumsum(by / np.maximum(by.sum(1, keepdims=True), 1e-12), axis=1)[label]
         return np.minimum((rng.random(len(label))[:, None] > reached).sum(1), wide - 1).astype(np.int32), even
     alike = _alike(pool)[0][rows].astype(np.float64)
@@ -63,7 +83,7 @@ def _aims(pool: Pool, rows: Ints, label: Ints, now: Noise, rng: np.random.Genera
     return alike.argmax(1).astype(np.int32), STEEP * margin / spread if spread > 0 else even
 
 
-def _drawn_by(classes: tuple[str, ...], given: Mapping[str, Mapping[str, float]]) -> Floats:
+def _drawn_by(classes: Sequence[str], given: Mapping[str, Mapping[str, float]]) -> Floats:
     """How often each label is taken for each other, as given."""
     found, place = np.zeros((len(classes), len(classes)), np.float32), {name: i for i, name in enumerate(classes)}
     for name, others in given.items():
@@ -95,8 +115,6 @@ def _alike(pool: Pool) -> tuple[Floats, Floats]:
     found, among = np.asarray(rows @ centre.T, np.float32), np.asarray(centre @ centre.T, np.float32)
     empty = one.sum(0) == 0
     found[:, empty], among[:, empty] = -np.inf, -np.inf
-    if (~empty).sum() < 2:
-        raise InputError("arms.noise", "fewer than two labels have a row", "Take noise of the kind uniform, or rows of more labels")
     return found, among
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -48,18 +49,16 @@ def risen(loss: Floats, tokens: Floats) -> tuple[int, float, float, float] | Non
 def overfitting(run: Run) -> pl.DataFrame:
     """One row for each curve that turned: arm, control, size, amount, domain ("" for all rows), since (rows seen at its best look), seen (at the last), rise,
     low, high (nats a token, `risen`), train_fall (of the loss of training meanwhile), seeds. The loss of a validation row is its mean over the seeds, and
-    the rise must be seen in each of them. Where seeds have different numbers of looks, those are told that most of them share; `seeds` says how many.
+    the rise must be seen in each of them. Where seeds have different numbers of looks, those are told that most of them share; `seeds` says how many. What
+    was trained once for several arms, as equal controls are, stands under the first.
     """
     import polars as pl
-
-    def alike(cell: Cell) -> tuple[str, bool, int, str]:
-        return cell.arm, cell.control, cell.size, str(cell.amount)
 
     domain = run.pool.validation["domain"]
     places = {ALL: np.ones(len(domain), np.bool_)} | {n: (domain == n).fill_null(False).to_numpy() for n in domain.drop_nulls().unique().sort()}
     found = []
-    for key, group in groupby(sorted(filter(run.done, run.cells), key=alike), alike):
-        read = {cell: np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in group if (run.cell_folder(cell) / LOOKS).exists()}
+    for mine in _unlike(run):
+        read = {cell: np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in mine if (run.cell_folder(cell) / LOOKS).exists()}
         many = [len(looks) for looks in read.values()]
         cells = [cell for cell, looks in read.items() if len(looks) == max(many, key=lambda n: (many.count(n), n))]
         if not cells:
@@ -69,15 +68,30 @@ def overfitting(run: Run) -> pl.DataFrame:
         heads = [pl.read_parquet(run.cell_folder(cell) / "curve.parquet").filter(pl.col("domain") == ALL) for cell in cells]
         taught, seen = np.mean([head["train_loss"].to_numpy() for head in heads], axis=0), heads[0]["seen"].to_list()
         tokens = cell_rows(run, cells[0])[1].astype(np.float64)
-        for name, mine in places.items():
-            there = mine & np.isfinite(loss).all(0)
+        for name, inside in places.items():
+            there = inside & np.isfinite(loss).all(0)
             turned = risen(loss[:, there], tokens[there])
             if turned is None or not taught[-1] < taught[turned[0]]:
                 continue
             if (by_seed[:, -1, there].sum(1) > by_seed[:, turned[0], there].sum(1)).all():
-                head = dict(zip(("arm", "control", "size", "amount"), key, strict=True))
+                head = {"arm": mine[0].arm, "control": mine[0].control, "size": mine[0].size, "amount": str(mine[0].amount)}
                 told = dict(zip(("rise", "low", "high"), turned[1:], strict=True))
                 fall = float(taught[turned[0]] - taught[-1])
                 found.append({**head, "domain": name, "since": seen[turned[0]], "seen": seen[-1], **told, "train_fall": fall, "seeds": len(cells)})
     kinds = {"arm": pl.String, "control": pl.Boolean, "size": pl.Int64, "amount": pl.String, "domain": pl.String, "since": pl.Int64, "seen": pl.Int64}
     return pl.DataFrame(found, schema={**kinds, **dict.fromkeys(("rise", "low", "high", "train_fall"), pl.Float64), "seeds": pl.Int64})
+
+
+def _unlike(run: Run) -> Iterator[list[Cell]]:
+    """Trainings that are done and differ in their seed only, arms before controls; none that are the same trainings as some before."""
+
+    def alike(cell: Cell) -> tuple[bool, str, int, str]:
+        return cell.control, cell.arm, cell.size, str(cell.amount)
+
+    known = set[frozenset[str]]()
+    for _, group in groupby(sorted(filter(run.done, run.cells), key=alike), alike):
+        mine = [*group]
+        keys = frozenset(run.keys[cell] for cell in mine)
+        if keys not in known:
+            known.add(keys)
+            yield mine

@@ -38,7 +38,8 @@ class Arm(Part):
     """Rows that are tried. They are those that a recipe keeps, narrowed by what else is said.
 
     recipe: a path, relative to the plan's folder; the probed recipe where left out. rows: "kept" by it, or "all". where: value by column, role or score.
-    between: from which quantile up to which, in [0, 1], by numeric column or score; a score decile is {score: [0.9, 1]}. order: "recipe" is that of its
+    between: from which quantile up to which, in [0, 1], by numeric column or score; a score decile is {score: [0.9, 1]}. Rows of one value are ranked by lot,
+    the same in every arm, so that slices side by side share no row and are as large as they say. order: "recipe" is that of its
     export, shuffled where that is the file's; two go by `by`, low values being easy. weights: whether its weights and its label smoothing count. label: a
     column of labels in the place of the role's. of: other arms that it joins in the place of all that, each with the share of its rows that is taken, in
     (0, 1]; arms of the kind are compared with one another, so they have no control.
@@ -73,6 +74,8 @@ class Arm(Part):
         own = self.model_fields_set - {"name", "of", "noise"}
         if self.of and any(getattr(self, name) != type(self).model_fields[name].get_default() for name in own):
             raise ValueError("an arm of other arms takes their rows as they are; say nothing but noise beside `of`")
+        if reversed_ := next((name for name, (low, high) in self.between.items() if not low < high), None):
+            raise ValueError(f"between of {reversed_} goes from {self.between[reversed_][0]:g} up to {self.between[reversed_][1]:g}, which holds nothing")
         if self.by is not None and self.order not in ("easy_first", "hard_first"):
             raise ValueError(f"`by` goes with order easy_first or hard_first, not {self.order}")
         return self
@@ -116,6 +119,12 @@ class Validation(Part):
     label: str | None = None
     near: float = Field(default=0.8, gt=0, le=1)
     semantic: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.path is not None and self.split:
+            raise ValueError("path and split are both given; give one of them")
+        return self
 
 
 class Price(Part):
@@ -167,6 +176,9 @@ class Plan(Part):
         names = [arm.name for arm in self.arms]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two arms are called {twice!r}")
+        taken = next((arm for arm in self.arms if arm.name == EVERY), None)
+        if taken is not None and self.whole is not self:
+            raise ValueError(f"an arm that is called {EVERY!r} takes all rows as they were given, with no other order, noise or label; call it otherwise")
         simple = {arm.name for arm in self.arms if not arm.of}
         for arm in self.arms:
             if unknown := {*arm.of} - simple:
@@ -174,3 +186,10 @@ class Plan(Part):
         if self.base is not None and self.base not in names:
             raise ValueError(f"base names {self.base!r}, which is no arm; there are {', '.join(names)}")
         return self
+
+    @property
+    def whole(self) -> Plan:
+        """The plan with an arm of all rows as they were given, which is added where none is."""
+        if any(arm.like_control for arm in self.arms):
+            return self
+        return self.model_copy(update={"arms": (Arm(name=EVERY, rows="all"), *self.arms)})

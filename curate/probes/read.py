@@ -23,10 +23,8 @@ def parse_plan(value: Any, where: str) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        valid = (
-            f"Valid keys are {', '.join(Plan.model_fields)}" if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else "See `curate.probes.plan`"
-        )
-        raise InputError(f"{where}: {key}", first["msg"], valid) from None
+        valid = f"Valid keys are {', '.join(Plan.model_fields)}" if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else "Mend the plan"
+        raise InputError(f"{where}: {key}" if key else where, first["msg"].removeprefix("Value error, "), valid) from None
     probe_of(plan.probe)
     return plan
 

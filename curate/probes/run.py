@@ -21,11 +21,13 @@ from curate.workspace import Workspace, digest, read_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LOOKS", "Cell", "Run", "model_of", "open_run", "runs"]
+__all__ = ["LOOKS", "PARTS", "Cell", "Run", "model_of", "open_run", "runs"]
 
 Ints = npt.NDArray[np.int32]
 LOOKS = "looks.npy"
 """The loss of every validation row at every look of a training, float32 [looks, rows]."""
+PARTS = "pool.parquet", "validation.parquet", "arms.parquet"
+"""What trainings are made of, beside the plan and the record; two folders share them where they are of one run."""
 TOLD = {"made", "dataset", "validation", "probe", "classes", "arms"}
 """What the record of a run says at least."""
 
@@ -163,6 +165,8 @@ def open_run(folder: Path) -> Run:
     data = about.get("dataset") if isinstance(about, dict) else None
     if not (isinstance(data, dict) and {"key", "fingerprint"} <= {*data} and {*about} >= TOLD):
         raise InputError(str(folder / "run.json"), "is no whole record of a run", "Delete the folder, and make the run again")
+    if lost := next((name for name in PARTS if not (folder / name).exists()), None):
+        raise InputError(str(folder), f"is no whole folder of a run: {lost} is not there", "Copy it again, or delete it and make the run again")
     return Run(folder, plan, about)
 
 

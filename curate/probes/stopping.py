@@ -149,9 +149,10 @@ def _range(given: Estimate) -> str:
 
 def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
     """What a curve says, in sentences; of one that is refused, why."""
+    left = [f"{curve.measured.left}."] if curve.measured.left else []
     if curve.law is None:
-        refused = f"{curve.refused[0].upper()}{curve.refused[1:]}."
-        return [refused] if curve.fall is None else [refused, _stop_words(curve, stop, curve.measured.unit, curve.largest)]
+        refused = [*left, f"{curve.refused[0].upper()}{curve.refused[1:]}."]
+        return refused if curve.fall is None else [*refused, _stop_words(curve, stop, curve.measured.unit, curve.largest)]
     given, unit, last = curve.measured, curve.measured.unit, curve.largest
     law = [float(part[0]) for part in (curve.law.a, curve.law.b, curve.law.c)]
     best = min(curve.missed, key=lambda name: curve.missed[name])
@@ -167,6 +168,7 @@ def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
     ends = [f"{end:g}" for end in EXPONENT if abs(law[2] / end - 1) < 1e-3]
     bound = f" Its exponent stands at {ends[0]}, the end of its range: the true curve may bend otherwise." if ends else ""
     return [
+        *left,
         f"Error = {law[0]:.4f} + {law[1]:.4g} · rows^-{law[2]:.3f}{begins}; it may be read up to {curve.reach:,} rows.{bound}",
         fits,
         f"The next 1,000 rows buy {_between(one.per_thousand)} {unit}: {hours}; {machine}{money}.",
@@ -235,7 +237,7 @@ def numbers(curves: Sequence[Curve], price: Price, stop: Stop) -> list[dict[str,
     for one in curves:
         given = one.measured
         told: dict[str, Any] = {"arm": given.arm, "control": given.control, "amount": given.amount, "sizes": given.sizes.tolist()}
-        told |= {"errors": [None if np.isnan(e) else e for e in given.error.mean(0).tolist()], "unit": given.unit, "refused": one.refused}
+        told |= {"errors": [None if np.isnan(e) else e for e in given.error.mean(0).tolist()], "unit": given.unit, "refused": one.refused, "left": given.left}
         said, gain = verdict(one, stop)
         told |= {"stop": said, "gain": gain and asdict(gain)}
         if one.law is not None:

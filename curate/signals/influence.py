@@ -74,7 +74,7 @@ def _members(domain: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
 
 SIGNAL = Signal(
     name="influence",
-    version=1,
+    version=2,
     about="Which rows help or harm the labels of which validation domain: exact influence on a linear head.",
     source="Koh & Liang 2017, Understanding Black-box Predictions via Influence Functions; leverage after Pregibon 1981, Logistic Regression Diagnostics",
     inputs=("text", "label", "embedding_vector", "slice", "domain", "cluster_number"),

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError
-from curate.influence import ASKS, HeldOut, Wanted, hold_out, nothing, told
+from curate.influence import ASKS, ValidationRows, Wanted, hold_out, nothing, told
 from curate.signal import Column, Signal, note
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def compute(
     return _compared(held, rows, mine, other, np.array([down.numel() + up.numel() for down, up in adapter.halves.values()]))
 
 
-def _compared(held: HeldOut, rows: npt.NDArray[np.int32], mine: Floats, other: Floats, components: npt.NDArray[np.int64]) -> pa.Table:
+def _compared(held: ValidationRows, rows: npt.NDArray[np.int32], mine: Floats, other: Floats, components: npt.NDArray[np.int64]) -> pa.Table:
     from curate.datainf import cosines, datainf, unit
     from curate.touched import Touched
 
@@ -108,7 +108,7 @@ def _asked(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, 
 
 SIGNAL = Signal(
     name="influence_gradient",
-    version=1,
+    version=2,
     about="Which rows pull a language model the way that a validation domain does: slopes of a LoRA adapter.",
     source="Pruthi et al. 2020, TracIn; Xia et al. 2024, LESS; Kwon et al. 2024, DataInf; projection: Kane & Nelson 2014",
     inputs=("text", "prompt", "context", "response", "slice", "domain", "cluster_number"),

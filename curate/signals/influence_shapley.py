@@ -60,7 +60,7 @@ def compute(
 
 SIGNAL = Signal(
     name="influence_shapley",
-    version=1,
+    version=2,
     about="Which rows help or harm the labels of which validation domain: Shapley values of nearest neighbours.",
     source="Jia et al. 2019, Efficient Task-specific Data Valuation for Nearest Neighbor Algorithms, theorem 1",
     inputs=("text", "label", "embedding_vector", "slice", "domain", "cluster_number"),
