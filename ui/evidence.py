@@ -135,6 +135,8 @@ def record(run: Run) -> None:
         with st.expander("Which, and since when"):
             for one in told["overfitting"]:
                 st.text(one["said"])
+    for one in told.get("lots", ()):
+        st.caption(plain(f"{one}."))
     if told["mixed"]:
         st.warning(plain(f"{told['mixed']}."), icon=":material/memory:")
     cost = f", {spent['cost']:,.2f} {spent['currency']}" if spent["cost"] is not None else ""
