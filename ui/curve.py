@@ -70,9 +70,8 @@ def known() -> list[Run]:
 
 
 def _title(run: Run) -> str:
-    return (
-        f"{run.plan.probe}, {len(run.plan.sizes)} sizes up to {max(run.plan.sizes):,}, {run.plan.seeds} seeds, {str(run.about['made'])[:16].replace('T', ' ')}"
-    )
+    made = str(run.about["made"])[:16].replace("T", " ")
+    return f"{made}, {run.plan.probe}, {len(run.plan.sizes)} sizes up to {max(run.plan.sizes):,}, {run.plan.seeds} seeds"
 
 
 def _named(one: Curve) -> str:

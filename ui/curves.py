@@ -189,6 +189,8 @@ def on_the_way(held: Measured, metric: Metric, domain: str) -> None:
     if mine.is_empty():
         return
     first = mine["amount"][0]
+    if mine.group_by("arm", "control", "size", "amount", "seed").len()["len"].max() == 1:  # looked at once, at the end: there is no way to draw
+        return
     mine = mine.filter((pl.col("amount") == first) & (pl.col("size") == pl.col("size").max().over("arm")))
     mean = mine.group_by("arm", "control", "seen", maintain_order=True).agg(
         pl.col(metric).mean(), pl.col(metric).min().alias("low"), pl.col(metric).max().alias("high")

@@ -21,7 +21,7 @@ from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding, typed
 from ui.escape import plain
 from ui.keys import KEYS, numbered
-from ui.rows import TWO_LINES, in_hand, parts, read, row_link, row_text, why_dropped
+from ui.rows import TWO_LINES, in_hand, lines_of, parts, read, row_link, row_text, why_dropped
 from ui.widgets import attempt, beside, count, empty, need_dataset, share
 
 __all__ = ["Seen", "ask", "choose", "facts", "picture", "reading"]
@@ -35,7 +35,7 @@ WAYS = {
 UNITS = {"influence": "nats of its loss", "influence_shapley": "of its neighbours' vote", "influence_gradient": "cosine of slopes"}
 """What the touch of one validation row is told in."""
 BINS = 80
-TEXT = 48  # characters of a validation row in its list: two lines, three of wide letters
+TEXT = 160  # pixels of a validation row's text in its list
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def choose() -> Seen:
     domains = _of(way)["domains"]
     names = {e: "all domains" if d is None else d for e, d in domains.select("ending", "domain").iter_rows()}
     rows = dict(domains.select("ending", "rows").iter_rows())
-    ending = str(st.selectbox("Domain", list(names), format_func=lambda e: f"{names[e]}: {count(rows[e], 'validation rows')}", key=f"influence-domain-{way}"))
+    ending = str(st.selectbox("Domain · validation rows", list(names), format_func=lambda e: f"{names[e]} · {count(rows[e])}", key=f"influence-domain-{way}"))
     column = next(c for c in scores.columns[way] if c.name == f"{start}{ending}")
     return Seen(way, column, None if ending == "all" else names[ending], score_values(scores, column.name))
 
@@ -224,9 +224,10 @@ def _touched(seen: Seen, position: int, side: str, name: str) -> None:
     known = [c for c in ("label", "domain") if whom[c].null_count() < len(whom)]
     said = pl.concat_str(known, separator=" · ", ignore_nulls=True).alias(", ".join(known) or "none")
     line = pl.col("text").str.slice(0, 400).str.replace_all(r"\s+", " ").str.strip_chars()
-    table = whom.select("by", *([said] if known else []), pl.when(line.str.len_chars() > TEXT).then(line.str.slice(0, TEXT) + "…").otherwise(line).name.keep())
-    by = st.column_config.NumberColumn(format="%.3g", width=62, help=UNITS[seen.signal].capitalize())
-    columns = {"by": by, **{n: st.column_config.TextColumn(width=106) for n in table.columns[1:-1]}, "text": st.column_config.TextColumn(width=180)}
+    short = pl.Series("text", [None if t is None else lines_of(t, TEXT) for t in whom.select(line).to_series()], pl.String)
+    table = whom.select("by", *([said] if known else []), short)
+    by = st.column_config.NumberColumn(format="%.3g", width=60, help=UNITS[seen.signal].capitalize())
+    columns = {"by": by, **{n: st.column_config.TextColumn(width=100) for n in table.columns[1:-1]}, "text": st.column_config.TextColumn(width=TEXT)}
     look: dict[str, Any] = {"hide_index": True, "height": "content", "row_height": TWO_LINES, "placeholder": ""}
     key = f"influence-{side}-{position}"
     chosen = st.dataframe(table, key=key, on_select="rerun", selection_mode="single-row", column_config=columns, **look).selection.rows

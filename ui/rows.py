@@ -26,14 +26,14 @@ from ui.escape import line_html, visible
 from ui.frame import in_words
 from ui.widgets import about, count
 
-__all__ = ["TWO_LINES", "fate", "in_hand", "parts", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
+__all__ = ["TWO_LINES", "fate", "in_hand", "lines_of", "parts", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
 BESIDE = Path(__file__).parent
 LISTED = 54, 76  # characters of a text in a list beside another, and alone; three lines at the least width
-BODY = 960  # pixels of a page beside the navigation, on a screen of 1,400
-WIDTHS = {"chosen": 34, "row": 62, "state": 88, "number": 100, "other": 92, "text": 120}  # pixels in a list that stands beside something; of text at least
+BODY = 940  # pixels, less a scroll bar, of a page beside the navigation, on a screen of 1,400
+WIDTHS = {"chosen": 34, "row": 62, "state": 88, "number": 100, "other": 100, "text": 120}  # pixels in a list that stands beside something; of text at least
 LETTER = 7.8  # pixels of a letter, on the average
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
@@ -141,19 +141,20 @@ def _room(wide: float, texts: int, others: Mapping[str, pl.DataType]) -> float:
     return max(WIDTHS["text"], (wide - taken - sum(WIDTHS[n] for n in ("chosen", "row", "state"))) / max(1, texts))
 
 
-def _lines(text: str, wide: float) -> str:
+def lines_of(text: str, wide: float) -> str:
     """A text as far as three lines of so many pixels hold it, with an ellipsis where it goes on."""
-    lines = wrap(text, max(8, int((wide - 16) / LETTER)))
+    room = max(8, int((wide - 16) / LETTER))
+    lines = wrap(text, room)
     if len(lines) <= 3:
         return text
-    letters = sum(not c.isspace() for line in lines[:3] for c in line)
+    letters = sum(not c.isspace() for line in lines[:3] for c in line) - (len(lines[2]) == room)
     last = [i for i, c in enumerate(text) if not c.isspace()][letters - 1]
     return f"{text[: last + 1]}…"
 
 
 def _cut(values: pl.Series, wide: float | None, most: int) -> pl.Series:
     """Texts of a column as far as they fit: three lines of so many pixels, or so many characters where that is None."""
-    ends = (None if v is None else _lines(v, wide) if wide else v if len(v) <= most else f"{v[:most]}…" for v in values)
+    ends = (None if v is None else lines_of(v, wide) if wide else v if len(v) <= most else f"{v[:most]}…" for v in values)
     return pl.Series(values.name, list(ends), pl.String)
 
 

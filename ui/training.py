@@ -28,6 +28,7 @@ __all__ = ["add", "live"]
 EVERY = 3.0  # seconds between readings
 SHOWN = 3  # trainings side by side at first
 NONE = "none of these"
+SHOWING = "training-shown"
 WORDS = {True: ", more is better", False: ", less is better", None: ""}
 
 
@@ -51,10 +52,16 @@ def add() -> None:
         if st.form_submit_button("Follow") and path.strip():
             mine = "" if run == NONE else str(run)
             trained_on = None if version == NONE else workspace.version(version)
-            where = Path(typed(path.strip()))
-            if attempt(lambda: follow(workspace, where, name.strip(), trained_on, mine, model.strip() if mine else "")):
+
+            def begin() -> None:
+                where = Path(typed(path.strip()))
+                added = follow(workspace, where, name.strip(), trained_on, mine, model.strip() if mine else "")
+                if shown := st.session_state.get(SHOWING):
+                    st.session_state[SHOWING] = [*dict.fromkeys([*shown, added.key])]
                 if mine:
                     start(workspace, ["follow", str(where), "--run", mine, "--model", model.strip()], "Measuring checkpoints")
+
+            if attempt(begin):
                 st.rerun()
 
 
@@ -78,7 +85,7 @@ def live() -> None:
 def _draw() -> None:
     every = followed(state.workspace())
     names = {one.key: one for one in every}
-    chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key="training-shown")
+    chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key=SHOWING)
     read = {key: found for key in chosen if (found := _read(names[key])) is not None}
     _facts([names[key] for key in chosen])
     metrics = list(dict.fromkeys(m for log in read.values() for m in log.filter(pl.col("split") == "eval")["metric"]))
