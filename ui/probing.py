@@ -22,6 +22,7 @@ from curate.probes.probe import probe_of
 from curate.probes.run import Run, open_run, runs
 from curate.task import plan as tasks_of
 from ui import measuring, state
+from ui.browsing import version
 from ui.shipping import save_recipe
 
 __all__ = [
@@ -42,12 +43,20 @@ def in_hand() -> Decided:
     return Decided(state.scores(), state.full_recipe(), state.decided().marked)
 
 
+@st.cache_data(max_entries=64, show_spinner="Counting the rows of each arm")
+def _expected(key: str, _plan: Plan, _found: Decided) -> Estimate:
+    del key
+    return estimate(_plan, _found, state.workspace())
+
+
 def expected(plan: Plan) -> tuple[Estimate, float]:
     """What a plan would take, and the seconds of measuring embeddings before it, 0 where they are there."""
     data = state.scores().dataset
     needs = probe_of(plan.probe).vectors and "embedding" not in state.scores().measured
     task = next(iter(tasks_of(data, {"embedding": state.recipe().signals.get("embedding", {})})), None) if needs else None
-    return estimate(plan, in_hand(), state.workspace()), measuring.seconds_of([task]) if task is not None else 0.0
+    found, tried = in_hand(), [(run.name, done(run)) for run in records()[0][:1]]
+    key = f"{version(found.scores)} {found.recipe.model_dump_json()} {[r.id for r in found.marked]} {tried} {plan.model_dump_json()}"
+    return _expected(key, plan, found), measuring.seconds_of([task]) if task is not None else 0.0
 
 
 def _file(plan: Plan) -> Path:
