@@ -38,7 +38,7 @@ class Chosen:
     stop: Stop
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner="Fitting the curves")
 def _curves(folder: str, done: int) -> list[Curve]:
     del done
     return curves_of(open_run(Path(folder)))
@@ -52,7 +52,7 @@ def _missing(run: Run) -> int:
     return _lacking(str(run.folder), _done(run))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner="Counting what is left to train")
 def _lacking(folder: str, done: int) -> int:
     del done
     run = open_run(Path(folder))
@@ -62,16 +62,16 @@ def _lacking(folder: str, done: int) -> int:
 def known() -> list[Run]:
     """Runs of the dataset in hand whose plan has sizes, the newest first. What is wrong with other folders is said."""
     data = state.scores().dataset
-    found, wrong = runs(state.workspace())
+    with st.spinner("Reading the runs of probes in this workspace"):
+        found, wrong = runs(state.workspace())
     for why in wrong:
         st.caption(plain(f"A folder is passed over: {why}"))
     return [run for run in found if run.about["dataset"]["fingerprint"] == data.fingerprint and len(run.plan.sizes) > 1]
 
 
 def _title(run: Run) -> str:
-    return (
-        f"{run.plan.probe}, {len(run.plan.sizes)} sizes up to {max(run.plan.sizes):,}, {run.plan.seeds} seeds, {str(run.about['made'])[:16].replace('T', ' ')}"
-    )
+    made = str(run.about["made"])[:16].replace("T", " ")
+    return f"{made}, {run.plan.probe}, {len(run.plan.sizes)} sizes up to {max(run.plan.sizes):,}, {run.plan.seeds} seeds"
 
 
 def _named(one: Curve) -> str:

@@ -48,9 +48,14 @@ def found(run: Run) -> None:
     told, (done, every) = probing.told(run)
     if not told["comparisons"] and not done:
         empty("Nothing is trained yet", f"{count(every, 'trainings')} are to come.")
+    elif not told["comparisons"] and done == every:
+        st.subheader("Its arms have nothing to be compared with")
+        st.text(run.plan.about)
     else:
         st.subheader(plain(str(told["finding"])))
         st.text(run.plan.about)
+    if len(run.plan.sizes) > 1 and done:
+        st.page_link("pages/prove/curve.py", label="What more rows would buy, by its curve", icon=":material/show_chart:")
     if done < every:
         st.caption(f"{count(done)} of {count(every, 'trainings')} are done: intervals are wider than they will be.")
         if probing.job() is None:
@@ -95,13 +100,13 @@ def pictures(run: Run) -> None:
 
 def table(run: Run) -> None:
     """Every comparison as a row, over all rows and by domain."""
-    held = probing.held(run)
-    if not held.cells:
+    held, (account, (done, every)) = probing.held(run), probing.told(run)
+    if not held.cells or (done == every and not account["comparisons"]):
         return
     st.subheader("Every comparison")
     by_domain = len(held.domains) > 1 and st.toggle("By domain too", key="evidence-by-domain")
-    every = comparisons(held, None, held.domains if by_domain else [""])
-    if every.is_empty():
+    compared = comparisons(held, None, held.domains if by_domain else [""])
+    if compared.is_empty():
         empty("Nothing to compare yet", "An arm and its control must both be trained with one seed.")
         return
     rows = [
@@ -116,7 +121,7 @@ def table(run: Run) -> None:
             "after Holm": None if one["holm"] is None else one["holm"],
             "seeds": one["seeds"],
         }
-        for one in every.iter_rows(named=True)
+        for one in compared.iter_rows(named=True)
     ]
     number = st.column_config.NumberColumn(format="localized")
     told = "The chance of a difference as large if there were none, raised for all comparisons made; below 0.05 it stands"
@@ -135,6 +140,8 @@ def record(run: Run) -> None:
         with st.expander("Which, and since when"):
             for one in told["overfitting"]:
                 st.text(one["said"])
+    for one in told.get("lots", ()):
+        st.caption(plain(f"{one}."))
     if told["mixed"]:
         st.warning(plain(f"{told['mixed']}."), icon=":material/memory:")
     cost = f", {spent['cost']:,.2f} {spent['currency']}" if spent["cost"] is not None else ""

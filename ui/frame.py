@@ -33,6 +33,10 @@ def frame() -> None:
     if data is not None:
         _wrong()
         measuring.choose()
+        with st.spinner(f"Reading the scores of {count(data.rows, 'rows')}, and which of them are kept"):
+            state.selection()
+            row_tokens(state.scores())
+            _twins()
     with st.container(key="frame", horizontal=True, gap="medium", border=True, vertical_alignment="center"):
         if data is None:
             st.metric("Dataset", "none open", width="content")
@@ -71,11 +75,15 @@ def _worth() -> None:
         said = f"{count(found.value)} ({count(found.low)}–{count(found.high)})"
     told = f"Rows kept × (1 − noise rate) × mean signal {about['mean_signal']:.2f}, with its 95 % interval; {about['judged']} judged rows. See Noise rate."
     st.metric("Effective information", said, help=told, width="content")
-    twins, (size, by_score) = copies(state.scores(), state.applied(), state.decided().marked), effective_size(held)
+    twins, (size, by_score) = _twins(), effective_size(held)
     left = "not measured" if twins is None else count(held.rows - twins)
     told = "Rows without those that give way to a twin, and Kish's effective size of the kept rows: how many equally weighted rows tell as much."
     told += " Here the rank score weighs them; the page Weights tells it for the weights of the export." if by_score else ""
     st.metric(f"After duplicates · Kish{' by score' if by_score else ''}", f"{left} · {count(size)}", help=told, width="content")
+
+
+def _twins() -> int | None:
+    return copies(state.scores(), state.applied(), state.decided().marked)
 
 
 def in_words(name: str, threshold: Threshold) -> str:

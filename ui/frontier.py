@@ -98,15 +98,20 @@ def frontier(selection: Selection) -> None:
     """Draw it, with the marginal gain beneath; a click on it sets the budget."""
     measured, found = state.scores(), candidates()
     key = _key(found)
-    basis = _basis(key, measured, found, state.decided().marked)
+    rows = count(int(found.left.sum()), "rows")
+    with st.spinner(f"Reading what {rows} are worth"):
+        basis = _basis(key, measured, found, state.decided().marked)
     if len(basis.rows) < 2:
         st.text("Fewer than two rows come to the budget; there is nothing to choose.")
         return
     budget = state.applied().budget or Budget(rows=len(basis.rows))
     asked = budget if budget.diversity and budget.diversity.share else Budget(share=1)  # else the order is the score's, whatever the budget
     own = OWN + asked.model_dump_json(include={"rows", "tokens", "share", "diversity"}, exclude_none=True)
-    measure, chosen = _ask(measured, basis, _unlike(key, own, _first(measured), measured, basis, found))
-    curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
+    with st.spinner(f"Putting {rows} in the order of each signal"):
+        proposed = _unlike(key, own, _first(measured), measured, basis, found)
+    measure, chosen = _ask(measured, basis, proposed)
+    with st.spinner(f"Tracing every budget of {rows}: by the recipe's order, by single signals, and {SEEDS} times at random"):
+        curves = {name: _curve(key, name, measured, basis, found) for name in [own, *(f"{RANDOM} {i}" for i in range(SEEDS)), *chosen]}
     mine = "file order" if found.score is None else "this score"
     mine += " with diversity" if budget.diversity and budget.diversity.share else ""
     drawn = {mine: curves[own], **{name: curves[name] for name in chosen}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding, typed
 from ui.escape import plain
 from ui.keys import KEYS, numbered
-from ui.rows import in_hand, read, row_link, row_text
+from ui.rows import TWO_LINES, in_hand, lines_of, parts, read, row_link, row_text, why_dropped
 from ui.widgets import attempt, beside, count, empty, need_dataset, share
 
 __all__ = ["Seen", "ask", "choose", "facts", "picture", "reading"]
@@ -34,6 +35,7 @@ WAYS = {
 UNITS = {"influence": "nats of its loss", "influence_shapley": "of its neighbours' vote", "influence_gradient": "cosine of slopes"}
 """What the touch of one validation row is told in."""
 BINS = 80
+TEXT = 160  # pixels of a validation row's text in its list
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def choose() -> Seen:
     domains = _of(way)["domains"]
     names = {e: "all domains" if d is None else d for e, d in domains.select("ending", "domain").iter_rows()}
     rows = dict(domains.select("ending", "rows").iter_rows())
-    ending = str(st.selectbox("Domain", list(names), format_func=lambda e: f"{names[e]}: {count(rows[e], 'validation rows')}", key=f"influence-domain-{way}"))
+    ending = str(st.selectbox("Domain · validation rows", list(names), format_func=lambda e: f"{names[e]} · {count(rows[e])}", key=f"influence-domain-{way}"))
     column = next(c for c in scores.columns[way] if c.name == f"{start}{ending}")
     return Seen(way, column, None if ending == "all" else names[ending], score_values(scores, column.name))
 
@@ -126,6 +128,9 @@ def facts(seen: Seen) -> None:
     which = f"of `{given['reference']}`" if given["reference"] else f"here where `{given['slice']}`" if given["slice"] else "drawn at random of those here"
     leaked = f" {count(notes.get('leaked rows', 0), 'rows')} that hold one of them are not scored."
     more = f" Approximated: {notes['approximated']}." if "approximated" in notes else ""
+    lacking = notes.get("validation rows left out", 0)
+    more += f" {count(lacking, 'validation rows')} lack what is needed, and are left out." if lacking else ""
+    more += "".join(f" The search for those was cut short: {count(many)} {name}." for name, many in notes.items() if name.startswith("rows compared with"))
     st.caption(f"{WAYS[seen.signal][1]}. Against {count(notes.get('validation rows', 0), 'validation rows')} {which}.{leaked}{more}")
 
 
@@ -161,7 +166,7 @@ def reading(seen: Seen) -> None:
     if not len(order):
         empty("No row is here", "No row in view is of this kind, or all of them are judged.")
         return
-    label = [*state.scores().dataset.roles.get(Role.LABEL, ())]
+    label = [*state.scores().dataset.roles.get(Role.LABEL, ())] if len(parts("prompt", "response")) == 1 else []  # else no room; the row in hand tells it
     with in_hand(order, f"influence-{seen.column.name}-{side}-{len(said)}", [*label, seen.column.name]) as position:
         _judge(seen, position)
 
@@ -177,6 +182,7 @@ def _judge(seen: Seen, position: int) -> None:
         st.button("Keep the row", key="influence-keep", on_click=mark_row, args=("keep", position), shortcut=KEYS["keep"], help="Whatever the thresholds say")
         st.button("Drop the row", key="influence-drop", on_click=mark_row, args=("drop", position), type="primary", shortcut=KEYS["drop"])
         _relabel(position)
+    why_dropped(position)
     row_text(position, 180)
     for side, name in (("harmed", "Harms most"), ("helped", "Helps most")):  # both sides are above 0
         _touched(seen, position, side, name)
@@ -214,11 +220,18 @@ def _touched(seen: Seen, position: int, side: str, name: str) -> None:
     if not found:
         st.text("No validation row.")
         return
-    whom = tables["validation"][[at for at, _ in found]]
-    table = whom.select("label", pl.col("text").str.replace_all(r"\s+", " ").str.slice(0, 300), "domain", "position")
-    more = pl.Series("by", [much for _, much in found], pl.Float64)
-    shown = ["by", *(c for c in ("label", "text", "domain", "position") if table[c].null_count() < len(table))]
-    by = st.column_config.NumberColumn(format="%.3g", help=UNITS[seen.signal].capitalize())
-    place = st.column_config.NumberColumn(help="Place of the validation row, from 0")
-    columns = {"by": by, "position": place, "text": st.column_config.TextColumn(width="large")}
-    st.dataframe(table.insert_column(0, more).select(shown), hide_index=True, key=f"influence-{side}", height="content", column_config=columns)
+    whom = tables["validation"][[at for at, _ in found]].with_columns(pl.Series("by", [much for _, much in found], pl.Float64))
+    known = [c for c in ("label", "domain") if whom[c].null_count() < len(whom)]
+    said = pl.concat_str(known, separator=" · ", ignore_nulls=True).alias(", ".join(known) or "none")
+    line = pl.col("text").str.slice(0, 400).str.replace_all(r"\s+", " ").str.strip_chars()
+    short = pl.Series("text", [None if t is None else lines_of(t, TEXT) for t in whom.select(line).to_series()], pl.String)
+    table = whom.select("by", *([said] if known else []), short)
+    by = st.column_config.NumberColumn(format="%.3g", width=60, help=UNITS[seen.signal].capitalize())
+    columns = {"by": by, **{n: st.column_config.TextColumn(width=100) for n in table.columns[1:-1]}, "text": st.column_config.TextColumn(width=TEXT)}
+    look: dict[str, Any] = {"hide_index": True, "height": "content", "row_height": TWO_LINES, "placeholder": ""}
+    key = f"influence-{side}-{position}"
+    chosen = st.dataframe(table, key=key, on_select="rerun", selection_mode="single-row", column_config=columns, **look).selection.rows
+    if chosen and chosen[0] < len(whom):
+        one = whom.row(chosen[0], named=True)
+        st.caption(f"Validation row {count(one['position'])}{' of this dataset' if one['own'] else ''}, whole")
+        st.code(str(one["text"]), language=None, wrap_lines=True, height=180 if len(str(one["text"])) > 360 else "content")

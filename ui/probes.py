@@ -178,19 +178,17 @@ def chosen() -> Run | None:
 
 def _title(run: Run) -> str:
     one = _record(run)
-    return f"{one['made (UTC)']} · {one['experiment']} · {run.plan.probe} · {one['trained']}"
+    return f"{one['made (UTC)']} · {one['experiment']} · {run.plan.probe} · {count(probing.done(run), 'trainings')} · {run.name[:6]}"
 
 
 def _record(run: Run) -> dict[str, str | int]:
-    done, every = probing.progress(run)
     named = EXPERIMENTS[run.plan.experiment].title if run.plan.experiment in EXPERIMENTS else "own plan"
     made = str(run.about["made"]).replace("T", " ").removesuffix("+00:00")
-    trained = f"{count(done)} of {count(every)}"
     return {
         "made (UTC)": made,
         "experiment": named,
         "probe": run.plan.probe,
-        "trained": trained,
+        "trainings done": probing.done(run),
         "arms": len(run.plan.arms),
         "about": run.plan.about,
         "name": run.name,

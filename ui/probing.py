@@ -22,10 +22,11 @@ from curate.probes.probe import probe_of
 from curate.probes.run import Run, open_run, runs
 from curate.task import plan as tasks_of
 from ui import measuring, state
+from ui.browsing import version
 from ui.shipping import save_recipe
 
 __all__ = [
-    *("again", "begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed", "progress"),
+    *("again", "begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed"),
     *("records", "seen", "told"),
 ]
 
@@ -42,12 +43,20 @@ def in_hand() -> Decided:
     return Decided(state.scores(), state.full_recipe(), state.decided().marked)
 
 
+@st.cache_data(max_entries=64, show_spinner="Counting the rows of each arm")
+def _expected(key: str, _plan: Plan, _found: Decided) -> Estimate:
+    del key
+    return estimate(_plan, _found, state.workspace())
+
+
 def expected(plan: Plan) -> tuple[Estimate, float]:
     """What a plan would take, and the seconds of measuring embeddings before it, 0 where they are there."""
     data = state.scores().dataset
     needs = probe_of(plan.probe).vectors and "embedding" not in state.scores().measured
     task = next(iter(tasks_of(data, {"embedding": state.recipe().signals.get("embedding", {})})), None) if needs else None
-    return estimate(plan, in_hand(), state.workspace()), measuring.seconds_of([task]) if task is not None else 0.0
+    found, tried = in_hand(), [(run.name, done(run)) for run in records()[0][:1]]
+    key = f"{version(found.scores)} {found.recipe.model_dump_json()} {[r.id for r in found.marked]} {tried} {plan.model_dump_json()}"
+    return _expected(key, plan, found), measuring.seconds_of([task]) if task is not None else 0.0
 
 
 def _file(plan: Plan) -> Path:
@@ -106,27 +115,18 @@ def _written(folder: Path) -> int:
 
 def records() -> tuple[list[Run], list[str]]:
     """Runs on the dataset in hand, the newest first; and what is wrong with folders that cannot be read."""
-    found, wrong = runs(state.workspace(), lambda folder: _run(str(folder), _written(folder)))
+    with st.spinner("Reading the runs of probes in this workspace"):
+        found, wrong = runs(state.workspace(), lambda folder: _run(str(folder), _written(folder)))
     return [run for run in found if run.about["dataset"]["key"] == st.session_state.get("dataset")], wrong
 
 
 def done(run: Run) -> int:
-    """Trainings that are there, this plan's and those that an earlier one left."""
-    return sum(1 for _ in (run.folder / "cells").glob("[!.]*/cell.json"))
+    """Trainings that are there, this plan's and those that an earlier one left; each comes whole, by one rename."""
+    cells = run.folder / "cells"
+    return sum(not name.startswith(".") for name in os.listdir(cells)) if cells.exists() else 0
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
-def _standing(folder: str, trained: int, written: int) -> tuple[int, int]:
-    del trained, written
-    return standing(open_run(Path(folder)))  # read for this alone, so that the texts of all runs do not stay in memory
-
-
-def progress(run: Run) -> tuple[int, int]:
-    """A run's trainings that are done of those that are asked for."""
-    return _standing(str(run.folder), done(run), _written(run.folder))
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner="Comparing what was trained")
 def _told(folder: str, trained: int, written: int) -> tuple[dict[str, Any], tuple[int, int]]:
     del trained
     run = _run(folder, written)
@@ -138,7 +138,7 @@ def told(run: Run) -> tuple[dict[str, Any], tuple[int, int]]:
     return _told(str(run.folder), done(run), _written(run.folder))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner="Reading what was trained")
 def _held(folder: str, trained: int, written: int) -> Measured:
     del trained
     return measured(_run(folder, written))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,15 @@ from ui.escape import line_html, visible
 from ui.frame import in_words
 from ui.widgets import about, count
 
-__all__ = ["fate", "in_hand", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
+__all__ = ["TWO_LINES", "fate", "in_hand", "lines_of", "parts", "read", "row_diff", "row_link", "row_list", "row_text", "text_diff", "why_dropped"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
 BESIDE = Path(__file__).parent
 LISTED = 54, 76  # characters of a text in a list beside another, and alone; three lines at the least width
+BODY = 940  # pixels, less a scroll bar, of a page beside the navigation, on a screen of 1,400
+WIDTHS = {"chosen": 34, "row": 62, "state": 88, "number": 100, "other": 100, "text": 120}  # pixels in a list that stands beside something; of text at least
+LETTER = 7.8  # pixels of a letter, on the average
 TWO_LINES = 62  # pixels; from 61 on Streamlit wraps text in a cell
 SPEAKERS = ("prompt", "context", "response", "system", "user", "assistant", "human", "gpt", "tool")
 WHY = {
@@ -39,6 +44,15 @@ WHY = {
     "budget": "no room in the budget",
 }
 SHOWN = 20_000  # characters of a text that are drawn unasked
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a list looks. page: rows of a page. height: pixels. wide: pixels that it has where it stands beside something, else None."""
+
+    page: int
+    height: int
+    wide: float | None = None
 
 
 def parts(*names: str) -> list[str]:
@@ -67,13 +81,18 @@ def row_list(
 
     columns: scores or original columns shown beside the text. beside: more of them by name, float [positions]. key: names the widgets; one per list of a page.
     """
+    return _list(positions, key, columns, beside or {}, _Look(page, height))
+
+
+def _list(positions: Ints, key: str, columns: Sequence[str], beside: Mapping[str, Floats], look: _Look) -> int | None:
+    page = look.page
     columns = [c for c in columns if c not in ("row", "state", *parts("prompt", "response"))]
     pages = max(1, -(-len(positions) // page))
     number = int(st.session_state.get(f"{key}-page-{pages}", 1))
     here = slice((number - 1) * page, number * page)
     shown = positions[here]
-    table = _table(shown, columns, {name: values[here] for name, values in (beside or {}).items()})
-    chosen = _listed(table, f"{key}-{number}-{hash(shown.tobytes())}", height)  # a selection belongs to the rows it was made on
+    table = _table(shown, columns, {name: values[here] for name, values in beside.items()})
+    chosen = _listed(table, f"{key}-{number}-{hash(shown.tobytes())}", look)  # a selection belongs to the rows it was made on
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"Rows {count(here.start + 1)}–{count(here.start + len(shown))} of {count(len(positions))}" if len(shown) else "No rows")
         st.space("stretch")
@@ -92,21 +111,51 @@ def in_hand(
     """
     left, right = widgets.beside(f"{key}-hand", *shares)
     with left:
-        chosen = row_list(positions, key, columns, height=420, beside=beside)
+        chosen = _list(positions, key, columns, beside or {}, _Look(50, 420, BODY * shares[0] / sum(shares)))
     with right:
         yield int(positions[0]) if chosen is None else chosen
 
 
-def _listed(table: pl.DataFrame, key: str, height: int) -> Sequence[int]:
+def _listed(table: pl.DataFrame, key: str, given: _Look) -> Sequence[int]:
     """Draw the list; returns the places that are selected in it."""
-    texts = parts("prompt", "response")
-    config = {name: _column(name, kind, 190 if name in texts else 110) for name, kind in table.schema.items()}
+    texts = [n for n in parts("prompt", "response") if n in table.columns]
+    others = {n: kind for n, kind in table.schema.items() if n not in (*texts, "row", "state")}
+    wide, number, other = None if given.wide is None else _room(given.wide, len(texts), others), 110, 110
+    if wide is not None:
+        number, other = WIDTHS["number"], WIDTHS["other"]
+    config = {name: _column(name, kind, round(wide or 190) if name in texts else other, number) for name, kind in table.schema.items()}
+    said = [n for n, kind in others.items() if kind == pl.String and wide is not None]
+    table = table.with_columns(_cut(table[n], wide, LISTED[len(texts) == 1]) for n in texts)
+    table = table.with_columns(_cut(table[n], WIDTHS[n if n == "state" else "other"], 0) for n in ["state", *said])
     config["row"] = st.column_config.NumberColumn(format="localized", width=62, pinned=True, help="Place in the dataset, from 0")
     config["state"] = st.column_config.TextColumn(width=88, pinned=True)
-    look: dict[str, Any] = {"height": min(height, 40 + TWO_LINES * max(1, len(table))), "hide_index": True, "row_height": TWO_LINES, "placeholder": ""}
+    look: dict[str, Any] = {"height": min(given.height, 40 + TWO_LINES * max(1, len(table))), "hide_index": True, "row_height": TWO_LINES, "placeholder": ""}
     event = st.dataframe(table, key=key, on_select="rerun", selection_mode="single-row", column_config=config, **look)
     found: Sequence[int] = event.selection.rows
     return found
+
+
+def _room(wide: float, texts: int, others: Mapping[str, pl.DataType]) -> float:
+    """Pixels that each text of a list has beside the other columns."""
+    taken = sum(WIDTHS["number" if kind.is_numeric() else "other"] for kind in others.values())
+    return max(WIDTHS["text"], (wide - taken - sum(WIDTHS[n] for n in ("chosen", "row", "state"))) / max(1, texts))
+
+
+def lines_of(text: str, wide: float) -> str:
+    """A text as far as three lines of so many pixels hold it, with an ellipsis where it goes on."""
+    room = max(8, int((wide - 16) / LETTER))
+    lines = wrap(text, room)
+    if len(lines) <= 3:
+        return text
+    letters = sum(not c.isspace() for line in lines[:3] for c in line) - (len(lines[2]) == room)
+    last = [i for i, c in enumerate(text) if not c.isspace()][letters - 1]
+    return f"{text[: last + 1]}…"
+
+
+def _cut(values: pl.Series, wide: float | None, most: int) -> pl.Series:
+    """Texts of a column as far as they fit: three lines of so many pixels, or so many characters where that is None."""
+    ends = (None if v is None else lines_of(v, wide) if wide else v if len(v) <= most else f"{v[:most]}…" for v in values)
+    return pl.Series(values.name, list(ends), pl.String)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -126,22 +175,20 @@ def _table(shown: Ints, columns: list[str], extra: Mapping[str, Floats]) -> pl.D
     at, names = shown.tolist(), parts("prompt", "response")
     own = [c for c in columns if c not in measured.frame.columns]
     originals = read(at).select(own) if own else pl.DataFrame()
-    most = LISTED[len(names) == 1]
-    line = pl.all().str.slice(0, 4 * most).str.replace_all(r"\s+", " ").str.strip_chars()
-    short = pl.when(line.str.len_chars() > most).then(line.str.slice(0, most) + "…").otherwise(line).name.keep()
+    line = pl.all().str.slice(0, 4 * max(LISTED)).str.replace_all(r"\s+", " ").str.strip_chars()
     found = [pl.Series("row", at, pl.Int64), pl.Series("state", [fate(selection, i) for i in at], pl.String)]
     found += [pl.Series(name, values) for name, values in extra.items()]
     found += [originals[c] if c in own else measured.frame[c].gather(at) for c in columns]
-    return pl.DataFrame([*found, *read(at, names).select(short).get_columns()])
+    return pl.DataFrame([*found, *read(at, names).select(line).get_columns()])
 
 
-def _column(name: str, dtype: pl.DataType, wide: int) -> Any:
-    """A column of scores with its format; of the data's own with none. wide: pixels of text."""
+def _column(name: str, dtype: pl.DataType, wide: int, number: int = 110) -> Any:
+    """A column of scores with its format; of the data's own with none. wide: pixels of text. number: pixels of a number."""
     label, told = name.replace("_", " "), about(name) or None
     if dtype.is_numeric():
         scored = column_of(name)
         share = scored is not None and scored.high == 1.0 and dtype.is_float()
-        return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width=110)
+        return st.column_config.NumberColumn(label, format="%.3f" if share else "localized", help=told, width=number)
     return st.column_config.TextColumn(label, width=wide) if dtype == pl.String else st.column_config.Column(label, help=told, width="small")
 
 

@@ -95,7 +95,8 @@ def cards(measured: Scores, selection: Selection, groups: Mapping[str, list[Colu
     total = sum(map(len, groups.values()))
     most = st.session_state.get("cards-shown", AT_FIRST)
     flat = [(signal, c) for signal, columns in groups.items() for c in columns][:most]
-    shown = _read(measured, selection, flat)
+    with st.spinner(f"Counting {count(measured.dataset.rows, 'rows')} for {count(len(flat), 'scores')}"):
+        shown = _read(measured, selection, flat)
     for signal in dict.fromkeys(signal for signal, _ in flat):
         st.subheader(signal.replace("_", " ") if signal else "columns of the dataset", help=discover()[signal].about if signal else None)
         with st.container(key=f"cards-{signal}"):

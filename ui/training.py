@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -14,7 +15,7 @@ from curate.jobs import start
 from curate.probes.follow import in_words
 from curate.probes.following import Followed, entries, follow, followed, forget
 from curate.probes.metrics import ALL
-from curate.probes.run import runs
+from curate.probes.run import records
 from curate.probes.worsening import FEWEST, Worse, higher_is_better, worsening
 from ui import state
 from ui.charts import CATEGORIES, DROPPED, escape, layout, show
@@ -27,6 +28,7 @@ __all__ = ["add", "live"]
 EVERY = 3.0  # seconds between readings
 SHOWN = 3  # trainings side by side at first
 NONE = "none of these"
+SHOWING = "training-shown"
 WORDS = {True: ", more is better", False: ", less is better", None: ""}
 
 
@@ -43,17 +45,33 @@ def add() -> None:
             name = st.text_input("Called", placeholder="the name of its folder")
         with right:
             version = st.selectbox("Trained on the Version", [NONE, *versions], help="The export that it was trained on, so that curves name their data")
-            named = {f"{r.plan.about or r.plan.probe} · {r.name}": r for r in runs(workspace)[0]}
-            run = st.selectbox("Measure its checkpoints on the validation rows of", [NONE, *named], help="Where the trainer tells no loss by domain")
+            named = dict(records(workspace))
+            told = "The run of probes whose validation rows are taken, where the trainer tells no loss by domain"
+            run = st.selectbox("Measure its checkpoints on the validation rows of", [NONE, *named], format_func=lambda n: _validating(n, named), help=told)
             model = st.text_input("Model that the checkpoints adapt", "smollm2-135m")
         if st.form_submit_button("Follow") and path.strip():
-            mine = "" if run == NONE else named[run].name
+            mine = "" if run == NONE else str(run)
             trained_on = None if version == NONE else workspace.version(version)
-            where = Path(typed(path.strip()))
-            if attempt(lambda: follow(workspace, where, name.strip(), trained_on, mine, model.strip() if mine else "")):
+
+            def begin() -> None:
+                where = Path(typed(path.strip()))
+                added = follow(workspace, where, name.strip(), trained_on, mine, model.strip() if mine else "")
+                if shown := st.session_state.get(SHOWING):
+                    st.session_state[SHOWING] = [*dict.fromkeys([*shown, added.key])]
                 if mine:
                     start(workspace, ["follow", str(where), "--run", mine, "--model", model.strip()], "Measuring checkpoints")
+
+            if attempt(begin):
                 st.rerun()
+
+
+def _validating(name: str, records: Mapping[str, Mapping[str, Any]]) -> str:
+    """A run by what it is measured by."""
+    if name == NONE:
+        return name
+    one = records[name]
+    made = str(one["made"])[:16].replace("T", " ")
+    return plain(f"{made} · {one['probe']['name']} · {count(one['validation']['rows'], 'rows')} of {one['validation']['name']} · {name[:6]}")
 
 
 def live() -> None:
@@ -67,7 +85,7 @@ def live() -> None:
 def _draw() -> None:
     every = followed(state.workspace())
     names = {one.key: one for one in every}
-    chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key="training-shown")
+    chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key=SHOWING)
     read = {key: found for key in chosen if (found := _read(names[key])) is not None}
     _facts([names[key] for key in chosen])
     metrics = list(dict.fromkeys(m for log in read.values() for m in log.filter(pl.col("split") == "eval")["metric"]))

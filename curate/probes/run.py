@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from curate.workspace import Workspace, digest, read_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LOOKS", "PARTS", "Cell", "Run", "model_of", "open_run", "runs"]
+__all__ = ["LOOKS", "PARTS", "Cell", "Run", "model_of", "open_run", "records", "runs"]
 
 Ints = npt.NDArray[np.int32]
 LOOKS = "looks.npy"
@@ -155,19 +156,42 @@ class Run:
         return (self.cell_folder(cell) / "cell.json").exists()
 
 
-def open_run(folder: Path) -> Run:
-    """Read a run's folder. Raises InputError where it is none."""
+@lru_cache(maxsize=1024)
+def _plan(path: Path, written: int) -> Plan:
+    """A plan as it was written at a time, in ns: it is written anew where another price or question is asked of the same run."""
     from curate.probes.read import read_plan
 
+    del written
+    return read_plan(path)
+
+
+def open_run(folder: Path) -> Run:
+    """Read a run's folder. Raises InputError where it is none."""
     if not (folder / "run.json").exists():
         raise InputError(str(folder), "is no folder of a run of probes", "Make one with `curate probe RECIPE.yaml`")
-    plan, about = read_plan(folder / "plan.yaml"), read_json(folder / "run.json")
-    data = about.get("dataset") if isinstance(about, dict) else None
-    if not (isinstance(data, dict) and {"key", "fingerprint"} <= {*data} and {*about} >= TOLD):
-        raise InputError(str(folder / "run.json"), "is no whole record of a run", "Delete the folder, and make the run again")
+    file = folder / "plan.yaml"
+    run = Run(folder, _plan(file, file.stat().st_mtime_ns if file.exists() else 0), _record(folder / "run.json"))
     if lost := next((name for name in PARTS if not (folder / name).exists()), None):
         raise InputError(str(folder), f"is no whole folder of a run: {lost} is not there", "Copy it again, or delete it and make the run again")
-    return Run(folder, plan, about)
+    return run
+
+
+def _record(path: Path) -> Mapping[str, Any]:
+    about = read_json(path)
+    data = about.get("dataset") if isinstance(about, dict) else None
+    if not (isinstance(data, dict) and {"key", "fingerprint"} <= {*data} and {*about} >= TOLD):
+        raise InputError(str(path), "is no whole record of a run", "Delete the folder, and make the run again")
+    found: Mapping[str, Any] = about
+    return found
+
+
+def records(workspace: Workspace) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name and record of every run of the workspace, the newest first, its plan left unread; those without a whole record are passed over."""
+    found = []
+    for path in (workspace.root / "probes").glob("[!.]*/run.json"):
+        with suppress(InputError):
+            found.append((path.parent.name, _record(path)))
+    return sorted(found, key=lambda one: str(one[1]["made"]), reverse=True)
 
 
 def runs(workspace: Workspace, read: Callable[[Path], Run] = open_run) -> tuple[list[Run], list[str]]:
