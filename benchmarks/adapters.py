@@ -121,14 +121,12 @@ def _held(what: str) -> float | None:
 def _ours(trainer: Any, many: int) -> Callable[[int], None]:
     import torch
 
-    from curate.probes.ladder.lora import _step
-
     model, rows = trainer._anew(0), trainer._rows(_lesson(np.arange(many), 1, 0))
     optimizer = torch.optim.AdamW(model.parameters, lr=1e-3)
 
     def step(turn: int) -> None:
         at = turn * BATCH % (many - BATCH)
-        _step(model, optimizer, rows[at : at + BATCH])
+        model.step(optimizer, rows[at : at + BATCH])
 
     return step
 

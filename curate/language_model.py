@@ -21,7 +21,10 @@ from curate.threads import spread
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ACCELERATOR", "PROCESSOR", "Passage", "Sizes", "batches", "halved", "token_losses"]
+__all__ = ["ACCELERATOR", "LONG", "PROCESSOR", "Passage", "Sizes", "batches", "halved", "token_losses", "tokenise"]
+
+LONG = 64
+"""Characters a token stands for at most; more text than that is not even tokenised."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ def halved(head: Sequence[int], tail: Sequence[int], room: int) -> tuple[Sequenc
     """The end of what stands before and the beginning of what is said that are read: half of the room each, and what one leaves the other takes."""
     said = tail[: max(room - len(head), room - room // 2)]
     return head[len(head) - min(len(head), room - len(said)) :], said
+
+
+def tokenise(language: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text, without what the tokenizer puts before one."""
+    return [encoding.ids for encoding in language.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def token_losses(language: LanguageModel, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:

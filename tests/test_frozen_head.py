@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from curate.models import own_language_model
-from curate.probes.frozen_head import target_losses
+from curate.tuning.frozen_head import target_losses
 from tests.tiny import tiny_language_model
 
 

@@ -18,15 +18,16 @@ import pytest
 from curate.datainf import cosines, datainf, unit
 from curate.errors import InputError
 from curate.export import run
-from curate.gradient import adapt, gradients, slopes, warm_up
 from curate.influence import columns_of
 from curate.language_model import Passage
 from curate.leave_out import effects, fit, losses, settled
-from curate.models import language_model
+from curate.models import language_model, own_language_model
 from curate.scores import read_scores
 from curate.selection import unmeasured
 from curate.shapley import shapley
 from curate.signal import discover, owner_of, reporting
+from curate.tuning.adapting import Adapted
+from curate.tuning.gradient import _Projection, adapted, components, gradients, slopes, warm_up
 from tests.small import recipe_file
 from tests.tiny import tiny_language_model
 
@@ -102,38 +103,44 @@ def _asked(count: int, seed: int = 0) -> list[Passage]:
     return [Passage(tuple(rng.integers(1, 300, 4 + i % 9).tolist()), 1 + i % 3) for i in range(count)]
 
 
-def test_slopes_of_a_batch_are_those_of_each_row_by_itself(model: str) -> None:
-    """Against autograd on one row at a time, whose adapter is added to the weights."""
+def _adapted(model: str, folder: Path, top: int, rank: int) -> Adapted:
+    return adapted(own_language_model(model), top, rank, 0, folder)
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_slopes_of_a_batch_are_those_of_each_row_by_itself(model: str, tmp_path: Path, top: int) -> None:
+    """Against autograd on one row at a time through the plain model, the adapter added to its weights; and so are they, projected, in groups on threads."""
     import torch
     from torch.nn import functional
 
-    language, rows = language_model(model), _asked(6)
-    adapter = adapt(language, 1, 2, 0)
-    before = warm_up(language, adapter, rows, 1, 0)
-    assert warm_up(language, adapter, rows, 30, 0) < before, "it learns"
-    found, layers = slopes(language, adapter, rows), dict(language.body.named_modules())
-    assert {n.split(".")[-1] for n in found} == {"q_proj", "v_proj"}
-    assert all(n.startswith("layers.1.") for n in found), "the top block only"
-    plain = {n: layers[n].weight.detach().clone() for n in found}
+    language, rows, tuned = language_model(model), _asked(6), _adapted(model, tmp_path, top, 2)
+    assert tuned.halves.cut == (top == 1)
+    before = warm_up(tuned, rows, 1, 0)
+    assert warm_up(tuned, rows, 30, 0) < before, "it learns"
+    found = slopes(tuned, rows)
+    names = [f"layers.{at}.self_attn.{part}_proj" for at in range(2 - top, 2) for part in ("q", "v")]
+    every, layers = dict(language.body.named_modules()), dict(tuned.halves.language.body.named_modules())
+    assert len(found) == len(names)
+    assert components(tuned).tolist() == [part.shape[1] for part in found]
+    projected = gradients(tuned, rows, 16, 5, (0, 1))
     for i, row in enumerate(rows):
-        halves = {n: tuple(h.detach().clone().requires_grad_() for h in pair) for n, pair in adapter.halves.items()}
-        changed = {f"{n}.weight": plain[n] + adapter.scale * up @ down for n, (down, up) in halves.items()}
+        halves = {n: [getattr(layers[n], h)["default"].weight.detach().clone().requires_grad_() for h in ("lora_A", "lora_B")] for n in names}
+        changed = {f"{n}.weight": every[n].weight.detach() + 2 * up @ down for n, (down, up) in halves.items()}
         ids = torch.tensor(row.tokens)
         hidden = torch.func.functional_call(language.body, changed, (), {"input_ids": ids[None], "use_cache": False})[0][0]
         functional.cross_entropy(language.head(hidden[row.start - 1 : -1]), ids[row.start :]).backward()  # type: ignore[no-untyped-call]
-        for name, (down, up) in halves.items():
-            assert down.grad is not None
-            assert up.grad is not None
-            assert found[name][i].numpy() == pytest.approx(torch.cat([down.grad.flatten(), up.grad.flatten()]).numpy(), abs=2e-5, rel=1e-3)
-    assert all(p.requires_grad for p in language.body.parameters()), "the model is as it was"
+        true = [torch.cat([(half.grad if half.grad is not None else half).flatten() for half in halves[name]]) for name in names]
+        for mine, one in zip(found, true, strict=True):
+            assert mine[i].numpy() == pytest.approx(one.numpy(), abs=2e-5, rel=1e-3)
+        small = _Projection([len(one) for one in true], 16, 5).of([one[None] for one in true])
+        assert projected[i] == pytest.approx(small[0].numpy(), abs=1e-4, rel=1e-3)
 
 
-def test_the_projection_keeps_inner_products(model: str) -> None:
-    language, rows = language_model(model), _asked(24)
-    adapter = adapt(language, 2, 8, 0)
-    warm_up(language, adapter, rows, 10, 0)
-    whole = np.concatenate([part.numpy() for part in slopes(language, adapter, rows).values()], 1)
-    small = gradients(language, adapter, rows, 512, 3, (0, 1)).reshape(24, -1)
+def test_the_projection_keeps_inner_products(model: str, tmp_path: Path) -> None:
+    rows, tuned = _asked(24), _adapted(model, tmp_path, 2, 8)
+    warm_up(tuned, rows, 10, 0)
+    whole = np.concatenate([part.numpy() for part in slopes(tuned, rows)], 1)
+    small = gradients(tuned, rows, 512, 3, (0, 1)).reshape(24, -1)
     length = np.linalg.norm(whole, axis=1)
     true, kept = ((v @ v.T) / np.outer(length, length) for v in (whole, small))
     assert np.abs(true - kept).max() < 0.2, "five deviations of 1 / √512"

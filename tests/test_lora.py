@@ -13,9 +13,9 @@ import torch
 
 from curate.errors import InputError
 from curate.loader import row_losses
-from curate.probes.adapting import Asked
 from curate.probes.ladder.lora import begin
 from curate.probes.probe import Lesson, Look, Pool
+from curate.tuning.adapting import Asked
 from tests.tiny import tiny_language_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -80,7 +80,7 @@ def _plain(model: str, trainer: Any, lesson: Lesson, top: list[int]) -> tuple[li
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from curate.probes.halves import renew
+    from curate.tuning.halves import renew
 
     config = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], layers_to_transform=top)
     plain = get_peft_model(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), config)
@@ -208,6 +208,43 @@ def test_labels_are_learnt_without_a_response(tmp_path: Path, tiny: str) -> None
     assert trainer.about()["task"] == "label"
 
 
+def test_rows_without_a_label_are_not_counted(tmp_path: Path, tiny: str) -> None:
+    """Where labels are learnt: the same steps and losses as if the rows were not there, as many rows seen; the loss of training is the weighted mean."""
+    pool = _pool(tmp_path / "run", responds=False, rows=30)
+    label, weight = pool.rows["label"].to_numpy().copy(), np.random.default_rng(0).uniform(0.2, 3, 30).astype(np.float32)
+    label[::3] = -1
+    there = np.flatnonzero(label >= 0)
+    trainer = _probe(pool, tiny)
+    whole = _lesson(pool, label=label, weight=weight, seen=35)
+    without = list(trainer.train(replace(whole, rows=there.astype(np.int32), label=label[there], weight=weight[there], smoothing=whole.smoothing[there])))
+    _same(list(trainer.train(whole)), without, 0)
+    assert without[-1].seen == 35
+    assert trainer.seconds([whole]) == trainer.seconds([whole.at(there)])
+    first = next(trainer.train(replace(whole, seen=5, looks=1)))
+    assert first.train_loss == pytest.approx(np.log(2), rel=1e-5), "a classifier that knows nothing, whatever rows weigh"
+    assert not list(trainer.train(replace(whole, label=np.full(30, -1, np.int32))))
+
+
+def test_soft_targets_are_learnt_in_the_stead_of_labels(tmp_path: Path, tiny: str) -> None:
+    """One that is a smoothed label is that label; its gradient is linear in the target; a row without one keeps its label."""
+    pool = _pool(tmp_path / "run", responds=False)
+    trainer, epsilon = _probe(pool, tiny), np.full(24, 0.3, np.float32)
+    lesson = _lesson(pool, smoothing=epsilon)
+    target = np.where(np.eye(2)[lesson.label] == 1, 0.85, 0.15).astype(np.float32)
+    target[::2] = np.nan
+    _same(
+        list(trainer.train(lesson)), list(trainer.train(replace(lesson, target=target, smoothing=np.where(np.isnan(target[:, 0]), 0.3, 0).astype(np.float32))))
+    )
+    model = trainer._anew(1)
+    list(trainer.train(_lesson(pool, seen=20)))  # adapters that are not at their beginning
+    rows = [replace(row, smoothing=0.0) for row in trainer._rows(lesson)[:4]]
+    (_, zero), (_, one) = (model.gradient([replace(row, label=code) for row in rows]) for code in (0, 1))
+    _, mixed = model.gradient([replace(row, target=np.array([0.25, 0.75], np.float32)) for row in rows])
+    for a, b, both in zip(zero, one, mixed, strict=True):
+        torch.testing.assert_close(0.25 * a + 0.75 * b, both, rtol=1e-4, atol=1e-6)
+    assert trainer.about()["soft_targets"].startswith("used")
+
+
 def test_rows_that_cannot_be_measured_have_no_loss(tmp_path: Path, tiny: str) -> None:
     pool = _pool(tmp_path / "run")
     empty = pl.read_parquet(tmp_path / "run" / "validation.parquet").with_columns(
@@ -221,9 +258,13 @@ def test_rows_that_cannot_be_measured_have_no_loss(tmp_path: Path, tiny: str) ->
 def test_time_is_told_before(tmp_path: Path, tiny: str) -> None:
     pool = _pool(tmp_path / "run")
     trainer = _probe(pool, tiny)
-    first, second = (trainer.seconds(_lesson(pool)) for _ in range(2))
-    assert first >= second > 0
-    assert trainer.seconds(_lesson(pool, seen=4800)) > 10 * second
+    few, many = _lesson(pool), _lesson(pool, seen=4800)
+    first = trainer.seconds([few])
+    assert trainer.seconds([few, many]) > trainer.seconds([many]) > 10 * first > 0
+    assert trainer.seconds([few, many]) == pytest.approx(trainer.seconds([many, few]))
+    assert trainer.seconds([few]) == first, "asking changes nothing"
+    assert trainer.seconds([]) == 0
+    assert trainer.seconds([few, few]) < 2 * first, "the lower layers count once"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +291,8 @@ def test_a_run_learns_labels_where_there_is_no_response_and_goes_on_where_it_sto
     from curate.probes.train import train
     from tests.small import recipe_file
 
-    rows = [{"asked": f"the {WORDS[i % 17]} of {WORDS[i % 13]} {WORDS[i % 7]} {i}", "kind": "even" if i % 2 else "odd"} for i in range(40)]
+    kinds = ["even" if i % 2 else "odd" for i in range(40)]
+    rows = [{"asked": f"the {WORDS[i % 17]} of {WORDS[i % 13]} {WORDS[i % 7]} {i}", "kind": kind if i % 8 else None} for i, kind in enumerate(kinds)]
     recipe, workspace, _ = recipe_file(tmp_path, rows, {"prompt": "asked", "label": "kind"}, {})
     parameters = {"model": tiny, "layers": 1, "precision": "fp32"}
     plan = Plan(
@@ -264,6 +306,8 @@ def test_a_run_learns_labels_where_there_is_no_response_and_goes_on_where_it_sto
     )
     run = open_run(gather(recipe, plan, workspace, tmp_path))
     assert run.pool.classes == ("even", "odd")
+    assert (run.pool.rows["label"] >= 0).all(), "rows without a label are neither trained on nor drawn as a control"
+    assert run.about["dataset"]["lacking"] == {"label": 5}
     train(run)
     found = trained(run)
     assert found["accuracy"].null_count() == 0

@@ -110,6 +110,18 @@ def test_weights_and_smoothing_reach_the_head(labelled: tuple[Pool, Any, Any, An
     assert np.quantile(np.exp(-smooth.loss), 0.95) < 0.75, "half of each label is spread over all four: no more than .625 is to be learnt"
 
 
+def test_the_head_learns_soft_targets(labelled: tuple[Pool, Any, Any, Any]) -> None:
+    """A target that is a smoothed label is that label; rows without one keep theirs; and what all targets say is what is foretold."""
+    pool, right, _, _ = labelled
+    smoothing = np.full(3000, 0.4, np.float32)
+    target = (0.6 * np.eye(4)[right] + 0.1).astype(np.float32)
+    target[1::2] = np.nan
+    one, other = (end(pool, lesson_of(3000, right, 6000, smoothing=smoothing, **more), "head").loss for more in ({}, {"target": target}))
+    assert other == pytest.approx(one, abs=2e-3), "but for the rounding that Adam begins with"
+    said = np.tile(np.array([0.1, 0.2, 0.3, 0.4], np.float32), (3000, 1))
+    assert end(pool, lesson_of(3000, right, 15_000, target=said), "head").predicted.tolist() == [3] * 1000  # type: ignore[union-attr]
+
+
 def test_the_head_learns_in_the_order_it_is_given(labelled: tuple[Pool, Any, Any, Any]) -> None:
     pool, right, _, _ = labelled
     by_label = np.argsort(right, kind="stable").astype(np.int32)
@@ -253,5 +265,5 @@ def test_a_model_of_banking_tells_banking_from_code(shared: Path, tmp_path: Path
     assert perplexity(own, slice(500)) < 0.2 * perplexity(other, slice(500))
     assert perplexity(other, slice(500, 700)) < 0.5 * perplexity(own, slice(500, 700))
     trainer = probe_of("words").begin(pool)
-    assert 0 < trainer.seconds(lesson_of(size)) < 10
+    assert 0 < trainer.seconds([lesson_of(size)]) < 10
     assert trainer.about()["order of rows matters"] is False

@@ -18,6 +18,7 @@ from curate.reviews import Review, edits
 from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import score_values, select
+from curate.smoothing import SoftTargets
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Decided", "arm_frame", "arm_labels", "edited", "in_order", "joined", "lots", "narrowed"]
 
 Bools = npt.NDArray[np.bool_]
+Code = Callable[["pl.Series"], "pl.Series"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ def arm_labels(found: Decided, arm: Arm) -> pl.Series | None:
     return label_of(found.scores, f"arms.{arm.name}", found.marked if arm.rows == "kept" else ())
 
 
-def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
-    """An arm's rows in the order of training: row (Int32, position), label (Int32, -1 for none), weight, smoothing (Float32), prompt, response (edited; null).
+def arm_frame(found: Decided, arm: Arm, free: Bools, code: Code) -> pl.DataFrame:
+    """An arm's rows in the order of training: row (Int32, position), label (Int32, -1 for none), weight, smoothing (Float32), target (List(Float32), of each
+    class; null where the recipe asks for no soft targets), prompt, response (edited; null).
 
     free: bool [rows], that may be trained on. code: labels to their codes. A row that a recipe repeats stands as often. Raises InputError naming the arm.
     """
@@ -59,10 +62,10 @@ def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series],
 
     where, scores = f"arms.{arm.name}", found.scores
     wanted = free & narrowed(found, arm, where)
-    rows, columns = np.flatnonzero(wanted).astype(np.int32), pl.DataFrame({})
+    rows, columns, targets = np.flatnonzero(wanted).astype(np.int32), pl.DataFrame({}), None
     if arm.rows == "kept":
         arranged = arrange(scores, found.recipe, select(scores, found.recipe, found.marked), found.marked)
-        mine = wanted[arranged.rows]
+        mine, targets = wanted[arranged.rows], arranged.targets if arm.weights and arm.label is None and arm.noise is None else None
         rows, columns = arranged.rows[mine], arranged.columns.filter(mine) if arranged.columns.width else arranged.columns
     if arm.by is not None and arm.order in ("easy_first", "hard_first"):
         value = score_values(scores, arm.by)[rows]
@@ -78,9 +81,26 @@ def arm_frame(found: Decided, arm: Arm, free: Bools, code: Callable[[pl.Series],
             "label": pl.Series([-1] * len(rows), dtype=pl.Int32) if label is None else code(label.gather(rows)),
             "weight": weight,
             "smoothing": smoothing,
+            "target": pl.Series([None] * len(rows), dtype=pl.List(pl.Float32)) if targets is None else _by_class(targets, rows, code),
         }
     )
     return _with_edits(found if arm.rows == "kept" else replace(found, marked=()), frame)
+
+
+def _by_class(targets: SoftTargets, rows: npt.NDArray[np.int32], code: Code) -> pl.Series:
+    """Soft targets with their classes in the order of their codes, List(Float32), null without a label. code: as of `arm_frame`."""
+    import polars as pl
+
+    at, found = code(pl.Series("label", targets.classes.names, dtype=pl.String)).to_numpy(), targets.of(rows)
+    there, known = found.is_not_null(), np.flatnonzero(at >= 0)
+    if not len(known) or not there.any():
+        return pl.Series([None] * len(rows), dtype=pl.List(pl.Float32))
+    given = found.filter(there).list.to_array(len(at)).to_numpy()[:, known]
+    each = np.zeros((len(given), int(at.max()) + 1), np.float32)
+    each[:, at[known]] = given / given.sum(1, keepdims=True)
+    place = np.full(len(rows), len(each))
+    place[there.to_numpy()] = np.arange(len(each))
+    return pl.concat([pl.Series(each).cast(pl.List(pl.Float32)), pl.Series([None], dtype=pl.List(pl.Float32))]).gather(place)
 
 
 def joined(frames: Mapping[str, pl.DataFrame], of: Mapping[str, float]) -> pl.DataFrame:

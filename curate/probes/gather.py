@@ -82,7 +82,8 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
 
     Raises InputError where the probe, an arm or the validation rows rest on what is not there.
     """
-    probe, dataset = probe_of(plan.probe), dataset_of(recipe, workspace, key, tell)
+    dataset = dataset_of(recipe, workspace, key, tell)
+    probe = probe_of(plan.probe).asked(dataset, plan.parameters)
     check_roles(dataset, probe)
     plan = plan.whole
     embed = probe.vectors or plan.validation.semantic is not None

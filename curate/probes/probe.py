@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,7 @@ class Lesson:
     rows: int32 [n], places in the pool in the order in which they are seen. label: int32 [n], codes, -1 for none. weight, smoothing: float32 [n]. ordered:
     every epoch keeps that order; else each is shuffled by the seed. seen: rows that are seen in all, over as many epochs as that takes. texts: by place in the
     pool (prompt, response) that stand in the stead of the pool's, as people edited them. looks: how often validation is measured, the last time at the end.
+    target: what is taught of each class in the stead of a smoothed label, float32 [n, classes], NaN in rows without; None where no row has one.
     """
 
     rows: Ints
@@ -80,6 +81,12 @@ class Lesson:
     seed: int
     looks: int
     texts: Mapping[int, tuple[str | None, str | None]]
+    target: Floats | None = None
+
+    def at(self, places: npt.NDArray[np.integer]) -> Lesson:
+        """The lesson of some of its rows, by their places in `rows`; as many are seen."""
+        target = None if self.target is None else self.target[places]
+        return replace(self, rows=self.rows[places], label=self.label[places], weight=self.weight[places], smoothing=self.smoothing[places], target=target)
 
     def schedule(self) -> Iterator[Ints]:
         """Places in `rows` epoch by epoch, `seen` of them in all; the last epoch may be cut."""
@@ -117,8 +124,8 @@ class Trainer(Protocol):
         """Train anew; a look at each of the lesson's stops. The same lesson gives the same looks on one machine."""
         ...
 
-    def seconds(self, lesson: Lesson) -> float:
-        """Rough seconds that a lesson takes, looks included."""
+    def seconds(self, lessons: Sequence[Lesson]) -> float:
+        """Rough seconds that lessons take one after another, looks included; what they share counts once."""
         ...
 
     def about(self) -> Mapping[str, str | int | float | bool]:
@@ -144,6 +151,12 @@ class Probe:
     vectors: bool = False
     labels: bool = False
     cost: float = 1000.0
+
+    def asked(self, data: Dataset, parameters: Mapping[str, Any]) -> Probe:
+        """The probe as it learns from a dataset's rows: one that reads labels where there are needs them where no row has a response."""
+        task = parameters.get("task", "auto")
+        learns = self.labels and (task == "label" or (task == "auto" and data.has("label") and not data.has("response")))
+        return replace(self, needs=(*self.needs, "label")) if learns and "label" not in self.needs else self
 
 
 @functools.cache

@@ -110,6 +110,7 @@ class Run:
             seed=cell.seed,
             looks=self.plan.looks,
             texts={r: (p, a) for r, p, a in frame[mine].select("row", "prompt", "response").iter_rows() if p is not None or a is not None},
+            target=_targets(frame["target"][mine], len(self.pool.classes)) if "target" in frame.columns else None,
         )
 
     def _control(self, cell: Cell, beside: Ints) -> Lesson:
@@ -136,7 +137,7 @@ class Run:
     def key(self, lesson: Lesson) -> str:
         """The name of a training by all that decides its result: cells of equal lessons are trained once."""
         said = hashlib.sha256()
-        for part in (lesson.rows, lesson.label, lesson.weight, lesson.smoothing):
+        for part in (lesson.rows, lesson.label, lesson.weight, lesson.smoothing, *([] if lesson.target is None else [lesson.target])):
             said.update(np.ascontiguousarray(part).tobytes())
         rest = [lesson.ordered, lesson.seen, lesson.seed, lesson.looks, sorted(lesson.texts.items()), self.plan.parameters]
         model = self.about.get("model")
@@ -154,6 +155,18 @@ class Run:
     def done(self, cell: Cell) -> bool:
         """Whether a training's result is there."""
         return (self.cell_folder(cell) / "cell.json").exists()
+
+
+def _targets(column: pl.Series, wide: int) -> npt.NDArray[np.float32] | None:
+    """Soft targets as they stand in a file, NaN in rows without, float32 [rows, wide]; None where no row has one. Classes that the file lacks have nothing."""
+    there = np.flatnonzero(column.is_not_null().to_numpy())
+    if not len(there):
+        return None
+    given = column.drop_nulls()
+    found = np.full((len(column), wide), np.nan, np.float32)
+    found[there] = 0
+    found[there, : len(given[0])] = given.list.to_array(len(given[0])).to_numpy()
+    return found
 
 
 @lru_cache(maxsize=1024)

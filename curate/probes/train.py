@@ -45,7 +45,7 @@ def missing(run: Run) -> list[Cell]:
 
 def seconds_left(run: Run, trainer: Trainer) -> float:
     """Rough seconds until a run is done."""
-    return sum(trainer.seconds(run.lesson(cell)) for cell in missing(run))
+    return trainer.seconds([run.lesson(cell) for cell in missing(run)])
 
 
 def train(run: Run, tell: Tell | None = None) -> None:

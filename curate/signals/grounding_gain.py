@@ -22,9 +22,9 @@ def compute(batch: pa.RecordBatch, *, model: str = "smollm2-135m", max_tokens: i
     """The gain of each row; null where it lacks a context or a response. Raises InputError on a parameter out of range."""
     import pyarrow as pa
 
-    from curate.language_model import Passage
+    from curate.language_model import Passage, tokenise
     from curate.models import fast_dtype, language_model
-    from curate.signals.perplexity import mean_losses, tokenise
+    from curate.signals.perplexity import mean_losses
 
     if precision not in ("auto", "fp32"):
         raise InputError("signals.grounding_gain.precision", f"there is no {precision!r}", "Give auto or fp32")

@@ -1,14 +1,16 @@
 """Which rows pull a fine-tuned language model the way that validation rows of a domain do: slopes of a LoRA adapter, compared by direction.
 
-An adapter of the top blocks is warmed up for some steps, then each row's slope on its response tokens is projected (`curate.gradient`) and compared with the
-mean direction of each domain's validation rows (`curate.datainf`): by cosine, as TracIn and LESS do, and by DataInf. Slopes are brought to length 1 first, for
-the raw product favours short responses. It looks at one checkpoint of a small model near its beginning; what a large model learns late is not seen. Rows that
-stand in validation, or hold one of its rows (Jaccard .8 of word 3-grams), are null.
+An adapter of the top blocks is warmed up for some steps, then each row's slope on its response tokens, the end token among them, is projected
+(`curate.tuning.gradient`) and compared with the mean direction of each domain's validation rows (`curate.datainf`): by cosine, as TracIn and LESS do, and by
+DataInf. Slopes are brought to length 1 first, for the raw product favours short responses. It looks at one checkpoint of a small model near its beginning; what
+a large model learns late is not seen. Rows that stand in validation, or hold one of its rows (Jaccard .8 of word 3-grams), are null.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,36 +48,41 @@ def compute(
     steps: int = 60,
     size: int = 128,
     max_tokens: int = 256,
+    precision: str = "auto",
     seed: int = 0,
 ) -> pa.Table:
     """Cosine with each domain, and DataInf's influence in no unit; null without a response.
 
     reference, slice, share, domain, seed: as in influence. top: blocks that are adapted. rank: of the adapter. steps: of 16 rows that it is warmed up for.
     size: numbers that a layer's slope is projected to. max_tokens: of a row that are read.
+    precision: auto, bfloat16 where the machine is faster at it, or fp32.
     Raises InputError on a number out of range, and where no row is left.
     """
-    from curate.gradient import adapt, gradients, warm_up
-    from curate.models import language_model
+    from curate.models import fast_dtype, own_language_model
+    from curate.tuning.gradient import adapted, components, gradients, warm_up
 
-    if min(top, rank, size) < 1 or steps < 0 or max_tokens < 16:
-        raise InputError("signals.influence_gradient", "a number is out of range", "Give top, rank and size 1 or more, steps 0 or more, max_tokens 16 or more")
+    if min(top, rank, size) < 1 or steps < 0 or max_tokens < 16 or precision not in ("auto", "fp32"):
+        numbers = "Give top, rank and size 1 or more, steps 0 or more, max_tokens 16 or more"
+        raise InputError("signals.influence_gradient", "a parameter is out of range", f"{numbers}, precision auto or fp32")
     said = np.array([bool(t and t.strip()) for t in table["response"].to_pylist()], np.bool_)
     held = hold_out(table, Wanted(reference, slice, share, domain, seed), said)
     if held is None or not said.any():
         return nothing(table.num_rows, STARTS)
-    language = language_model(model)
+    language = own_language_model(model, precision == "auto" and fast_dtype().itemsize == 2)
     most = min(max_tokens, language.longest)
-    asked = _asked(language, most, *(held.frame[n].to_list() for n in PIECES))
-    held = held.kept(np.array([a is not None for a in asked], np.bool_))
-    own = _asked(language, most, *(table[n].to_pylist() for n in PIECES))
-    rows = np.array([i for i, a in enumerate(own) if a is not None and not held.out[i]], np.int32)
+    asked = _read(language, most, *(held.frame[n].to_list() for n in PIECES))
+    held = held.kept(np.array([bool(a.tokens) for a in asked], np.bool_))
+    own = _read(language, most, *(table[n].to_pylist() for n in PIECES))
+    rows = np.array([i for i, a in enumerate(own) if a.tokens and not held.out[i]], np.int32)
     if not len(rows):
         raise InputError("validation", "no row is left to measure", "Hold out fewer rows")
-    learnt, adapter = [a for i in rows if (a := own[i]) is not None], adapt(language, top, rank, seed)
-    note("loss after warming up", round(warm_up(language, adapter, learnt, steps, seed), 4))
-    other = gradients(language, adapter, [a for a in asked if a is not None], size, seed, (0.1, 0.2))
-    mine = gradients(language, adapter, learnt, size, seed, (0.2, 1.0))
-    return _compared(held, rows, mine, other, np.array([down.numel() + up.numel() for down, up in adapter.halves.values()]))
+    note("precision", "bfloat16" if language.fast else "float32")
+    learnt = [own[i] for i in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        tuned = adapted(language, top, rank, seed, Path(folder))
+        note("loss after warming up", round(warm_up(tuned, learnt, steps, seed, (0.0, 0.1)), 4))
+        other = gradients(tuned, [a for a in asked if a.tokens], size, seed, (0.1, 0.2))
+        return _compared(held, rows, gradients(tuned, learnt, size, seed, (0.2, 1.0)), other, components(tuned))
 
 
 def _compared(held: ValidationRows, rows: npt.NDArray[np.int32], mine: Floats, other: Floats, components: npt.NDArray[np.int64]) -> pa.Table:
@@ -90,20 +97,12 @@ def _compared(held: ValidationRows, rows: npt.NDArray[np.int32], mine: Floats, o
     return told(held, rows, dict(zip(STARTS, (cosines(mine, domains), datainf(mine, domains, components)), strict=True)), touched)
 
 
-def _asked(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, responses: Texts) -> list[Passage | None]:
-    """The tokens of each row, at most `most`, a half of them at least for the response; None without one."""
-    from curate.language_model import Passage, halved
-    from curate.signals.perplexity import LONG, tokenise
+def _read(language: LanguageModel, most: int, prompts: Texts, contexts: Texts, responses: Texts) -> list[Passage]:
+    """The tokens of each row, at most `most`; without any where it has no response."""
+    from curate.tuning.passages import Reader
 
-    before = ["\n".join(filter(None, pair)) for pair in zip(prompts, contexts, strict=True)]
-    heads = tokenise(language, [f"{t[-most * LONG :]}\n" for t in before])  # a row without a prompt begins with a newline
-    tails = tokenise(language, [(t or "").strip()[: most * LONG] for t in responses])
-    room, found = most - len(language.start), list[Passage | None]()
-    for head, tail in zip(heads, tails, strict=True):
-        asked, said = halved(head, tail, room)
-        given = (*language.start, *asked)
-        found.append(Passage((*given, *said), len(given)) if said else None)
-    return found
+    said = (r if r and r.strip() else None for r in responses)
+    return [passage for passage, _ in Reader(language, "text", most).read((p, c, r, None) for p, c, r in zip(prompts, contexts, said, strict=True))]
 
 
 SIGNAL = Signal(

@@ -92,8 +92,8 @@ def _before(language: LanguageModel) -> tuple[int, ...]:
 
 def _losses(texts: list[str], language: LanguageModel, most: int) -> tuple[list[float | None], list[int]]:
     """Nats per token of each text after a newline, None without one, and how many tokens it has; `most` at most, which cutting has seen to but for a few."""
-    from curate.language_model import Passage
-    from curate.signals.perplexity import mean_losses, tokenise
+    from curate.language_model import Passage, tokenise
+    from curate.signals.perplexity import mean_losses
 
     before = _before(language)
     ids = [t[: most - len(before)] for t in tokenise(language, texts)]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
-from curate.language_model import Passage, halved
+from curate.language_model import LONG, Passage, halved, tokenise
 from curate.signal import Column, Signal
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from curate.models import LanguageModel
 
-__all__ = ["SIGNAL", "mean_losses", "response_losses", "tokenise"]
+__all__ = ["SIGNAL", "mean_losses", "response_losses"]
 
 FEW = 24  # tokens; the mean of fewer could stray more than 5 % in bfloat16: of 16 by 3.5 % at most in 6,700 passages, of 8 by 6 %
-LONG = 64  # characters a token stands for at most; more text than that is not even tokenised
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,6 @@ def response_losses(rows: pa.Table, language: LanguageModel, most: int) -> tuple
     losses = mean_losses([p for p in passages if p], language)
     found = [losses.get(passage, float("nan")) for passage in passages]
     return np.array(found, np.float64), np.array([row.said for row in read], np.int32)
-
-
-def tokenise(language: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without what the tokenizer puts before one."""
-    return [encoding.ids for encoding in language.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _perplexities(passages: Sequence[Passage], language: LanguageModel) -> dict[Passage | None, float]:

@@ -1,9 +1,9 @@
 """A softmax regression on frozen embeddings: what labels can be learnt of these rows, in seconds.
 
 Source: linear probes (Alain & Bengio 2016). The objective is that of scikit-learn's `LogisticRegression`: mean weight × cross-entropy + |weights|² / 2cn, the
-intercept free; smoothing ε gives the label 1 - ε + ε / K (Szegedy et al. 2016). Mini-batches in the lesson's order, by Adam (Kingma & Ba 2015); its rate falls
-to nothing in a straight line, so that the end lies near the optimum whatever came last. It misses what the embedding does not tell, and the embedding of a row
-that a person edited is that of the text that was given.
+intercept free; smoothing ε gives the label 1 - ε + ε / K (Szegedy et al. 2016), and a soft target comes before both. Mini-batches in the lesson's order, by
+Adam (Kingma & Ba 2015); its rate falls to nothing in a straight line, so that the end lies near the optimum whatever came last. It misses what the embedding
+does not tell, and the embedding of a row that a person edited is that of the text that was given.
 """
 
 from __future__ import annotations
@@ -53,8 +53,11 @@ class _Walk:
         keep[-1] = 0
         lost = counted = 0.0
         for number, part in steps:
-            x, weight, smoothing = torch.from_numpy(vectors[lesson.rows[part]]), torch.from_numpy(lesson.weight[part]), lesson.smoothing[part, None]
-            target = torch.from_numpy((1 - smoothing) * one_hot(lesson.label[part], wide) + smoothing / np.float32(wide))
+            x, weight, target = (
+                torch.from_numpy(vectors[lesson.rows[part]]),
+                torch.from_numpy(lesson.weight[part]),
+                torch.from_numpy(_taught(lesson, part, wide)),
+            )
             log = torch.log_softmax(torch.addmm(self.weights[-1], x, self.weights[:-1]), 1)
             lost, counted = lost - float((log * target).sum(1) @ weight), counted + float(weight.sum())
             off = (log.exp_() - target) * (weight / len(part))[:, None]
@@ -64,6 +67,16 @@ class _Walk:
             pace = self.head.rate * (1 - (number - 1) / self.steps) / (1 - MEAN**number)
             self.weights.addcdiv_(self.mean, (self.square / (1 - SQUARE**number)).sqrt_().add_(1e-8), value=-pace)
         return lost, counted
+
+
+def _taught(lesson: Lesson, part: npt.NDArray[np.int32], wide: int) -> npt.NDArray[np.float32]:
+    """What rows are taught of each class: their soft target, or their smoothed label where they have none. float32 [part, wide]."""
+    smoothing = lesson.smoothing[part, None]
+    found = (1 - smoothing) * one_hot(lesson.label[part], wide) + smoothing / np.float32(wide)
+    if lesson.target is not None:
+        soft = lesson.target[part]
+        found = np.where(np.isnan(soft), found, soft)
+    return np.asarray(found, np.float32)
 
 
 @dataclass(frozen=True)
@@ -126,10 +139,10 @@ class _Head:
         next(spread(walk.take, [steps]))
         return (time.perf_counter() - begun) / max(1, many)
 
-    def seconds(self, lesson: Lesson) -> float:
+    def seconds(self, lessons: Sequence[Lesson]) -> float:
         """See `curate.probes.probe.Trainer`."""
         look = len(self.pool.validation) / self.batch * self._row_seconds
-        return lesson.seen * self._row_seconds + lesson.looks * look + 0.05
+        return sum(lesson.seen * self._row_seconds + lesson.looks * look + 0.05 for lesson in lessons)
 
     def about(self) -> Mapping[str, str | int | float | bool]:
         """See `curate.probes.probe.Trainer`."""
@@ -150,7 +163,7 @@ def begin(pool: Pool, *, batch: int = 64, rate: float = 0.05, c: float = 1.0) ->
 
 PROBE = Probe(
     name="head",
-    version=2,
+    version=3,
     about="Labels from frozen embeddings",
     source="linear probes, Alain & Bengio 2016",
     needs=("label", "text"),

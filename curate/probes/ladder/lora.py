@@ -1,7 +1,7 @@
 """Adapters on a small language model: what is learnt of these rows by the kind of model that they are for, in minutes.
 
 LoRA (Hu et al. 2021) by peft on the model's top layers, with AdamW at one rate. The layers below do not change, so what they make of a row is computed once and
-shared by all lessons (`curate.probes.hidden`); logits are made of response tokens only (`curate.probes.frozen_head`). What is approximated: the lower layers
+shared by all lessons (`curate.tuning.hidden`); logits are made of response tokens only (`curate.probes.frozen_head`). What is approximated: the lower layers
 learn nothing, their states are kept in bfloat16 where the machine is fast at it, and rows are read up to `longest` tokens. `full` adapts all layers and keeps
 nothing: some ten times slower.
 
@@ -16,20 +16,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from curate.errors import InputError
-from curate.probes.adapting import NO_LABEL, Adapted, Asked
-from curate.probes.halves import Halves, renew
-from curate.probes.hidden import Hidden
-from curate.probes.passages import Reader, Row
-from curate.probes.probe import Lesson, Look, Pool, Probe
+from curate.probes.probe import Floats, Lesson, Look, Pool, Probe
+from curate.tuning.adapting import NO_LABEL, Adapted, Asked
+from curate.tuning.halves import Halves, renew
+from curate.tuning.hidden import Hidden
+from curate.tuning.passages import Reader, Row
 
 if TYPE_CHECKING:
     import polars as pl
-    import torch
 
     from curate.language_model import Passage
 
@@ -50,36 +50,37 @@ class _Lora:
     read: dict[int, tuple[Passage, bool]] = field(default_factory=dict)
 
     def train(self, lesson: Lesson) -> Iterator[Look]:
-        """See `curate.probes.probe.Trainer`."""
+        """See `curate.probes.probe.Trainer`. Where labels are learnt rows without one are passed over, and as many rows are seen."""
         import torch
 
+        lesson = self._learnt(lesson)
         rows = self._rows(lesson)
         self._fill(rows)
         model = self._anew(lesson.seed)
         optimizer = torch.optim.AdamW(model.parameters, lr=self.rate, weight_decay=0.0)
-        stops, seen, spent, since = lesson.stops(), 0, 0.0, [0.0, 0.0]
+        stops, seen, spent, since = lesson.stops(), 0, 0.0, np.zeros(2)
         for epoch in lesson.schedule():
             for part in np.split(epoch, range(self.batch, len(epoch), self.batch)):
                 begun = time.perf_counter()
-                loss = _step(model, optimizer, [rows[i] for i in part])
+                since += model.step(optimizer, [rows[i] for i in part])
                 seen, spent = seen + len(part), spent + time.perf_counter() - begun
-                since = [since[0] + loss * len(part), since[1] + len(part)]
                 if stops and seen >= stops[0]:
                     stops = [s for s in stops if s > seen]
                     losses, predicted = model.measure(self.valid)
-                    yield Look(seen, spent, since[0] / since[1], losses, np.array([max(1, row.counts) for row in self.valid], np.int32), predicted)
-                    since = [0.0, 0.0]
+                    taught = float(since[0] / since[1]) if since[1] else float("nan")
+                    yield Look(seen, spent, taught, losses, np.array([max(1, row.counts) for row in self.valid], np.int32), predicted)
+                    since = np.zeros(2)
 
-    def seconds(self, lesson: Lesson) -> float:
-        """See `curate.probes.probe.Trainer`. From a short trial; what the lower layers take is counted with the first lesson that asks for a row."""
+    def seconds(self, lessons: Sequence[Lesson]) -> float:
+        """See `curate.probes.probe.Trainer`. From a short trial; what the lower layers take is counted once for all lessons."""
         train, look, lower = self._speed
-        rows = self._rows(lesson)
-        once = self.store.lacks(row.passage.tokens for row in [*rows, *self.valid]) if self.store is not None else []
-        mean = sum(len(row.passage.tokens) for row in rows) / max(1, len(rows))
-        measured = sum(len(row.passage.tokens) for row in self.valid) * len(lesson.stops())
-        new = [tokens for tokens in once if tokens not in self._estimated]
-        self._estimated.update(new)
-        return lesson.seen * mean * train + measured * look + sum(map(len, new)) * lower
+        valid, total = sum(len(row.passage.tokens) for row in self.valid), 0.0
+        every: dict[Sequence[int], None] = {row.passage.tokens: None for row in self.valid}
+        for lesson in map(self._learnt, lessons):
+            rows = [row.passage.tokens for row in self._rows(lesson)]
+            total += lesson.seen * sum(map(len, rows)) / max(1, len(rows)) * train + valid * len(lesson.stops()) * look
+            every |= dict.fromkeys(rows)
+        return total + (sum(map(len, self.store.lacks(every))) * lower if self.store is not None and lessons else 0.0)
 
     def about(self) -> Mapping[str, str | int | float | bool]:
         """See `curate.probes.probe.Trainer`."""
@@ -87,6 +88,7 @@ class _Lora:
 
         language, halves, store = self.halves.language, self.halves, self.store
         found: dict[str, str | int | float | bool] = {"model": language.name, "identity": identity(language.name), "task": self.reader.task}
+        found["soft_targets"] = "used where the recipe asks for them" if self.reader.task == "label" else "not used: they are over labels, and text is learnt"
         found |= {"precision": "bfloat16" if language.fast else "float32", "layers": halves.layers, "adapted_layers": halves.layers - halves.frozen}
         found |= {"parameters": sum(p.numel() for p in halves.parameters), "rows_read": len(self.read), "rows_cut": sum(cut for _, cut in self.read.values())}
         if halves.frozen:
@@ -105,12 +107,12 @@ class _Lora:
         frame = self.pool.validation
         return [self._asked(p, int(label), 1.0, 0.0) for (p, _), label in zip(self.reader.read(_texts(frame)), frame["label"], strict=True)]
 
-    @cached_property
-    def _estimated(self) -> set[Sequence[int]]:
-        return set()
+    def _asked(self, passage: Passage, label: int, weight: float, smoothing: float, target: Floats | None = None) -> Asked:
+        return Asked(passage, label, weight, smoothing, target) if self.reader.task == "label" else Asked(passage, NO_LABEL, weight, smoothing)
 
-    def _asked(self, passage: Passage, label: int, weight: float, smoothing: float) -> Asked:
-        return Asked(passage, label if self.reader.task == "label" else NO_LABEL, weight, smoothing)
+    def _learnt(self, lesson: Lesson) -> Lesson:
+        """A lesson without the rows that have no label, where labels are learnt."""
+        return lesson.at(np.flatnonzero(lesson.label >= 0)) if self.reader.task == "label" else lesson
 
     def _rows(self, lesson: Lesson) -> list[Asked]:
         """What is learnt of each of a lesson's rows."""
@@ -118,8 +120,9 @@ class _Lora:
         self.read.update(zip(new, self.reader.read(_texts(self.pool.rows[new])), strict=True))
         edited = list(lesson.texts)
         given = dict(zip(edited, self.reader.read(_edited(self.pool.rows[edited], [lesson.texts[i] for i in edited])), strict=True))
-        columns = (lesson.label.tolist(), lesson.weight.tolist(), lesson.smoothing.tolist())
-        return [self._asked((given.get(i) or self.read[i])[0], *rest) for i, *rest in zip(lesson.rows.tolist(), *columns, strict=True)]
+        columns = (lesson.label.tolist(), lesson.weight.tolist(), lesson.smoothing.tolist(), lesson.target if lesson.target is not None else repeat(None))
+        every = zip(lesson.rows.tolist(), *columns, strict=False)
+        return [self._asked((given.get(i) or self.read[i])[0], *rest) for i, *rest in every]
 
     def _fill(self, rows: Sequence[Asked]) -> None:
         if self.store is not None:
@@ -151,31 +154,23 @@ class _Lora:
         import torch
 
         frame = self.pool.rows[:TRIED]
-        rows = [self._asked(p, int(label), 1.0, 0.0) for (p, _), label in zip(self.reader.read(_texts(frame)), frame["label"], strict=True)]
+        rows = [self._asked(p, max(0, label), 1.0, 0.0) for (p, _), label in zip(self.reader.read(_texts(frame)), frame["label"], strict=True)]
         tokens = max(1, sum(len(row.passage.tokens) for row in rows))
-        begun = time.perf_counter()
-        lacked = sum(map(len, self.store.lacks(row.passage.tokens for row in rows))) if self.store is not None else 0
+        read, begun = [row.passage.tokens for row in rows if row.passage.tokens], time.perf_counter()
         if self.store is not None:
-            self.store.fill(row.passage.tokens for row in rows)
-        lower = (time.perf_counter() - begun) / lacked if lacked else 0.0
+            self.store.compute(read)
+        lower = (time.perf_counter() - begun) / tokens
+        if self.store is not None:
+            self.store.fill(read)
         model = self._anew(0)
         optimizer = torch.optim.AdamW(model.parameters, lr=self.rate)
-        _step(model, optimizer, rows[: self.batch])
+        model.step(optimizer, rows[: self.batch])
         begun = time.perf_counter()
         for at in range(0, len(rows), self.batch):
-            _step(model, optimizer, rows[at : at + self.batch])
+            model.step(optimizer, rows[at : at + self.batch])
         trained = time.perf_counter()
         model.measure(rows)
         return (trained - begun) / tokens, (time.perf_counter() - trained) / tokens, lower
-
-
-def _step(model: Adapted, optimizer: torch.optim.Optimizer, rows: Sequence[Asked]) -> float:
-    """One move; the loss before it. Rows without anything to learn move nothing."""
-    loss, gradient = model.gradient(rows)
-    for parameter, slope in zip(model.parameters, gradient, strict=True):
-        parameter.grad = slope
-    optimizer.step()
-    return loss
 
 
 def _texts(frame: pl.DataFrame) -> Iterator[Row]:
@@ -212,7 +207,7 @@ def begin(
     parameter out of range, and where there is no label to learn.
     """
     from curate.models import fast_dtype, own_language_model
-    from curate.probes.halves import adapt
+    from curate.tuning.halves import adapt
 
     if precision not in ("auto", "fp32"):
         raise InputError("parameters.precision", f"there is no {precision!r}", "Give auto or fp32")
@@ -239,7 +234,7 @@ def _task(pool: Pool, asked: str) -> Literal["text", "label"]:
 
 PROBE = Probe(
     name="lora",
-    version=1,
+    version=2,
     about="Adapters on a small language model",
     source="LoRA, Hu et al. 2021",
     needs=("text",),

@@ -10,7 +10,7 @@ training is that of up to 500 rows of the pool, those that the lesson has seen. 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -112,10 +112,10 @@ class _Words:
         self._look(model, 0, 0.0, 0.0)
         return (middle - begun) / max(1, len(rows)), time.perf_counter() - middle
 
-    def seconds(self, lesson: Lesson) -> float:
+    def seconds(self, lessons: Sequence[Lesson]) -> float:
         """See `curate.probes.probe.Trainer`."""
         row, look = self._pace
-        return (lesson.seen if self.half_life else min(lesson.seen, len(lesson.rows))) * row + lesson.looks * look + 0.05
+        return sum((one.seen if self.half_life else min(one.seen, len(one.rows))) * row + one.looks * look + 0.05 for one in lessons)
 
     def about(self) -> Mapping[str, str | int | float | bool]:
         """See `curate.probes.probe.Trainer`."""

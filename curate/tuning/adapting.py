@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from curate.language_model import ACCELERATOR, PROCESSOR, Passage, batches
 from curate.models import device
-from curate.probes.frozen_head import target_losses
-from curate.probes.halves import Halves
-from curate.probes.hidden import Hidden, padded
 from curate.threads import cores, spread
+from curate.tuning.frozen_head import target_losses
+from curate.tuning.halves import Halves
+from curate.tuning.hidden import Hidden, padded
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Adapted", "Asked"]
+__all__ = ["NO_LABEL", "Adapted", "Asked", "asked"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -31,12 +31,14 @@ Ints = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Asked:
-    """A row as it is learnt. label: a code, -1 for none; only where labels are learnt."""
+    """A row as it is learnt. label: a code, -1 for none; only where labels are learnt. target: what is taught of each class in the stead of a smoothed
+    label, float32 [classes]; None or NaN without."""
 
     passage: Passage
     label: int
     weight: float
     smoothing: float
+    target: Floats | None = None
 
     @property
     def counts(self) -> int:
@@ -61,6 +63,15 @@ class Adapted:
         """What is trained."""
         return [*self.halves.parameters, *(self.classifier.parameters() if self.classifier is not None else ())]
 
+    def step(self, optimizer: torch.optim.Optimizer, rows: Sequence[Asked]) -> tuple[float, float]:
+        """One move: Σ weight · loss before it, and Σ weight. Rows without anything to learn move nothing."""
+        loss, gradient = self.gradient(rows)
+        for parameter, slope in zip(self.parameters, gradient, strict=True):
+            parameter.grad = slope
+        optimizer.step()
+        many = sum(row.weight * row.counts for row in rows)
+        return loss * many, many
+
     def gradient(self, rows: Sequence[Asked]) -> tuple[float, list[Any]]:
         """The loss of a step, and its gradient by each parameter; None for those where no row has anything to learn."""
         divisor = sum(row.weight * row.counts for row in rows)
@@ -78,12 +89,12 @@ class Adapted:
     def _group(self, rows: Sequence[Asked], divisor: float) -> tuple[float, tuple[Any, ...]]:
         import torch
 
-        hidden = self._hidden([row.passage.tokens for row in rows])
+        hidden = self.hidden([row.passage.tokens for row in rows])
         if self.classifier is not None:
             losses, _ = self._labels(rows, hidden)
             weighed = (losses * _column(rows, "weight")).sum() / divisor
             return float(weighed.detach()), torch.autograd.grad(weighed, self.parameters)
-        picked, target, of = _asked(rows, hidden)
+        picked, target, of = asked(rows, hidden)
         losses, slope = target_losses(self.halves.language, picked.detach(), target, _column(rows, "smoothing")[of], True)
         weight = _column(rows, "weight")[of] / divisor
         assert slope is not None
@@ -107,17 +118,17 @@ class Adapted:
         import torch
 
         with torch.no_grad():
-            hidden = self._hidden([row.passage.tokens for row in rows], step)
+            hidden = self.hidden([row.passage.tokens for row in rows], step)
             if self.classifier is not None:
                 losses, logits = self._labels(rows, hidden)
                 return losses.cpu().numpy(), logits.argmax(1).int().cpu().numpy()
-            picked, target, of = _asked(rows, hidden)
+            picked, target, of = asked(rows, hidden)
             if not len(target):
                 return np.full(len(rows), np.nan, np.float32), np.full(len(rows), -1, np.int32)
             losses, _ = target_losses(self.halves.language, picked, target, torch.zeros(len(target), device=device()), False)
             return torch.zeros(len(rows), device=device()).index_add_(0, of, losses).cpu().numpy(), np.full(len(rows), -1, np.int32)
 
-    def _hidden(self, tokens: Sequence[Sequence[int]], step: int = 1) -> torch.Tensor:
+    def hidden(self, tokens: Sequence[Sequence[int]], step: int = 1) -> torch.Tensor:
         """What the head is given of some rows. [n, width, d]."""
         width = -(-max(map(len, tokens)) // step) * step
         if self.store is not None:
@@ -125,7 +136,7 @@ class Adapted:
         return self.halves.whole(padded(tokens, width))
 
     def _labels(self, rows: Sequence[Asked], hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The smoothed cross-entropy of each row's label, and its logits, from the hidden state of its last token."""
+        """The cross-entropy of each row's target or smoothed label, and its logits, from the hidden state of its last token."""
         import torch
 
         last = torch.tensor([len(row.passage.tokens) - 1 for row in rows], device=device())
@@ -133,7 +144,12 @@ class Adapted:
         likely = torch.log_softmax(logits, 1)
         label = torch.tensor([max(row.label, 0) for row in rows], device=device())
         epsilon = _column(rows, "smoothing")
-        return -(1 - epsilon) * likely.gather(1, label[:, None])[:, 0] - epsilon * likely.mean(1), logits
+        losses = -(1 - epsilon) * likely.gather(1, label[:, None])[:, 0] - epsilon * likely.mean(1)
+        soft = {i: row.target for i, row in enumerate(rows) if row.target is not None and not np.isnan(row.target[0])}
+        if soft:
+            target = torch.from_numpy(np.stack([*soft.values()])).to(device())
+            losses = losses.index_put((torch.tensor([*soft], device=device()),), -(target * likely[[*soft]]).sum(1))
+        return losses, logits
 
 
 def _column(rows: Sequence[Asked], name: str) -> torch.Tensor:
@@ -142,7 +158,7 @@ def _column(rows: Sequence[Asked], name: str) -> torch.Tensor:
     return torch.tensor([getattr(row, name) for row in rows], dtype=torch.float32, device=device())
 
 
-def _asked(rows: Sequence[Asked], hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def asked(rows: Sequence[Asked], hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The hidden states that come before the tokens that are asked for, [n, d], those tokens, and the row of each."""
     import torch
 

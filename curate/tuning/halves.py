@@ -1,6 +1,6 @@
 """A causal language model in two halves: layers below that stay as they are, and layers above that LoRA adapters change.
 
-Adapters are peft's (Hu et al. 2021). The lower half gives what the upper one starts from, so it need be computed once only (`curate.probes.hidden`). A half is
+Adapters are peft's (Hu et al. 2021). The lower half gives what the upper one starts from, so it need be computed once only (`curate.tuning.hidden`). A half is
 the model itself whose other layers hand on what they are given: nothing of a model's own masks and positions is made anew. Whether that holds is tried at once.
 """
 

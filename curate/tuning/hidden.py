@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from curate.language_model import ACCELERATOR, PROCESSOR, batches
 from curate.models import device, identity
-from curate.probes.halves import Halves
 from curate.threads import spread
+from curate.tuning.halves import Halves
 from curate.workspace import digest, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Hidden:
             self._write(part)
 
     def _write(self, part: Sequence[Tokens]) -> None:
-        states = np.concatenate([_as_numpy(s) for s in self._compute(part)])
+        states = np.concatenate([_as_numpy(s) for s in self.compute(part)])
         path = self.folder / uuid.uuid4().hex[:12]
         with whole_folder(path) as into:
             np.save(into / "hidden.npy", states)
@@ -107,7 +107,7 @@ class Hidden:
             write_json(into / "part.json", {"sequences": len(part), "tokens": len(states)})
         self._open(path)
 
-    def _compute(self, part: Sequence[Tokens]) -> list[torch.Tensor]:
+    def compute(self, part: Sequence[Tokens]) -> list[torch.Tensor]:
         """The states of each sequence, [tokens, d]. Each is padded to a length that depends on its own alone."""
         sizes = PROCESSOR if device().type == "cpu" else ACCELERATOR
         groups = batches([len(s) for s in part], sizes, 1)

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from curate.language_model import Passage, halved
+from curate.language_model import LONG, Passage, halved, tokenise
 from curate.models import LanguageModel
-from curate.signals.perplexity import LONG, tokenise
 
 __all__ = ["Reader", "Row"]
 
