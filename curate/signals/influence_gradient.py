@@ -72,17 +72,21 @@ def compute(
     most = min(max_tokens, language.longest)
     asked = _read(language, most, *(held.frame[n].to_list() for n in PIECES))
     held = held.kept(np.array([bool(a.tokens) for a in asked], np.bool_))
-    own = _read(language, most, *(table[n].to_pylist() for n in PIECES))
-    rows = np.array([i for i, a in enumerate(own) if a.tokens and not held.out[i]], np.int32)
-    if not len(rows):
-        raise InputError("validation", "no row is left to measure", "Hold out fewer rows")
+    rows, learnt = _learnt(held, _read(language, most, *(table[n].to_pylist() for n in PIECES)))
     note("precision", "bfloat16" if language.fast else "float32")
-    learnt = [own[i] for i in rows]
     with tempfile.TemporaryDirectory() as folder:
         tuned = adapted(language, top, rank, seed, Path(folder))
         note("loss after warming up", round(warm_up(tuned, learnt, steps, seed, (0.0, 0.1)), 4))
         other = gradients(tuned, [a for a in asked if a.tokens], size, seed, (0.1, 0.2))
         return _compared(held, rows, gradients(tuned, learnt, size, seed, (0.2, 1.0)), other, components(tuned))
+
+
+def _learnt(held: ValidationRows, own: Sequence[Passage]) -> tuple[npt.NDArray[np.int32], list[Passage]]:
+    """The rows that are measured, and their tokens."""
+    rows = np.array([i for i, a in enumerate(own) if a.tokens and not held.out[i]], np.int32)
+    if not len(rows):
+        raise InputError("validation", "no row is left to measure", "Hold out fewer rows")
+    return rows, [own[i] for i in rows]
 
 
 def _compared(held: ValidationRows, rows: npt.NDArray[np.int32], mine: Floats, other: Floats, components: npt.NDArray[np.int64]) -> pa.Table:
