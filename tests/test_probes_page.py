@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from hypothesis import given
+from hypothesis import strategies as st_
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from curate.probes.run import Run
+from curate.probes.datamodel import subsets
+from curate.probes.run import Run, records
 from curate.reviews import Review, append
 from curate.workspace import Workspace
 from tests import probed
 from tests.browser import browser, opened, server, settled
+from ui.curves import told_apart
 
 ROOT = Path(__file__).parent.parent
 PAGE = "pages/prove/probes.py"
@@ -79,6 +84,37 @@ def test_the_page_tells_the_verdict_the_cost_and_what_it_rests_on(app: AppTest, 
     app.selectbox(key="probe-experiment").select("quality").run()
     assert "keeps every row" in _said(app)
     assert run.name in _said(app)
+
+
+LONG = "rows of the news that people labelled by hand, "
+
+
+def test_long_names_keep_lines_of_their_own_and_what_is_not_told_has_its_reason(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURATE_WORKSPACE", str(tmp_path / "workspace"))
+    slices = [{"name": f"{LONG}{name}, {LONG}", "rows": "all", "where": {"source": name}} for name in ("one", "two", "bad")]
+    few = [arm.model_dump(exclude_defaults=True) for arm in subsets([str(one["name"]) for one in slices], 4)]
+    monkeypatch.setitem(PLAN, "arms", [*slices, *few])
+    monkeypatch.setitem(PLAN, "seeds", 1)
+    run = _open(tmp_path)
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    assert "What each slice is worth cannot be told: 4 subsets are too few for 3 slices" in _said(app).replace("\\", "")
+    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    lines = next(f["layout"]["yaxis"]["ticktext"] for f in figures if "ticktext" in f["layout"]["yaxis"])
+    assert len({*lines}) == len(lines) == 6, "three slices, each beside random and beside all rows"
+    assert all(sum(name in line for line in lines) == 2 for name in ("one", "two", "bad"))
+    points = next(f["data"] for f in figures if "ticktext" in f["layout"]["yaxis"])
+    assert sorted(one["y"][0] for one in points) == list(range(6))
+    (run.folder / "plan.yaml").write_text("no plan")
+    assert [name for name, _ in records(Workspace.at(tmp_path / "workspace"))] == [run.name], "runs are listed without their plans"
+
+
+@given(st_.lists(st_.text("ab …", max_size=60), max_size=12))
+def test_no_two_names_read_alike(names: list[str]) -> None:
+    shown = told_apart(names, 12)
+    assert list(shown) == list(dict.fromkeys(names))
+    assert len({*shown.values()}) == len(shown)
+    assert all(shown[name] == name for name in names[:1] if len(name) <= 12)
 
 
 def test_a_run_that_lacks_trainings_goes_on_or_takes_them_back(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

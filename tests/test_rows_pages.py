@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 import streamlit as st
+from hypothesis import given
+from hypothesis import strategies as st_
 from streamlit.testing.v1 import AppTest
 
 from curate.load import load
 from curate.measure import measure
 from curate.task import plan
 from curate.workspace import Workspace
+from ui.rows import LETTER, lines_of
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 CHATS = [
@@ -78,3 +82,11 @@ def test_a_row_is_dropped_by_hand_and_comes_back(app: tuple[AppTest, list[str]])
     assert "dropped by hand" in texts(page)
     page.button(key="undo").click().run()
     assert page.subheader[0].value == "Kept"
+
+
+@given(st_.text(max_size=200), st_.sampled_from([88, 100, 176]))
+def test_a_text_in_a_list_is_its_beginning_and_fits_three_lines(text: str, wide: int) -> None:
+    shown, letters = lines_of(text, wide), int((wide - 16) / LETTER)
+    assert shown == text or (shown.endswith("…") and text.startswith(shown[:-1]))
+    assert len(wrap(shown, letters)) <= 3 or shown == text
+    assert (shown == text) == (len(wrap(text, letters)) <= 3)

@@ -222,6 +222,10 @@ def test_the_page_shows_curves_and_what_got_worse(tmp_path: Path, workspace: Wor
     app = AppTest.from_file(str(Path(__file__).parent.parent / "app.py"), default_timeout=60)
     app.switch_page("pages/prove/training.py").run()
     assert "No training is followed" in " ".join(m.value for m in app.main.markdown)
+    app.main.text_input[0].set_value(str(tmp_path / "nowhere.jsonl"))
+    app.main.button[0].click().run()
+    assert not app.exception
+    assert "no such file" in app.main.error[0].value
     values = [3, 2.4, 2, 1.8, 1.7, 1.62, 1.7, 2.3, 3.5]
     _state(tmp_path / "<b>run", [{"step": 10 * i, "eval_loss": 1 / (i + 1), "eval_code_loss": v, "loss": v} for i, v in enumerate(values)])
     next(w for w in app.main.text_input if w.label == "Log or folder").set_value(str(tmp_path / "<b>run"))

@@ -258,7 +258,7 @@ def _mark(fact: Curve | None, measure: str, known: bool) -> list[dict[str, Any]]
 def _title(basis: Basis, name: str, middle: Floats, fact: Curve | None, measure: str) -> str:
     every = len(basis.rows)
     if fact is None:
-        return f"{name}: no budget is set, all {count(every, 'rows')} are kept"
+        return f"{name}: without a budget all {count(every)} are kept"
     rows, known = float(fact.rows[-1]), basis.noise != "unknown"
     other = float(np.interp(rows, basis.grid, middle))
     return f"{name} of {count(rows, 'rows')}: {_number(float(_values(fact, measure, known)[-1]), measure)}, at random {_number(other, measure)}"

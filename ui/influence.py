@@ -15,7 +15,8 @@ from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import by_hand, score_values
 from curate.signal import Column
-from ui import pills, state
+from curate.task import plan
+from ui import measuring, pills, state
 from ui.browsing import mark_row
 from ui.charts import DROPPED, HAND, KEPT, layout, show
 from ui.comparing import compare_with, outstanding, typed
@@ -53,6 +54,15 @@ def _given(name: str) -> str:
     return next((str(signals[way][name]) for way in WAYS if signals.get(way, {}).get(name)), "")
 
 
+def _takes(way: str) -> str:
+    """How long a measure would take, with what it needs; nothing where it is measured, or cannot be."""
+    if way in state.scores().measured:
+        return ""
+    embedding = state.recipe().signals.get("embedding", {})
+    task = next(t for t in plan(state.scores().dataset, {"embedding": embedding, way: {"share": 0.1}}) if t.signal.name == way)
+    return ", not possible here" if task.skip else f", about {measuring.duration(measuring.seconds_of([task]))}"
+
+
 def ask() -> None:
     """Which rows validate, and by which measures influence is told; the page stops where nothing is measured yet."""
     need_dataset()
@@ -64,7 +74,7 @@ def ask() -> None:
         held = round(100 * float(_given("share") or 0))
         drawn = right.number_input("Or a share of all rows, %", 0, 90, held, help="Drawn at random; those are not scored then")
         domain = left.text_input("Domains by column or role", _given("domain"), placeholder="source", help="Or cluster_number; empty for one domain of all")
-        ways = right.multiselect("Measured by", [*WAYS], there or list(WAYS)[:2], format_func=lambda way: WAYS[way][0])
+        ways = right.multiselect("Measured by", [*WAYS], there or list(WAYS)[:2], format_func=lambda way: f"{WAYS[way][0]}{_takes(way)}")
         if st.form_submit_button("Measure influence") and _asked(path.strip(), part.strip(), drawn / 100, domain.strip(), ways):
             st.rerun()
     if not there:
