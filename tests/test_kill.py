@@ -22,7 +22,6 @@ from curate.reviews import read_log
 
 ROWS = 2_000
 LOADED = (
-    *("duckdb", "pyarrow.parquet"),
     *("pandas", "scipy.linalg", "py3langid.langid", "curate.models", "curate.quality", "curate.recogniser", "curate.readers.hub", "curate.recognition"),
     *("curate.export", "curate.fidelity", "curate.kernels.forest", "curate.kernels.groups", "curate.kernels.minhash", "curate.shingle"),
 )
