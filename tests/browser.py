@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,16 +87,23 @@ def started(workspace: Path, file: Path | None, port: int) -> subprocess.Popen[b
     command = [sys.executable, "-m", "curate", "app", *([str(file)] if file else []), "--workspace", str(workspace), "--port", str(port)]
     with (workspace.parent / f"server-{port}.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "default"})
+    try:
+        until_it_answers(port, lambda: process.poll() is None)
+    except BaseException:
+        process.kill()
+        raise
+    return process
+
+
+def until_it_answers(port: int, lives: Callable[[], bool]) -> None:
     deadline = time.time() + 120
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).read()
-            return process
+            return
         except OSError:
-            assert process.poll() is None, "the server ended"
-            if time.time() > deadline:
-                process.kill()
-                raise AssertionError("the server did not answer within two minutes") from None
+            assert lives(), "the server ended"
+            assert time.time() < deadline, "the server did not answer within two minutes"
             time.sleep(0.1)
 
 

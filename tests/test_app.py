@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import Popen
 
 import polars as pl
 import pytest
@@ -15,6 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from curate.demo import build_demo
 from tests.browser import PAGES, browser, drag, free_port, metric, server, settled, wait_until_measured
+from tests.forked import forked, stem
+from tests.tiny import tiny_language_model
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -42,11 +45,12 @@ def tab(chrome: Browser, ports: list[int]) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo of two packages, and its recipe, by which few tokens of a row are read."""
+    """A small demo of two packages, and its recipe, with a language model that takes a second for all of it."""
     recipe = build_demo(tmp_path_factory.mktemp("demo"), 96, packages=("numpy", "pydantic"))
     full = recipe.read_text(encoding="utf-8")
-    assert "max_tokens: 128" in full
-    recipe.write_text(full.replace("max_tokens: 128", "max_tokens: 32"), encoding="utf-8")
+    assert "perplexity: {max_tokens: 128}" in full
+    tiny = tiny_language_model(tmp_path_factory.mktemp("tiny"))
+    recipe.write_text(full.replace("max_tokens: 128", f"max_tokens: 32, model: {tiny}"), encoding="utf-8")
     return recipe
 
 
@@ -68,11 +72,9 @@ def page(tab: Page, measured: None) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def bare(tab: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with nothing open."""
-    with server(tmp_path_factory.mktemp("bare") / "empty") as address:
-        yield address
-        tab.goto("about:blank")
+def warm() -> Iterator[Popen[str]]:
+    with stem() as process:
+        yield process
 
 
 def _kept(page: Page) -> int:
@@ -81,8 +83,8 @@ def _kept(page: Page) -> int:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.usefixtures("measured")
-def test_a_deep_link_to_every_page_of_a_fresh_server(tab: Page, demo: Path, ports: list[int], path: str) -> None:
-    with server(demo.parent / "workspace", port=ports[1]) as fresh:
+def test_a_deep_link_to_every_page_of_a_fresh_server(tab: Page, demo: Path, ports: list[int], warm: Popen[str], path: str) -> None:
+    with forked(warm, demo.parent / "workspace", ports[1]) as fresh:
         tab.goto(f"{fresh}/{path}")
         settled(tab, PAGES[path])
         expect(tab.locator(".st-key-frame")).to_contain_text("demo.jsonl")
@@ -90,11 +92,13 @@ def test_a_deep_link_to_every_page_of_a_fresh_server(tab: Page, demo: Path, port
         tab.goto("about:blank")  # a tab that is left open would be the next server's first request
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_there_with_nothing_open(tab: Page, bare: str, path: str) -> None:
-    tab.goto(f"{bare}/{path}")
-    settled(tab, PAGES[path])
-    assert metric(tab, "Dataset") == "none open"
+@pytest.mark.parametrize("path", ["", "map"])
+def test_a_page_is_there_with_nothing_open(tab: Page, tmp_path: Path, ports: list[int], warm: Popen[str], path: str) -> None:
+    with forked(warm, tmp_path / "empty", ports[1]) as bare:
+        tab.goto(f"{bare}/{path}")
+        settled(tab, PAGES[path])
+        assert metric(tab, "Dataset") == "none open"
+        tab.goto("about:blank")
 
 
 def test_the_duplicate_slider_shows_what_the_exported_recipe_gives(page: Page, demo: Path, tmp_path: Path) -> None:

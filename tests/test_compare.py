@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from curate.load import load
 from curate.recipe import load_recipe
 from curate.reviews import Review, append
 from curate.workspace import Workspace
+from tests.commanded import curate
 from tests.small import QUICK, write
 
 
@@ -72,12 +71,12 @@ def test_a_version_is_the_side_that_its_recipe_is(tmp_path: Path, workspace: Wor
 
 def test_the_command_prints_one_object(tmp_path: Path) -> None:
     _recipes(tmp_path)
-    command = [sys.executable, "-m", "curate", "compare", "a.yaml", "b.yaml", "--engine", "inline"]
-    found = subprocess.run([*command, "--json"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    command = ("compare", "a.yaml", "b.yaml", "--engine", "inline")
+    found = curate(*command, "--json", folder=tmp_path)
     assert found.returncode == 0, found.stderr
     told = json.loads(found.stdout)
     assert {*told} == {"a", "b", "both", "only_a", "only_b", "signals", "groups"}
-    said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False).stdout
+    said = curate(*command, folder=tmp_path).stdout
     assert f"{told['both']:,} rows kept by both" in said
 
 

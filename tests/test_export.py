@@ -19,6 +19,7 @@ from curate.export import run
 from curate.recipe import load_recipe, parse_recipe
 from curate.reviews import Review, append
 from curate.workspace import Workspace
+from tests.commanded import curate
 from tests.small import QUICK, rows, write
 
 
@@ -30,16 +31,17 @@ def _recipe(folder: Path, **parts: Any) -> Path:
     return path
 
 
-def _curate(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def _started(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
     return subprocess.run([sys.executable, "-m", "curate", *args], capture_output=True, text=True, cwd=folder, check=False)
 
 
 def test_run_prints_one_object_and_writes_four_files(tmp_path: Path) -> None:
-    done = _curate("run", str(_recipe(tmp_path)), "--out", "kept", "--json", folder=tmp_path)
+    done = _started("run", str(_recipe(tmp_path)), "--out", "kept", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"rows": 40, "kept": 30, "dropped": {"near_duplicate": 10}, "out": str(tmp_path / "kept")}
     assert sorted(f.name for f in (tmp_path / "kept").iterdir()) == ["decisions.parquet", "manifest.json", "recipe.yaml", "selected.parquet"]
-    again = _curate("run", str(_recipe(tmp_path)), "--out", "kept", folder=tmp_path)
+    again = curate("run", str(_recipe(tmp_path)), "--out", "kept", folder=tmp_path)
     assert again.returncode == 2
     assert "not an empty folder" in again.stderr
     assert "Traceback" not in again.stderr
@@ -57,7 +59,7 @@ def test_run_prints_one_object_and_writes_four_files(tmp_path: Path) -> None:
 def test_bad_input_is_one_message_and_exit_code_two(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
     (tmp_path / "broken.yaml").write_text("dataset: {path: x", encoding="utf-8")
     (tmp_path / "nofile.yaml").write_text("dataset: {path: nofile.jsonl}", encoding="utf-8")
-    done = _curate(*args, folder=tmp_path)
+    done = curate(*args, folder=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -68,7 +70,7 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = _curate("app", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+        done = curate("app", "--port", str(taken.getsockname()[1]), folder=tmp_path)
     assert done.returncode == 2
     assert "cannot be listened on" in done.stderr
 
@@ -146,7 +148,7 @@ def test_without_out_a_version_is_written_once(tmp_path: Path, workspace: Worksp
 
 
 def test_signals_are_listed_for_programs(tmp_path: Path) -> None:
-    found = json.loads(_curate("signals", "--json", folder=tmp_path).stdout)
+    found = json.loads(curate("signals", "--json", folder=tmp_path).stdout)
     near = next(s for s in found if s["name"] == "near_duplicate")
     assert near["parameters"]["floor"] == 0.5
     assert near["columns"][0]["unit"]
@@ -179,7 +181,7 @@ def test_versions_with_other_roles_or_signals_are_others(tmp_path: Path) -> None
 def test_one_bad_model_stops_nothing_else(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "recipe.yaml").write_text("dataset: {path: small.jsonl}\nsignals: {tokens: {model: ./nowhere}, exact_duplicate: {}}\n")
-    done = _curate("score", "recipe.yaml", folder=tmp_path)
+    done = curate("score", "recipe.yaml", folder=tmp_path)
     assert done.returncode == 2
     assert "the signal tokens failed" in done.stderr
     assert "exact_duplicate: measured" in done.stdout
@@ -189,7 +191,7 @@ def test_a_misspelt_quota_and_repeated_rows_are_said(tmp_path: Path) -> None:
     weights = {"trust": {"source": {"a": 3.0}}, "normalise": "none", "repeat": "rows"}
     budget = {"rows": 20, "per": "source", "quota": {"*": 10, "aa": 2}}
     path = _recipe(tmp_path, budget=budget, weights=weights, export={"weight": "weights"}, rank={"score": "confidence"})
-    done = _curate("run", str(path), "--out", "kept", "--json", folder=tmp_path)
+    done = curate("run", str(path), "--out", "kept", "--json", folder=tmp_path)
     told = json.loads(done.stdout)
     assert (told["kept"], told["written"]) == (20, 40)
     assert len(pl.read_parquet(tmp_path / "kept" / "selected.parquet")) == 40
@@ -197,6 +199,6 @@ def test_a_misspelt_quota_and_repeated_rows_are_said(tmp_path: Path) -> None:
     assert told["not_met"] == [unmet]
     manifest = json.loads((tmp_path / "kept" / "manifest.json").read_text())
     assert (manifest["kept"], manifest["written"], manifest["budget"]["not_met"]) == (20, 40, [unmet])
-    decided = json.loads(_curate("decide", str(path), "--json", folder=tmp_path).stdout)
+    decided = json.loads(curate("decide", str(path), "--json", folder=tmp_path).stdout)
     assert (decided["kept"], decided["not_met"]) == (20, [unmet])
-    assert f"not met: {unmet}" in _curate("decide", str(path), folder=tmp_path).stdout
+    assert f"not met: {unmet}" in curate("decide", str(path), folder=tmp_path).stdout

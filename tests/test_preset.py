@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from curate.recipe import dump_recipe, load_recipe, parse_recipe
 from curate.scores import read_scores
 from curate.selection import rank_values, select, unmeasured
 from curate.workspace import Workspace
+from tests.commanded import curate
 from tests.small import rows, write
 
 LABELLED = {"text": [f"the quick brown fox number {i} jumps" for i in range(12)], "label": ["a", "b"] * 6, "confidence": [i / 12 for i in range(12)]}
@@ -68,7 +67,7 @@ def test_a_dataset_without_text_is_told_so(tmp_path: Path, workspace: Workspace)
 
 def test_the_command_prints_a_recipe_and_says_what_it_left_out(tmp_path: Path) -> None:
     write(tmp_path)
-    done = subprocess.run([sys.executable, "-m", "curate", "preset", "quality-first", "small.jsonl"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = curate("preset", "quality-first", "small.jsonl", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "left out: label issue needs the role label" in done.stderr
     (tmp_path / "r.yaml").write_text(done.stdout)
