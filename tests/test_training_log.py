@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from streamlit.testing.v1 import AppTest
 from curate.__main__ import main
 from curate.errors import InputError
 from curate.probes.checkpoints import checkpoints, measure_checkpoints, measured
+from curate.probes.direction import higher_is_better
 from curate.probes.following import entries, follow, followed, forget
 from curate.probes.plan import Arm, Plan
 from curate.probes.run import Run
 from curate.probes.trainer_log import find_log, named, read_log
-from curate.probes.worsening import worsening
+from curate.probes.worsening import untold, worsening
 from curate.workspace import Workspace
 from tests.tiny import tiny_language_model
 
@@ -63,7 +65,7 @@ def test_names_say_split_domain_and_metric(key: str, said: tuple[str, str, str] 
 def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
-    state = read_log(_state(tmp_path / "run" / "checkpoint-20"))
+    state = read_log(_state(tmp_path / "run" / "checkpoint-20")).rows
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in HISTORY))
     writer = SummaryWriter(str(tmp_path / "events"))
     for entry in HISTORY:
@@ -80,9 +82,9 @@ def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
         (20, 1.0, "eval", "", "loss", 1.7),
         (20, 1.0, "eval", "code", "loss", None),
     ]
-    assert read_log(tmp_path / "run").equals(state)
-    assert read_log(tmp_path / "log.jsonl").equals(state)
-    events = read_log(tmp_path / "events")
+    assert read_log(tmp_path / "run").rows.equals(state)
+    assert read_log(tmp_path / "log.jsonl").rows.equals(state)
+    events = read_log(tmp_path / "events").rows
     assert events.drop("epoch", "value").rows() == state.drop("epoch", "value").rows()
     np.testing.assert_allclose(events["value"].drop_nulls(), state["value"].drop_nulls(), rtol=1e-6)
 
@@ -90,17 +92,17 @@ def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
 def test_a_log_that_is_being_written(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 2, "eval_lo')
-    assert read_log(path)["step"].to_list() == [1]
+    assert read_log(path).rows["step"].to_list() == [1]
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 2, "domain": "code", "loss": 1.0}')
-    assert read_log(path).select("step", "split", "domain", "value").rows() == [(1, "eval", "", 2.0), (2, "eval", "code", 1.0)]
+    assert read_log(path).rows.select("step", "split", "domain", "value").rows() == [(1, "eval", "", 2.0), (2, "eval", "code", 1.0)]
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 1, "eval_loss": 3.0}\n')
-    assert read_log(path)["value"].to_list() == [3.0]
-    assert read_log(_state(tmp_path / "new", [])).is_empty()
+    assert read_log(path).rows["value"].to_list() == [3.0]
+    assert read_log(_state(tmp_path / "new", [])).rows.is_empty()
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("{}\nno\n{}\n", "line 2: is no JSON"), ('{"loss": 1}\n', "tells a step"), ("", "tells a step"), ("3\n4\n", "tells a step"), ("null\n", "tells a step")],
+    [("{}\nno\n{}\n", "tells a step"), ('{"loss": 1}\n', "tells a step"), ("", "tells a step"), ("3\n4\n", "tells a step"), ("null\n", "tells a step")],
 )
 def test_a_log_that_is_none_is_told(tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "log.jsonl"
@@ -123,7 +125,7 @@ def test_a_folder_without_a_log_is_told(tmp_path: Path) -> None:
         read_log(tmp_path)
 
 
-def _log(values: list[float], metric: str = "loss", domain: str = "code") -> pl.DataFrame:
+def _log(values: Sequence[float | None], metric: str = "loss", domain: str = "code") -> pl.DataFrame:
     steps = [10 * i for i in range(len(values))]
     return pl.DataFrame({"step": steps, "split": "eval", "domain": domain, "metric": metric, "value": values}, schema_overrides={"value": pl.Float64})
 
@@ -136,13 +138,136 @@ def test_what_rises_is_marked() -> None:
     assert worse.since in (70, 80)
     assert worse.by == pytest.approx(3.38)
     assert not worsening(_log(falls))
-    assert not worsening(_log([1.0, 5.0, 9.0]))
     (up,) = worsening(_log([1 - v / 10 for v in [*falls, 1.7, 2.3, 3.5, 5.0]], "accuracy"))
     assert up.lasting
     assert up.by == pytest.approx(0.338)
     (peak,) = worsening(_log([3.0, 2.4, 2.01, 1.8, 9.0, 1.62, 1.5, 1.4]))
     assert not peak.lasting
     assert peak.marked == (40,)
+
+
+@pytest.mark.parametrize(("metric", "values"), [("accuracy", [0.9, 0.91, 0.5, 0.4]), ("loss", [1.2, 1.0, 2.0, 3.0]), ("loss", [1.0, 3.0]), ("f1", [0.9, 0.4])])
+def test_of_few_looks_what_is_plain_is_marked(metric: str, values: list[float]) -> None:
+    (worse,) = worsening(_log(values, metric))
+    assert worse.lasting
+    assert np.isnan(worse.noise)
+    assert worse.last == values[-1]
+
+
+@pytest.mark.parametrize("values", [[1.2, 1.0, 1.1, 1.25], [1.0], [2.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+def test_of_few_looks_what_may_be_chance_is_told_to_be_open(values: list[float]) -> None:
+    assert not worsening(_log(values))
+    assert untold(_log(values)) == [("code", "loss", len(values))]
+
+
+def test_a_stray_of_nothing_is_no_measure() -> None:
+    """Rounded logs stray by 0: what differs by less than a hundredth is no worsening, what differs by more is."""
+    assert not worsening(_log([0.9] * 5 + [0.898], "accuracy"))
+    (worse,) = worsening(_log([0.9] * 5 + [0.88], "accuracy"))
+    assert worse.lasting
+    assert not worse.strays
+
+
+@pytest.mark.parametrize("metric", ["loss", "reward"])
+def test_a_training_that_diverged_is_dead(metric: str) -> None:
+    (worse,) = worsening(_log([2.0, None, None], metric))
+    assert (worse.dead, worse.lasting, worse.since) == (True, True, 10)
+    (never,) = worsening(_log([None], metric))
+    assert (never.dead, never.since) == (True, 0)
+    found = worsening(_log([2.0, None, 1.8, 1.7], metric))
+    assert [(w.dead, w.lasting, w.marked) for w in found] == ([(False, False, (10,))] if metric == "loss" else [])
+    trained = _log([2.0, None], "loss", "").with_columns(split=pl.lit("train"))
+    assert [(w.split, w.dead) for w in worsening(trained)] == [("train", True)]
+    assert not worsening(_log([2.0, 9.0], "loss", "").with_columns(split=pl.lit("train")))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("auc", ("", "auc", True)),
+        ("roc_auc", ("", "roc_auc", True)),
+        ("code_recall", ("code", "recall", True)),
+        ("my_code_f1_macro", ("my_code", "f1_macro", True)),
+        ("recall@5", ("", "recall@5", True)),
+        ("top_5_accuracy", ("", "top_5_accuracy", True)),
+        ("rougeLsum", ("", "rougeLsum", True)),
+        ("de_sacrebleu", ("de", "sacrebleu", True)),
+        ("wer", ("", "wer", False)),
+        ("law_perplexity", ("law", "perplexity", False)),
+        ("rewards_chosen", ("", "rewards_chosen", None)),
+        ("heatmap", ("", "heatmap", None)),
+        ("answer", ("", "answer", None)),
+        ("problem", ("", "problem", None)),
+    ],
+)
+def test_which_way_a_metric_is_better(name: str, said: tuple[str, str, bool | None]) -> None:
+    assert named(f"eval_{name}") == ("eval", *said[:2])
+    assert higher_is_better(said[1]) is said[2]
+
+
+def _once(path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["follow", str(path), "--once", "--workspace", str(workspace.root)])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "words"),
+    [
+        (['{"step": 1, "eval_loss": 1.2}', '{"step": 2, "eval_loss": 1.3}'], 0, "Cannot be told with fewer than 5 looks"),
+        (['{"step": 1, "eval_loss": 1.0}', '{"step": 2, "eval_loss": 3.0}'], 1, "worse since step 2"),
+        (['{"step": 1, "eval_loss": 2.0}', '{"step": 2, "eval_loss": NaN}'], 1, "is no finite number since step 2"),
+        (['{"step": 1, "loss": 2.0}', '{"step": 2, "loss": NaN}'], 1, "loss of the rows that it trains on is no finite number"),
+        (['{"step": 1, "loss": 2.0}'], 2, "holds no measure on validation rows"),
+        ([f'{{"step": {i}, "eval_reward": {5 - i}}}' for i in range(5)], 0, "Not judged, for it is not known whether more is better: reward"),
+        (["UserWarning: x", *(f'{{"step": {i}, "eval_loss": {9 - i}}}' for i in range(5)), "{'loss': 2}"], 0, "2 lines of the log are no JSON"),
+        ([f'{{"step": {i}, "eval_auc": {0.9 if i < 6 else 0.5}}}' for i in range(9)], 1, "auc of all rows is worse since step 6"),
+    ],
+)
+def test_what_is_told_at_once(lines: list[str], code: int, words: str, tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """No all-clear where it cannot be told: of few looks, of values that are no numbers, of metrics of which more may be worse."""
+    (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    found, said = _once(tmp_path / "log.jsonl", workspace, capsys)
+    assert (found, words in said) == (code, True), said
+    assert ("Nothing got worse" in said) == ("UserWarning: x" in lines)
+    main(["follow", str(tmp_path / "log.jsonl"), "--once", "--json", "--workspace", str(workspace.root)])
+    if code != 2:
+        json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize("text", ['{"log_history": null}', '{"log_history": 3}', '{"log_hist', '{"log_history": []}'])
+def test_a_state_without_a_log_is_no_all_clear(text: str, tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "trainer_state.json").write_text(text)
+    assert _once(tmp_path, workspace, capsys)[0] == 2
+
+
+def test_a_log_is_awaited_and_followed_through_foreign_lines(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Started before the trainer; then a warning stands in the log, and later looks are still told."""
+    out, log = tmp_path / "out", tmp_path / "out" / "log.jsonl"
+    looks = [f'{{"step": {i}, "eval_loss": {9 - i}}}\n' for i in range(7)]
+    parts = iter([None, "", "".join(looks[:3]), "UserWarning: x\n", "".join(looks[3:]), '{"step": 9, "eval_loss": 30}\n'])
+
+    def write(seconds: float) -> None:
+        try:
+            part = next(parts)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        out.mkdir(exist_ok=True)
+        if part is not None:
+            log.write_text((log.read_text() if log.exists() else "") + part)
+
+    monkeypatch.setattr("curate.probes.follow.time.sleep", write)
+    assert main(["follow", str(out), "--workspace", str(workspace.root)]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("is not there yet") == 1
+    assert said.err.count("Line 4 of the log is no JSON and is passed over.") == 1
+    assert [line for line in said.out.splitlines() if line.startswith("step")][-1] == "step 9: all loss 30"
+    assert "worse since step 9" in said.out
+    asked = ["follow", str(tmp_path / "later"), "--version", str(tmp_path / "none"), "--workspace", str(workspace.root)]
+    assert main(asked) == 2
+    assert "is no Version" in capsys.readouterr().err
 
 
 def test_chance_is_seldom_marked_as_lasting() -> None:
@@ -169,7 +294,7 @@ def test_a_training_is_followed_with_its_version(tmp_path: Path, workspace: Work
     one = follow(workspace, tmp_path / "run" / "trainer_state.json", "mine", version)
     assert followed(workspace) == [one]
     assert one.trained_on == {"folder": "kept", "rows": 10, "kept": 4, "fingerprint": "f"}
-    assert entries(workspace, one).height == 7
+    assert entries(workspace, one).rows.height == 7
     _state(tmp_path / "run", [{"step": 10 * i, "eval_loss": value} for i, value in enumerate([3, 2.4, 2, 1.8, 1.7, 1.62, 1.7, 2.3, 3.5])])
     arguments = ["follow", str(tmp_path / "run"), "--once", "--workspace", str(workspace.root), "--version", str(version)]
     assert main(arguments) == 1
@@ -233,4 +358,6 @@ def test_the_page_shows_curves_and_what_got_worse(tmp_path: Path, workspace: Wor
     (tmp_path / "<b>run" / "trainer_state.json").write_text("no")
     app.run()
     assert "is no trainer" in app.main.error[0].value
+    assert "as it was last read" in app.main.error[0].value
+    assert "loss of code is worse" in app.main.warning[0].value, "the curve and its marks stay"
     assert not app.exception
