@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from streamlit.testing.v1 import AppTest
 from curate.__main__ import main
 from curate.errors import InputError
 from curate.probes.checkpoints import checkpoints, measure_checkpoints, measured
+from curate.probes.direction import higher_is_better
 from curate.probes.following import entries, follow, followed, forget
 from curate.probes.plan import Arm, Plan
 from curate.probes.run import Run
 from curate.probes.trainer_log import find_log, named, read_log
-from curate.probes.worsening import worsening
+from curate.probes.worsening import untold, worsening
 from curate.workspace import Workspace
 from tests.tiny import tiny_language_model
 
@@ -63,7 +65,7 @@ def test_names_say_split_domain_and_metric(key: str, said: tuple[str, str, str] 
 def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
-    state = read_log(_state(tmp_path / "run" / "checkpoint-20"))
+    state = read_log(_state(tmp_path / "run" / "checkpoint-20")).rows
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in HISTORY))
     writer = SummaryWriter(str(tmp_path / "events"))
     for entry in HISTORY:
@@ -80,9 +82,9 @@ def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
         (20, 1.0, "eval", "", "loss", 1.7),
         (20, 1.0, "eval", "code", "loss", None),
     ]
-    assert read_log(tmp_path / "run").equals(state)
-    assert read_log(tmp_path / "log.jsonl").equals(state)
-    events = read_log(tmp_path / "events")
+    assert read_log(tmp_path / "run").rows.equals(state)
+    assert read_log(tmp_path / "log.jsonl").rows.equals(state)
+    events = read_log(tmp_path / "events").rows
     assert events.drop("epoch", "value").rows() == state.drop("epoch", "value").rows()
     np.testing.assert_allclose(events["value"].drop_nulls(), state["value"].drop_nulls(), rtol=1e-6)
 
@@ -90,17 +92,17 @@ def test_every_kind_of_log_says_the_same(tmp_path: Path) -> None:
 def test_a_log_that_is_being_written(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 2, "eval_lo')
-    assert read_log(path)["step"].to_list() == [1]
+    assert read_log(path).rows["step"].to_list() == [1]
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 2, "domain": "code", "loss": 1.0}')
-    assert read_log(path).select("step", "split", "domain", "value").rows() == [(1, "eval", "", 2.0), (2, "eval", "code", 1.0)]
+    assert read_log(path).rows.select("step", "split", "domain", "value").rows() == [(1, "eval", "", 2.0), (2, "eval", "code", 1.0)]
     path.write_text('{"step": 1, "eval_loss": 2.0}\n{"step": 1, "eval_loss": 3.0}\n')
-    assert read_log(path)["value"].to_list() == [3.0]
-    assert read_log(_state(tmp_path / "new", [])).is_empty()
+    assert read_log(path).rows["value"].to_list() == [3.0]
+    assert read_log(_state(tmp_path / "new", [])).rows.is_empty()
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("{}\nno\n{}\n", "line 2: is no JSON"), ('{"loss": 1}\n', "tells a step"), ("", "tells a step"), ("3\n4\n", "tells a step"), ("null\n", "tells a step")],
+    [("{}\nno\n{}\n", "tells a step"), ('{"loss": 1}\n', "tells a step"), ("", "tells a step"), ("3\n4\n", "tells a step"), ("null\n", "tells a step")],
 )
 def test_a_log_that_is_none_is_told(tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "log.jsonl"
@@ -123,7 +125,7 @@ def test_a_folder_without_a_log_is_told(tmp_path: Path) -> None:
         read_log(tmp_path)
 
 
-def _log(values: list[float], metric: str = "loss", domain: str = "code") -> pl.DataFrame:
+def _log(values: Sequence[float | None], metric: str = "loss", domain: str = "code") -> pl.DataFrame:
     steps = [10 * i for i in range(len(values))]
     return pl.DataFrame({"step": steps, "split": "eval", "domain": domain, "metric": metric, "value": values}, schema_overrides={"value": pl.Float64})
 
@@ -136,13 +138,71 @@ def test_what_rises_is_marked() -> None:
     assert worse.since in (70, 80)
     assert worse.by == pytest.approx(3.38)
     assert not worsening(_log(falls))
-    assert not worsening(_log([1.0, 5.0, 9.0]))
     (up,) = worsening(_log([1 - v / 10 for v in [*falls, 1.7, 2.3, 3.5, 5.0]], "accuracy"))
     assert up.lasting
     assert up.by == pytest.approx(0.338)
     (peak,) = worsening(_log([3.0, 2.4, 2.01, 1.8, 9.0, 1.62, 1.5, 1.4]))
     assert not peak.lasting
     assert peak.marked == (40,)
+
+
+@pytest.mark.parametrize(("metric", "values"), [("accuracy", [0.9, 0.91, 0.5, 0.4]), ("loss", [1.2, 1.0, 2.0, 3.0]), ("loss", [1.0, 3.0]), ("f1", [0.9, 0.4])])
+def test_of_few_looks_what_is_plain_is_marked(metric: str, values: list[float]) -> None:
+    (worse,) = worsening(_log(values, metric))
+    assert worse.lasting
+    assert np.isnan(worse.noise)
+    assert worse.last == values[-1]
+
+
+@pytest.mark.parametrize("values", [[1.2, 1.0, 1.1, 1.25], [1.0], [2.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+def test_of_few_looks_what_may_be_chance_is_told_to_be_open(values: list[float]) -> None:
+    assert not worsening(_log(values))
+    assert untold(_log(values)) == [("code", "loss", len(values))]
+
+
+def test_a_stray_of_nothing_is_no_measure() -> None:
+    """Rounded logs stray by 0: what differs by less than a hundredth is no worsening, what differs by more is."""
+    assert not worsening(_log([0.9] * 5 + [0.898], "accuracy"))
+    (worse,) = worsening(_log([0.9] * 5 + [0.88], "accuracy"))
+    assert worse.lasting
+    assert not worse.strays
+
+
+@pytest.mark.parametrize("metric", ["loss", "reward"])
+def test_a_training_that_diverged_is_dead(metric: str) -> None:
+    (worse,) = worsening(_log([2.0, None, None], metric))
+    assert (worse.dead, worse.lasting, worse.since) == (True, True, 10)
+    (never,) = worsening(_log([None], metric))
+    assert (never.dead, never.since) == (True, 0)
+    found = worsening(_log([2.0, None, 1.8, 1.7], metric))
+    assert [(w.dead, w.lasting, w.marked) for w in found] == ([(False, False, (10,))] if metric == "loss" else [])
+    trained = _log([2.0, None], "loss", "").with_columns(split=pl.lit("train"))
+    assert [(w.split, w.dead) for w in worsening(trained)] == [("train", True)]
+    assert not worsening(_log([2.0, 9.0], "loss", "").with_columns(split=pl.lit("train")))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("auc", ("", "auc", True)),
+        ("roc_auc", ("", "roc_auc", True)),
+        ("code_recall", ("code", "recall", True)),
+        ("my_code_f1_macro", ("my_code", "f1_macro", True)),
+        ("recall@5", ("", "recall@5", True)),
+        ("top_5_accuracy", ("", "top_5_accuracy", True)),
+        ("rougeLsum", ("", "rougeLsum", True)),
+        ("de_sacrebleu", ("de", "sacrebleu", True)),
+        ("wer", ("", "wer", False)),
+        ("law_perplexity", ("law", "perplexity", False)),
+        ("rewards_chosen", ("", "rewards_chosen", None)),
+        ("heatmap", ("", "heatmap", None)),
+        ("answer", ("", "answer", None)),
+        ("problem", ("", "problem", None)),
+    ],
+)
+def test_which_way_a_metric_is_better(name: str, said: tuple[str, str, bool | None]) -> None:
+    assert named(f"eval_{name}") == ("eval", *said[:2])
+    assert higher_is_better(said[1]) is said[2]
 
 
 def test_chance_is_seldom_marked_as_lasting() -> None:
@@ -169,7 +229,7 @@ def test_a_training_is_followed_with_its_version(tmp_path: Path, workspace: Work
     one = follow(workspace, tmp_path / "run" / "trainer_state.json", "mine", version)
     assert followed(workspace) == [one]
     assert one.trained_on == {"folder": "kept", "rows": 10, "kept": 4, "fingerprint": "f"}
-    assert entries(workspace, one).height == 7
+    assert entries(workspace, one).rows.height == 7
     _state(tmp_path / "run", [{"step": 10 * i, "eval_loss": value} for i, value in enumerate([3, 2.4, 2, 1.8, 1.7, 1.62, 1.7, 2.3, 3.5])])
     arguments = ["follow", str(tmp_path / "run"), "--once", "--workspace", str(workspace.root), "--version", str(version)]
     assert main(arguments) == 1
@@ -237,4 +297,6 @@ def test_the_page_shows_curves_and_what_got_worse(tmp_path: Path, workspace: Wor
     (tmp_path / "<b>run" / "trainer_state.json").write_text("no")
     app.run()
     assert "is no trainer" in app.main.error[0].value
+    assert "as it was last read" in app.main.error[0].value
+    assert "loss of code is worse" in app.main.warning[0].value, "the curve and its marks stay"
     assert not app.exception

@@ -12,6 +12,7 @@ from curate.probes.account import slice_lines
 from curate.probes.compare import SAME, TOO_FEW, Metric, comparisons
 from curate.probes.run import Run
 from curate.probes.verdict import difference
+from curate.probes.whole import aside
 from ui import probing
 from ui.curves import beside_controls, on_the_way, over_compute, utilities
 from ui.escape import plain
@@ -56,6 +57,8 @@ def found(run: Run) -> None:
         st.text(run.plan.about)
     if len(run.plan.sizes) > 1 and done:
         st.page_link("pages/prove/curve.py", label="What more rows would buy, by its curve", icon=":material/show_chart:")
+    if lost := aside(run):
+        st.warning(f"{count(len(lost), 'trainings')} could not be read and {'are' if len(lost) > 1 else 'is'} kept aside: go on, and they are trained again.")
     if done < every:
         st.caption(f"{count(done)} of {count(every, 'trainings')} are done: intervals are wider than they will be.")
         if probing.job() is None:

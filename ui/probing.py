@@ -20,6 +20,7 @@ from curate.probes.gather import dump_plan
 from curate.probes.plan import Plan
 from curate.probes.probe import probe_of
 from curate.probes.run import Run, open_run, runs
+from curate.probes.whole import mend
 from curate.task import plan as tasks_of
 from ui import measuring, state
 from ui.browsing import version
@@ -130,6 +131,7 @@ def done(run: Run) -> int:
 def _told(folder: str, trained: int, written: int) -> tuple[dict[str, Any], tuple[int, int]]:
     del trained
     run = _run(folder, written)
+    mend(run)
     return {**account(run)}, standing(run)
 
 
@@ -141,6 +143,7 @@ def told(run: Run) -> tuple[dict[str, Any], tuple[int, int]]:
 @st.cache_resource(max_entries=4, show_spinner="Reading what was trained")
 def _held(folder: str, trained: int, written: int) -> Measured:
     del trained
+    mend(_run(folder, written))
     return measured(_run(folder, written))
 
 

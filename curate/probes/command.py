@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
+from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.export import dataset_of
 from curate.measure import Tell
 from curate.probes.account import account, lines
+from curate.probes.arms import Decided
 from curate.probes.back import run_of, take
-from curate.probes.experiment import Asked, plan_of
+from curate.probes.beforehand import Beforehand, as_json, beforehand, in_words, measuring, needed, unapplied
+from curate.probes.experiment import EXPERIMENTS, Asked, plan_of
 from curate.probes.gather import decided, dump_plan, gather
 from curate.probes.learning_curve import curves_of
-from curate.probes.plan import Plan, Validation
-from curate.probes.probe import probe_of, suited
+from curate.probes.plan import Plan, Price, Validation
+from curate.probes.probe import Probe, probe_of, suited
 from curate.probes.read import read_plan
 from curate.probes.run import Run, open_run
 from curate.probes.stopping import numbers, run_words
 from curate.probes.train import begin, missing, seconds_left, train
+from curate.probes.whole import mend
 from curate.recipe import Recipe, load_recipe
 from curate.roles import Role
 from curate.workspace import Workspace
@@ -39,6 +44,8 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     if args.recipe is None:
         raise InputError("curate probe", "no recipe is given", "Name a recipe, or the folder of a run")
     _check_options(args)
+    if args.estimate and not args.recipe.is_dir():
+        return _estimate(args, workspace, tell)
     if args.recipe.is_dir():
         run = open_run(args.recipe)
     else:
@@ -48,6 +55,8 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
             print(dump_plan(plan), end="")
             return 0
         run = open_run(gather(recipe, plan, workspace, beside, args.key, tell))
+    for damaged in mend(run):
+        print(f"curate: {damaged}", file=sys.stderr)
     if args.estimate:
         return _estimated(run, args.json)
     if not args.no_train:
@@ -80,12 +89,41 @@ def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: 
         plan = read_plan(args.plan)
         return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()
     dataset = dataset_of(recipe, workspace, args.key, tell)
-    probe = probe_of(args.probe or next(iter(suited(dataset)), "words"))
-    found = decided(recipe, dataset, workspace, probe.vectors, tell)
+    probe = _probe(args, dataset)
+    return _asked(args, recipe, decided(recipe, dataset, workspace, probe.vectors, tell)), args.recipe.parent.absolute()
+
+
+def _probe(args: argparse.Namespace, dataset: Dataset) -> Probe:
+    return probe_of(args.probe or next(iter(suited(dataset)), "words"))
+
+
+def _asked(args: argparse.Namespace, recipe: Recipe, found: Decided) -> Plan:
+    """The plan of the experiment that is asked for."""
     validation = held_in(args.validation, recipe) if args.validation else None
     sizes = tuple(args.sizes) if args.sizes else None
-    asked = Asked(probe.name, args.by, args.against, sizes, args.seeds, args.epochs, args.subsets, validation)
-    return plan_of(args.experiment or "kept", found, asked), args.recipe.parent.absolute()
+    asked = Asked(_probe(args, found.scores.dataset).name, args.by, args.against, sizes, args.seeds, args.epochs, args.subsets, validation)
+    return plan_of(args.experiment or "kept", found, asked)
+
+
+def _estimate(args: argparse.Namespace, workspace: Workspace, tell: Tell) -> int:
+    """`--estimate` of a recipe: at once, from what is measured already."""
+    recipe = load_recipe(args.recipe)
+    dataset, plan = dataset_of(recipe, workspace, args.key, tell), None
+    if args.plan:
+        plan, beside = _plan(args, recipe, workspace, tell)
+    else:
+        found, lacking = unapplied(needed(recipe, _probe(args, dataset).vectors), dataset, workspace)
+        beside = args.recipe.parent.absolute()
+        try:
+            plan = _asked(args, recipe, found)
+        except InputError as error:  # it may rest on what is measured first
+            told, price = Beforehand(measuring([found.scores]), None, str(error), lacking), Price()
+            if not told.measuring or (args.experiment or "kept") not in EXPERIMENTS:
+                raise
+    if plan is not None:
+        told, price = beforehand(recipe, dataset, plan, beside, workspace), plan.price
+    print(json.dumps(as_json(told, price)) if args.json else "\n".join(in_words(told, price)))
+    return 0
 
 
 def held_in(path: Path, recipe: Recipe) -> Validation:

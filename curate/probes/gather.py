@@ -23,6 +23,7 @@ from curate.load import load
 from curate.measure import Tell, measure
 from curate.part import meant
 from curate.probes.arms import Decided, arm_frame, arm_labels, edited, in_order, joined, lots
+from curate.probes.beforehand import needed
 from curate.probes.columns import Code, coder, texts
 from curate.probes.held_out import HeldOut, hold_out, without_alike, without_edited
 from curate.probes.noising import check_noise
@@ -109,8 +110,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
 
 def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, embed: bool, tell: Tell | None) -> Decided:
     """A recipe over its dataset, with what it needs measured, and embeddings where they are asked for."""
-    signals = {**recipe.signals, **({EMBEDDING: recipe.signals.get(EMBEDDING, {})} if embed else {})}
-    tasks = read_scores(dataset, recipe.model_copy(update={"signals": signals}), workspace).tasks
+    tasks = read_scores(dataset, needed(recipe, embed), workspace).tasks
     measure(dataset, tasks, workspace, "pool", tell)
     marked = fold(read_log(Path(recipe.reviews.path), recipe.reviews.lines)).marked if recipe.reviews else ()
     return Decided(Scores(dataset, workspace, tasks), recipe, marked)
