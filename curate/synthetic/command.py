@@ -63,9 +63,8 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     batch, ended = grow(asked, workspace, args.max_cost, args.close, tell)
     if batch is None:
         log = read_log(folder_of(workspace, f"{asked.name}.parts") / "made.jsonl")
-        print(
-            f"{sum('texts' in line for line in log):,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again to go on, or with --close to end it here."
-        )
+        made = sum("texts" in line for line in log)
+        print(f"{made:,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again to go on, or with --close to end it.")
         return 1
     _print(batch, args.json, asked.notes)
     return 0 if batch.rows else 1
