@@ -24,7 +24,7 @@ from curate.synthetic.prompt import read_prompts
 from curate.synthetic.targets import Bools, Target, allot, find_targets, startable
 from curate.workspace import Workspace
 
-__all__ = ["Grown", "command", "grow", "plan"]
+__all__ = ["Grown", "Wanted", "command", "grow", "plan"]
 
 LEARNT = 50_000  # texts that rules learn from
 
@@ -53,7 +53,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     if args.recipe is None:
         raise InputError("curate grow", "no recipe is given", "Name a recipe, or a batch with --show")
     options, generator = _options(args), _generator(args)
-    asked = plan(load_recipe(args.recipe), workspace, generator, options, _Wanted(tuple(args.targets or ()), args.rows, args.personal, args.key), tell)
+    asked = plan(load_recipe(args.recipe), workspace, generator, options, Wanted(tuple(args.targets or ()), args.rows, args.personal, args.key), tell)
     if not asked.asks:
         print("\n".join(("No place is thin enough to ask for rows.", *asked.notes)))
         return 1
@@ -71,7 +71,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """targets: kinds or names, none for what is thin. rows: None for all that they lack. personal: whether rows with personal data may be sent."""
 
     targets: tuple[str, ...]
@@ -107,7 +107,7 @@ def _options(args: argparse.Namespace) -> Options:
     return Options(args.model or "", **ways, **limits, price=tuple(args.price) if args.price else None)
 
 
-def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Options, wanted: _Wanted, tell: Tell | None = None) -> Grown:
+def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Options, wanted: Wanted, tell: Tell | None = None) -> Grown:
     """What would be asked for. The recipe's signals are measured first, its kept rows chosen."""
     dataset = dataset_of(recipe, workspace, wanted.key, tell)
     measure(dataset, read_scores(dataset, recipe, workspace).tasks, workspace, "pool", tell)
@@ -138,7 +138,7 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
     with hold(parts) as log:
         if (folder / "batch.json").exists():  # made while this process waited for its turn
             return read_batch(folder), Ended()
-        ended = Ended("it was closed") if close else fill_log(log, asked.asks, _open(asked), max_cost, tell)
+        ended = Ended("it was closed") if close else _made(asked, log, max_cost, tell)
         lines = read_log(log)
         if ended.why and not (close and lines):
             return None, Ended("nothing is made yet") if close else ended
@@ -147,6 +147,14 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
         )
         shutil.rmtree(parts)
     return batch, Ended()
+
+
+def _made(asked: Grown, log: Path, max_cost: float | None, tell: Tell | None) -> Ended:
+    opened = _open(asked)
+    try:
+        return fill_log(log, asked.asks, opened, max_cost, tell)
+    finally:
+        opened.close()
 
 
 def _open(asked: Grown) -> Opened:

@@ -100,12 +100,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Opened:
-    """A generator that is ready. model: what it writes with. write: answers asks, one each, in order; stops early by raising `Cancelled` once told to stop."""
+    """A generator that is ready. model: what it writes with. write: answers asks, one each, in order; stops early by raising `Cancelled` once told to stop.
+
+    close: lets go of what it holds, such as connections.
+    """
 
     model: str
     write: Callable[[Sequence[Ask], Purse, Stop], list[Written]]
     batch: int = 1
     at_once: int = 1
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _there(kind: str, every: Sequence[Target]) -> str:
 def _of_kind(scores: Scores, kind: str, keep: Bools, may: Bools) -> tuple[list[Target], list[str]]:
     """Every target of a kind, thin or not, and what hinders."""
     if kind == "any":
-        return [Target("any", "", int(keep.sum()), int(keep.sum()), tuple(np.flatnonzero(may).tolist()))], []
+        return [Target("any", "", int(keep.sum()), 0, tuple(np.flatnonzero(may).tolist()))], []
     if kind == "gap":
         return _gaps(scores, may)
     if kind == "cluster":
@@ -195,7 +195,7 @@ def allot(targets: Sequence[Target], rows: int | None) -> tuple[Target, ...]:
         wanted = lacks
     else:
         wanted = _parted(lacks, min(rows, int(lacks.sum())))
-        free = [i for i, t in enumerate(targets) if not t.lacks or t.kind == "any"]
+        free = [i for i, t in enumerate(targets) if not t.lacks]
         rest = rows - int(wanted.sum())
         if free and rest > 0:
             wanted[free] += _parted(np.ones(len(free), np.int64), rest)
