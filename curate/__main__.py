@@ -127,7 +127,7 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
-_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow"}
+_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow", "grow": "synthetic.command"}
 
 
 def _module(command: str) -> Any:
@@ -192,7 +192,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere}
+_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "grow": _elsewhere}
 
 
 SERVING = "app", "demo"
