@@ -42,12 +42,16 @@ class _Stderr:
 
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
-    from curate.export import run
+    from curate.export import check_out, export, scored
+    from curate.lineage import find_version
     from curate.recipe import load_recipe
     from curate.workspace import Workspace
 
-    out = args.out.absolute() if args.out else None
-    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell, args.key)
+    recipe, workspace, out = load_recipe(args.recipe), Workspace.at(args.workspace), args.out.absolute() if args.out else None
+    if out is not None:
+        check_out(out)
+    parent = find_version(args.parent, workspace) if args.parent else None
+    result = export(scored(recipe, workspace, args.engine, tell, args.key), recipe, out, parent)
     if args.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -127,6 +131,7 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 
 _STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow"}
+_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
 
 
 def _module(command: str) -> Any:
@@ -193,6 +198,8 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
 _COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere}
 
+
+_COMMANDS |= {name: _elsewhere for name, place in _STANDS.items() if place == "shelf"}
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."
 
