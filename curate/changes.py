@@ -93,8 +93,8 @@ class Diff:
         found = [Decision(*said, *(rows.get(n, 0) for n in ("rows_in", "rows_out", "changed"))) for said, rows in counts.items()]
         return tuple(sorted(found, key=lambda d: (-d.rows_in - d.rows_out - d.changed, d.kind, d.name, d.why)))
 
-    def as_json(self) -> dict[str, Any]:
-        """The object that `curate diff --json` prints."""
+    def summary(self) -> dict[str, Any]:
+        """Counts, decisions, inputs and columns that differ, without the rows."""
         counts = {"in": self.rows_in, "out": self.rows_out, "changed": self.rows_changed, "moved": self.moved, "both": self.both}
         return {
             "a": self.a.name,
@@ -104,8 +104,11 @@ class Diff:
             "decisions": [{**vars(d)} for d in self.decisions],
             "inputs": [{"path": path, "what": what} for path, what in self.inputs],
             "columns": [{"column": name, "what": what} for name, what in self.columns],
-            **{name: frame.to_dicts() for name, frame in (("in", self.into), ("out", self.out), ("changed", self.changed))},
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `curate diff --json` prints: the summary, and the rows that are in, out and changed."""
+        return {**self.summary(), **{name: frame.to_dicts() for name, frame in (("in", self.into), ("out", self.out), ("changed", self.changed))}}
 
 
 def side(version: Version, later: bool = False) -> Side:

@@ -75,7 +75,8 @@ class Replay:
             "measured": self.measured,
             "decided_otherwise": self.decided,
             "packages": [{"name": name, "then": then, "now": now} for name, then, now in self.packages],
-            "diff": None if self.found is None else self.found.as_json(),
+            "diff": None if self.found is None else self.found.summary(),
+            "lines": self.lines(),
         }
 
     def lines(self) -> list[str]:

@@ -35,7 +35,7 @@ def _verify(args: Namespace, workspace: Workspace, tell: Tell | None) -> int:
     version = find_version(args.version, workspace)
     wrong = checked(version, workspace, tell)
     if args.json:
-        _say({"version": version.name, "folder": str(version.folder), "ok": not wrong, **wrong.as_json()})
+        _say({"version": version.name, "folder": str(version.folder), "ok": not wrong, **wrong.as_json(), "lines": wrong.lines()})
     elif wrong:
         print(*wrong.lines(), sep="\n")
     else:

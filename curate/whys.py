@@ -127,7 +127,7 @@ def _link(name: str, said: str, a: Side, b: Side) -> tuple[str, str]:
 def _moved(one: Threshold | None, two: Threshold | None) -> str:
     """How a threshold differs from the earlier one, in words; "" where it does not."""
     if one is None or two is None or type(one) is not type(two):
-        return " → ".join("none" if t is None else _limit(t) for t in (one, two)) if one != two else ""
+        return " → ".join("no threshold" if t is None else _limit(t) for t in (one, two)) if one != two else ""
     names = [n for n in type(one).model_fields if getattr(one, n) != getattr(two, n)]
     return ", ".join(f"{n} {_short(getattr(one, n))} → {_short(getattr(two, n))}" for n in names)
 
@@ -174,10 +174,10 @@ def why_changed(column: str, a: Side, b: Side, inputs: bool) -> tuple[str, str, 
     if own.startswith(WEIGHTS):
         one, two = a.recipe.weights, b.recipe.weights
         return "weights", own, f"{_short(one)} → {_short(two)}" if one != two else "the same weights among other rows"
+    before, after = a.recipe.personal, b.recipe.personal
+    if own in ("", "pii_spans") and (before != after or (before and a.marked != b.marked)):  # spans are places in the treated text
+        return "redaction", "personal", f"{_short(before)} → {_short(after)}" if before != after else "what is personal was said by hand"
     if own:
         owner = owner_of(own)
         return "measurement", owner.name if owner is not None else own, _measured(own, a, b)
-    before, after = a.recipe.personal, b.recipe.personal
-    if before != after or (before and a.marked != b.marked):
-        return "redaction", "personal", f"{_short(before)} → {_short(after)}"
     return "input", column, "the file says otherwise" if inputs else "written otherwise, by other programs"
