@@ -43,12 +43,16 @@ class _Stderr:
 
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
-    from curate.export import run
+    from curate.export import check_out, export, scored
+    from curate.lineage import find_version
     from curate.recipe import load_recipe
     from curate.workspace import Workspace
 
-    out = args.out.absolute() if args.out else None
-    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell, args.key)
+    recipe, workspace, out = load_recipe(args.recipe), Workspace.at(args.workspace), args.out.absolute() if args.out else None
+    if out is not None:
+        check_out(out)
+    parent = find_version(args.parent, workspace) if args.parent else None
+    result = export(scored(recipe, workspace, args.engine, tell, args.key), recipe, out, parent)
     if args.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -127,7 +131,9 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
-_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow", "grow": "synthetic.command"}
+_STANDS = {"compare": "compare", "preset": "preset", "audit": "report", "probe": "probes.command", "follow": "probes.follow", "grow": "synthetic.command"}
+_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
+"""Where in the house a command stands that is more than ten lines."""
 
 
 def _module(command: str) -> Any:
@@ -192,7 +198,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "grow": _elsewhere}
+_COMMANDS |= dict.fromkeys(_STANDS, _elsewhere)
 
 
 SERVING = "app", "demo"

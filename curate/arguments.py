@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     run = add("run", "load, score, select and export what a recipe says")
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
+    run.add_argument("--parent", metavar="VERSION", help="the Version that it comes from (default: the current one of the same rows or files)")
     run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out; written where rows are repeated; not_met of the budget")
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
     _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
     _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
+    _add_versions(add)
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -71,6 +73,34 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
+
+
+def _add_versions(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands on what was exported."""
+    named = "its folder, its name or the first digits of it, a tag, or current"
+    verify = add("verify", "hash every file of a Version again; 1 where one is missing, changed or added, and name it")
+    verify.add_argument("version", metavar="VERSION", help=named)
+    diff = add("diff", "rows in, out and changed from one Version to another, and the decision that changed each")
+    diff.add_argument("a", metavar="VERSION", help=named)
+    diff.add_argument("b", nargs="?", metavar="VERSION", help="the later one (default: from its parent to the first)")
+    diff.add_argument("--rows", type=int, default=10, metavar="N", help="print up to N rows of each kind (default: 10)")
+    replay = add("replay", "run a Version's recipe again and compare; 1 where a file was changed or other rows come out")
+    replay.add_argument("version", metavar="VERSION", help=named)
+    replay.add_argument("--kept", action="store_true", help="take what the workspace has measured; without it everything is measured again")
+    replay.add_argument("--input", type=Path, nargs="+", metavar="PATH", help="where the files of the dataset lie now; their content is to be the same")
+    replay.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    versions = add("versions", "the tree of Versions of a workspace; of one, its folder")
+    versions.add_argument("version", nargs="?", metavar="VERSION", help=f"print the folder of this one: {named}")
+    tag = add("tag", "give a Version a tag")
+    tag.add_argument("version", metavar="VERSION", help=f"{named}; with --remove the tag")
+    tag.add_argument("name", nargs="?", metavar="TAG")
+    tag.add_argument("--move", action="store_true", help="take it off the Version that has it")
+    tag.add_argument("--remove", action="store_true", help="take the tag off")
+    rollback = add("rollback", "make an earlier Version the current one; nothing is deleted; 1 where it is not what was written")
+    rollback.add_argument("version", metavar="VERSION", help=named)
+    rollback.add_argument("--why", default="", metavar="TEXT", help="kept in the log")
+    for one in (verify, diff, replay, versions, tag, rollback):
+        one.add_argument("--json", action="store_true", help="print one object")
 
 
 def _add_decide(command: argparse.ArgumentParser) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Decided",
     "Review",
     "append",
+    "append_line",
     "cuts",
     "edits",
     "fold",
@@ -106,8 +107,13 @@ class Decided:
 
 def append(path: Path, review: Review) -> int:
     """Add a decision; on disk when this returns. Returns the number of lines of the log with it. Safe with several writers."""
+    return append_line(path, {k: v for k, v in asdict(review).items() if v not in (None, (), "")})
+
+
+def append_line(path: Path, entry: Mapping[str, Any]) -> int:
+    """Add an entry to a log; on disk when this returns. Returns the number of its lines with it. Safe with several writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({k: v for k, v in asdict(review).items() if v not in (None, (), "")}, ensure_ascii=False).encode() + b"\n"
+    line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
     try:
         with path.open("ab+", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
