@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
     _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
@@ -70,6 +71,15 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
+
+
+def _add_ledger(command: argparse.ArgumentParser) -> None:
+    command.add_argument("version", metavar="VERSION", help="the folder of a Version, or its name in the workspace")
+    command.add_argument("row_id", nargs="*", metavar="ROW_ID", help="rows by their ids; without any, how many rows each decision concerns")
+    command.add_argument("--row", type=int, nargs="+", default=[], metavar="N", help="rows by their place in the input, from 0")
+    command.add_argument("--line", nargs="+", default=[], metavar="FILE:LINE", help="rows by the line of a JSON lines file that they stand on, from 1")
+    command.add_argument("--step", metavar="COLUMN", help="print the ids of the rows that a decision drops, such as threshold_near_duplicate")
+    command.add_argument("--json", action="store_true", help="print objects: row_id, row, keep, dropped_by, steps")
 
 
 def _add_decide(command: argparse.ArgumentParser) -> None:
