@@ -54,6 +54,7 @@ page = st.navigation(
         "Ship": [
             st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export"),
             st.Page("pages/ship/versions.py", title="Versions", icon=":material/account_tree:", url_path="versions"),
+            st.Page("pages/ship/ledger.py", title="Ledger", icon=":material/receipt_long:", url_path="ledger"),
         ],
     }
 )

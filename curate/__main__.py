@@ -132,7 +132,7 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 
 _STANDS = {"compare": "compare", "preset": "preset", "audit": "report", "probe": "probes.command", "follow": "probes.follow", "grow": "synthetic.command"}
-_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
+_STANDS |= {"ledger": "ledger.command"} | dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
 """Where in the house a command stands that is more than ten lines."""
 
 

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
     _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
     _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
     _add_versions(add)
@@ -101,6 +102,15 @@ def _add_versions(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     rollback.add_argument("--why", default="", metavar="TEXT", help="kept in the log")
     for one in (verify, diff, replay, versions, tag, rollback):
         one.add_argument("--json", action="store_true", help="print one object")
+
+
+def _add_ledger(command: argparse.ArgumentParser) -> None:
+    command.add_argument("version", metavar="VERSION", help="the folder of a Version, or its name in the workspace")
+    command.add_argument("row_id", nargs="*", metavar="ROW_ID", help="rows by their ids; without any, how many rows each decision concerns")
+    command.add_argument("--row", type=int, nargs="+", default=[], metavar="N", help="rows by their place in the input, from 0")
+    command.add_argument("--line", nargs="+", default=[], metavar="FILE:LINE", help="rows by the line of a JSON lines file that they stand on, from 1")
+    command.add_argument("--step", metavar="COLUMN", help="print the ids of the rows that a decision drops, such as threshold_near_duplicate")
+    command.add_argument("--json", action="store_true", help="print objects: row_id, row, keep, dropped_by, steps")
 
 
 def _add_decide(command: argparse.ArgumentParser) -> None:

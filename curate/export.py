@@ -1,6 +1,6 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
+Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.formats.writing import check_formats, write_formats
+from curate.ledger.frame import Made, write_ledger
+from curate.ledger.read import FILE
 from curate.lineage import asked_before, note_written, parent_for
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
@@ -124,6 +126,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
         edited = edited_columns(marked, decisions["row_id"])
         (decisions if edited is None else decisions.with_columns(edited)).write_parquet(temporary / "decisions.parquet")
+        write_ledger(Made(scores, recipe, selection, marked, arranged), temporary / FILE)
         beside, names = selected_columns(scores, selection, decisions, arranged)
         treated = write_selected(scores, recipe, arranged, (beside, names.get("soft_target", "")), temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:

@@ -11,7 +11,7 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Role", "Roles", "parse_roles", "turn_fields"]
+__all__ = ["MADE", "Role", "Roles", "parse_roles", "turn_fields"]
 
 
 class Role(StrEnum):
@@ -36,6 +36,10 @@ class Role(StrEnum):
 
 Roles = Mapping[Role, tuple[str, ...]]
 """Role → the columns that have it, in order. Most roles have one column; annotations may have several."""
+
+
+MADE = ("true", "1", "yes", "synthetic", "generated", "machine")
+"""What a column of the role synthetic says, as text and in lower case, of a row that was made."""
 
 
 def parse_roles(given: Mapping[Any, str | Sequence[str]], columns: Sequence[str]) -> Roles:

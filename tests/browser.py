@@ -57,6 +57,7 @@ PAGES = {
     "training": "Training",
     "export": "Export",
     "versions": "Versions",
+    "ledger": "Ledger",
 }
 
 
