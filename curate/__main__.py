@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from curate.arguments import parser
-from curate.errors import Cancelled, CurateError, InputError, SignalError
+from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
 
 __all__ = ["main"]
 
@@ -42,12 +42,13 @@ class _Stderr:
 
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
+    from curate.check import overridden
     from curate.export import run
     from curate.recipe import load_recipe
     from curate.workspace import Workspace
 
     out = args.out.absolute() if args.out else None
-    result = run(load_recipe(args.recipe), Workspace.at(args.workspace), out, args.engine, tell, args.key)
+    result = run(overridden(load_recipe(args.recipe), args.override, args.reason), Workspace.at(args.workspace), out, args.engine, tell, args.key)
     if args.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -57,6 +58,8 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
         if result.written is not None:
             print(f"{result.written:>12,} lines written: rows are repeated by their weight")
         _say_unmet(result.not_met)
+        for found in result.findings:
+            print(f"found: {found.name}: {found.what}")
         print(result.out)
     return 0
 
@@ -191,7 +194,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere}
+_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "check": _elsewhere}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."
@@ -222,7 +225,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
         print(f"curate: {str(error) or STOPPED}", file=sys.stderr)
-        code = 2
+        code = 1 if isinstance(error, Blocked) else 2
+        if isinstance(error, Blocked) and getattr(args, "json", False):
+            print(json.dumps({"out": None, **error.gated.as_json()}, ensure_ascii=False))
     except BrokenPipeError:
         code = 0
     if isinstance(tell, ProgressFile):

@@ -19,7 +19,9 @@ from curate.dataset import Dataset
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
+from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
+from curate.gate import gated
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
@@ -45,7 +47,8 @@ PACKAGES = (
 class Export:
     """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
 
-    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line.
+    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line. findings: what the gate
+    found and did not stop: because the recipe has no gate, or because it is overridden.
     """
 
     out: Path
@@ -54,10 +57,11 @@ class Export:
     dropped: Mapping[str, int]
     written: int | None = None
     not_met: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
-        more = {"written": self.written, "not_met": [*self.not_met] or None}
+        more = {"written": self.written, "not_met": [*self.not_met] or None, "findings": {f.name: f.number for f in self.findings} or None}
         told = {k: v for k, v in more.items() if v is not None}
         return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
@@ -96,17 +100,22 @@ def check_out(out: Path) -> None:
 
 
 def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
-    """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows."""
+    """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows.
+
+    Raises Blocked where the recipe's gate stops it.
+    """
     check_formats(recipe.export.formats, scores.dataset, recipe.personal is not None)
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
     selection = select(scores, recipe, marked)
+    gate = gated(scores, recipe, selection, marked)
+    gate.raise_blocked()
     full = _full(recipe, scores.dataset)
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
     folder = out or scores.workspace.version(_name(scores, full, arranged, [r.id for r in marked]))
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
-    result = Export(folder, scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet)
+    result = Export(folder, scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings)
     if out is None and (folder / "manifest.json").exists():
         return result
     with whole_folder(folder) as temporary:
@@ -122,7 +131,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
-        more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
+        more = {**arranged.about, **noted(marked), **personal, "gate": gate.as_json(), "columns": names, **({"formats": formats} if formats else {})}
         write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
     return result
 

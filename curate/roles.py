@@ -11,7 +11,7 @@ from curate.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Role", "Roles", "parse_roles", "turn_fields"]
+__all__ = ["MADE", "Role", "Roles", "parse_roles", "turn_fields"]
 
 
 class Role(StrEnum):
@@ -33,6 +33,9 @@ class Role(StrEnum):
     SYNTHETIC = "synthetic"
     SPLIT = "split"
 
+
+MADE = "true", "1", "1.0", "yes", "synthetic", "generated", "machine"
+"""What the role synthetic says, as text in small letters, of a row that a machine wrote."""
 
 Roles = Mapping[Role, tuple[str, ...]]
 """Role → the columns that have it, in order. Most roles have one column; annotations may have several."""

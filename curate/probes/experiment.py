@@ -20,7 +20,7 @@ from curate.probes.learning_curve import SEEDS as CURVE_SEEDS
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import EVERY, Amount, Arm, Noise, Plan, Price, Validation
 from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
-from curate.roles import Role
+from curate.roles import MADE, Role
 from curate.selection import score_values, select
 from curate.view import as_text
 from curate.workspace import Workspace
@@ -200,7 +200,7 @@ def _synthetic(found: Decided, asked: Asked) -> Mapping[str, Any]:
         raise _lack("synthetic", "no column says which rows are synthetic", "Give one the role synthetic")
     values = as_text(column_of(found.scores, name, "experiment synthetic", found.marked))
     counted = dict(values.drop_nulls().value_counts().iter_rows())
-    made = [v for v in counted if v.lower() in ("true", "1", "yes", "synthetic", "generated", "machine")]
+    made = [v for v in counted if v.lower() in MADE]
     if len(counted) != 2 or len(made) != 1:
         raise _lack("synthetic", f"{name} has the values {', '.join(map(repr, sorted(counted)[:6]))}", "It takes two of which one is true, yes, 1 or synthetic")
     human = next(v for v in counted if v != made[0])
