@@ -54,7 +54,7 @@ def _asked(recipe: Recipe, names: list[str], where: str) -> Recipe:
 def command(args: argparse.Namespace, tell: Any) -> int:
     """`curate check`: measure what is not yet measured, and say what breaks the gate; 1 where something does that counts."""
     from curate.export import dataset_of
-    from curate.gate import gated
+    from curate.gate import check_limits, gated
     from curate.measure import measure
     from curate.recipe import load_recipe
     from curate.reviews import fold, read_log
@@ -67,6 +67,7 @@ def command(args: argparse.Namespace, tell: Any) -> int:
     recipe = _asked(recipe, [] if args.fail_on is None else names, str(args.recipe))
     dataset = dataset_of(recipe, workspace, None, tell)
     tasks = read_scores(dataset, recipe, workspace).tasks
+    check_limits(recipe, tasks)
     measure(dataset, tasks, workspace, args.engine, tell)
     scores, log = Scores(dataset, workspace, tasks), recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()

@@ -21,7 +21,7 @@ from curate.engine import Engine
 from curate.errors import InputError
 from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
-from curate.gate import gated
+from curate.gate import check_limits, gated
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
@@ -73,6 +73,7 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     dataset = dataset_of(recipe, workspace, key, tell)
     check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
+    check_limits(recipe, scores.tasks)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return export(Scores(dataset, workspace, scores.tasks), recipe, out)
 

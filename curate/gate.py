@@ -10,7 +10,7 @@ their batch was accepted (`synthetic/<batch>/accepted.parquet` in the workspace)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from curate.audit import beyond
 from curate.conflict import conflicts
 from curate.errors import InputError
 from curate.finding import MOST, Finding, Gated
-from curate.gating import RULES, Gate
+from curate.gating import Gate
 from curate.groups import proposal
 from curate.grown import denied_parents, unread
 from curate.noise import noise
@@ -36,14 +36,17 @@ from curate.roles import Role
 from curate.scores import Scores
 from curate.selection import Selection, keeper_order, links_of
 from curate.signal import column_of
+from curate.task import Task
 from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check", "gated", "unchecked"]
+__all__ = ["check", "check_limits", "gated", "unchecked"]
 
 Bools = npt.NDArray[np.bool_]
+SIGNALS = {"personal": "pii", "license": "license", "contamination": "contamination"}
+"""Rules that rest on a signal."""
 
 
 @dataclass(frozen=True)
@@ -214,20 +217,31 @@ LOOKS: tuple[Callable[[_Given], tuple[Finding, ...]], ...] = (
 )
 
 
-def unchecked(scores: Scores, recipe: Recipe) -> dict[str, str]:
-    """What cannot be looked at, with the reason: by name of the finding."""
-    needs = {"personal": "pii_spans", "license": "license_spdx", "contamination": "contamination_similarity"}
-    skips = {t.signal.name: t.skip for t in scores.tasks}
-    found = {}
-    for name, column in needs.items():
-        if column not in scores.frame.columns:
-            signal = {"personal": "pii"}.get(name, name)
-            found[name] = (
-                f"{signal} {skips[signal]}" if skips.get(signal) else f"{signal} is not measured{'' if signal in skips else ': it is not in the recipe'}"
-            )
+def _skipped(recipe: Recipe, tasks: Sequence[Task]) -> dict[str, str]:
+    """What cannot be looked at however long one measures: by name of the finding."""
+    skips = {t.signal.name: t.skip for t in tasks}
+    found = {name: f"{signal} {why}" for name, signal in SIGNALS.items() if (why := skips.get(signal, "is not in the recipe"))}
     if "license" not in found and recipe.licenses is None:
         found["license"] = "no policy says what is denied (licenses in the recipe)"
-    return {name: found[name] for name in RULES if name in found}
+    return found
+
+
+def check_limits(recipe: Recipe, tasks: Sequence[Task]) -> None:
+    """Raise InputError where the recipe's gate has a limit on what cannot be known of these tasks' dataset, before anything is measured."""
+    _raise_asked(recipe, _skipped(recipe, tasks))
+
+
+def _raise_asked(recipe: Recipe, lacking: Mapping[str, str]) -> None:
+    asked = next((n for n in lacking if recipe.gate is not None and getattr(recipe.gate, n) is not None), None)
+    if asked is not None:
+        raise InputError(f"gate.{asked}", f"cannot be checked: {lacking[asked]}", "Give what it needs, or take that limit out")
+
+
+def unchecked(scores: Scores, recipe: Recipe) -> dict[str, str]:
+    """What is not looked at, with the reason: by name of the finding."""
+    found = _skipped(recipe, scores.tasks)
+    waits = {name: f"{signal} is not measured yet" for name, signal in SIGNALS.items() if name not in found and signal not in scores.measured}
+    return {name: {**waits, **found}[name] for name in SIGNALS if name in waits or name in found}
 
 
 def check(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence[Review] = ()) -> tuple[Finding, ...]:
@@ -235,10 +249,7 @@ def check(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence
 
     Raises InputError where the recipe has a limit on what cannot be looked at.
     """
-    lacking = unchecked(scores, recipe)
-    asked = next((n for n in lacking if recipe.gate is not None and getattr(recipe.gate, n) is not None), None)
-    if asked is not None:
-        raise InputError(f"gate.{asked}", f"cannot be checked: {lacking[asked]}", "Give what it needs, or take that limit out")
+    _raise_asked(recipe, unchecked(scores, recipe))
     accepted = tuple(sorted(p.parent.name for p in scores.workspace.root.glob("synthetic/*/accepted.parquet")))
     key = ("gate", recipe.model_dump_json(), accepted, *(r.id for r in marked))
     given = _Given(scores, recipe, selection, marked)

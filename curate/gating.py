@@ -75,7 +75,7 @@ class Gate(Part):
     duplicates: dict[str, Share] | None = None
     share: dict[str, Share] | None = None
     min_rows: Rows | None = None
-    override: list[Override] = []
+    override: list[Override] = Field(default=[])
 
     @field_validator("override", mode="before")
     @classmethod
