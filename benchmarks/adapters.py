@@ -1,16 +1,12 @@
-"""Training adapters: plain peft over all layers beside the probe `lora`, and whether the cheap probe ranks subsets as the full one does.
-
-`lora_ranking` writes down each training as it ends, in `lora-ranking-ROWS` of the folder: start it again after a kill and it goes on.
-"""
+"""Training adapters: plain peft over all layers beside the probe `lora`."""
 
 from __future__ import annotations
 
 import csv
 import itertools
-import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +15,14 @@ import numpy.typing as npt
 
 from benchmarks.cases import Case, Work
 from curate.probes.probe import Lesson, Pool
-from curate.workspace import read_json, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ADAPTERS"]
+__all__ = ["ADAPTERS", "lesson_of", "pool_of"]
 
 BANKING = Path(__file__).parents[2] / "shared" / "data" / "banking77" / "train.csv"
 BATCH, ROUNDS = 16, 3
-SUBSETS, SEEDS, SIZE, HELD = 8, 3, 200, 100
-RANKED: dict[str, Any] = {"longest": 64}  # tokens of a row: the full probe is slow
-WAYS: dict[str, dict[str, Any]] = {"top 4": {}, "top 6": {"layers": 6}, "full": {"full": True}}
 
 
 def _frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
@@ -47,14 +39,14 @@ def _frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
     )
 
 
-def _pool(folder: Path, rows: Sequence[tuple[str, str]], held: Sequence[tuple[str, str]]) -> Pool:
+def pool_of(folder: Path, rows: Sequence[tuple[str, str]], held: Sequence[tuple[str, str]]) -> Pool:
     folder.mkdir(parents=True, exist_ok=True)
     _frame(rows).write_parquet(folder / "pool.parquet")
     _frame(held).write_parquet(folder / "validation.parquet")
     return Pool(folder, ())
 
 
-def _lesson(rows: npt.NDArray[Any], seen: int, seed: int) -> Lesson:
+def lesson_of(rows: npt.NDArray[Any], seen: int, seed: int) -> Lesson:
     ones = np.ones(len(rows), np.float32)
     return Lesson(rows.astype(np.int32), np.full(len(rows), -1, np.int32), ones, 0 * ones, False, seen, seed, 1, {})
 
@@ -71,12 +63,12 @@ def case_lora(rows: int, folder: Path) -> Work:
         read = [(one["text"], one["category"].replace("_", " ")) for one in csv.DictReader(file)]
     order = np.random.default_rng(0).permutation(len(read))
     few = [read[i] for i in order[: min(rows, 320)]]
-    trainer: Any = PROBE.begin(_pool(folder / "lora", few, few[:8]))
+    trainer: Any = PROBE.begin(pool_of(folder / "lora", few, few[:8]))
     begun = time.perf_counter(), time.process_time()
-    trainer._fill(trainer._rows(_lesson(np.arange(len(few)), 1, 0)))
+    trainer._fill(trainer._rows(lesson_of(np.arange(len(few)), 1, 0)))
     filled = time.perf_counter() - begun[0], time.process_time() - begun[1]
     six: Any = PROBE.begin(trainer.pool, layers=6)
-    six._fill(six._rows(_lesson(np.arange(len(few)), 1, 0)))
+    six._fill(six._rows(lesson_of(np.arange(len(few)), 1, 0)))
     ways: dict[str, tuple[int, Callable[[int], None]]] = {"lora": (8, _ours(trainer, len(few))), "lora 6 layers": (8, _ours(six, len(few)))}
     threads = torch.get_num_threads()
     for dtype, many in itertools.product((torch.float32, torch.bfloat16), sorted({1, threads})):
@@ -121,7 +113,7 @@ def _held(what: str) -> float | None:
 def _ours(trainer: Any, many: int) -> Callable[[int], None]:
     import torch
 
-    model, rows = trainer._anew(0), trainer._rows(_lesson(np.arange(many), 1, 0))
+    model, rows = trainer._anew(0), trainer._rows(lesson_of(np.arange(many), 1, 0))
     optimizer = torch.optim.AdamW(model.parameters, lr=1e-3)
 
     def step(turn: int) -> None:
@@ -166,64 +158,4 @@ def _peft(trainer: Any, dtype: Any, threads: int) -> Callable[[int], None]:
     return step
 
 
-def _demo(rows: int, folder: Path) -> tuple[Pool, list[npt.NDArray[Any]]]:
-    """Rows of the demo, of which some are held out, and its eight largest sources as subsets."""
-    from curate.demo import build_demo
-
-    path = folder / "demo" / "demo.jsonl"
-    if not path.exists():
-        build_demo(path.parent, rows)
-    every = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    order = np.random.default_rng(0).permutation(len(every))
-    held = [(every[i]["prompt"], every[i]["response"]) for i in order[:HELD]]
-    left = [every[i] for i in np.sort(order[HELD:])]
-    source = np.array([row["source"] for row in left])
-    largest = sorted(set(source.tolist()), key=lambda name: (-int((source == name).sum()), name))[:SUBSETS]
-    return _pool(folder, [(row["prompt"], row["response"]) for row in left], held), [np.flatnonzero(source == name) for name in largest]
-
-
-def case_lora_ranking(rows: int, folder: Path) -> Work:
-    """Validation loss after training on 200 rows of each of eight subsets of the demo, three seeds, by the cheap and by the full probe: Kendall's tau."""
-    from scipy.stats import kendalltau
-
-    from curate.probes.ladder.lora import PROBE
-
-    at = folder / f"lora-ranking-{rows}"
-    pool, subsets = _demo(rows, at)
-
-    def trainings() -> Iterator[tuple[str, int, int]]:
-        for seed, full, subset in itertools.product(range(SEEDS), WAYS, range(SUBSETS)):
-            yield full, subset, seed
-
-    def work() -> dict[str, Any]:
-        done, trainers = _done(at / "losses.json"), dict[str, Any]()
-        for way, subset, seed in trainings():
-            if f"{way} {subset} {seed}" not in done:
-                if way not in trainers:
-                    trainers[way] = PROBE.begin(pool, **WAYS[way], **RANKED)
-                drawn = np.random.default_rng([subset, seed]).permutation(subsets[subset])[:SIZE]
-                begun = time.perf_counter(), time.process_time()
-                last = list(trainers[way].train(_lesson(np.sort(drawn), len(drawn), seed)))[-1]
-                spent = {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
-                done[f"{way} {subset} {seed}"] = {"loss": float(np.nansum(last.loss) / last.tokens.sum()), **spent}
-                write_json(at / "losses.json", done)
-        loss = {way: np.array([[done[f"{way} {s} {seed}"]["loss"] for s in range(SUBSETS)] for seed in range(SEEDS)]) for way in WAYS}
-        found: dict[str, Any] = {"subset_rows": [min(SIZE, len(subset)) for subset in subsets], **RANKED}
-        for way in WAYS:
-            taus = [float(kendalltau(cheap, full).statistic) for cheap, full in zip(loss[way], loss["full"], strict=True)]
-            spent = sum(one["cpu_seconds"] for name, one in done.items() if name.startswith(f"{way} "))
-            of_means = float(kendalltau(loss[way].mean(0), loss["full"].mean(0)).statistic)
-            between = [float(kendalltau(loss[way][a], loss[way][b]).statistic) for a, b in itertools.combinations(range(SEEDS), 2)]
-            found[way] = {"tau_to_full_by_seed": taus, "tau_to_full_of_means": of_means, "tau_between_its_seeds": between, "cpu_seconds": round(spent, 1)}
-            found[way]["losses"] = np.round(loss[way], 4).tolist()
-        return found
-
-    return work
-
-
-def _done(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(path) if path.exists() else {}
-    return found
-
-
-ADAPTERS: dict[str, Case] = {"lora": case_lora, "lora_ranking": case_lora_ranking}
+ADAPTERS: dict[str, Case] = {"lora": case_lora}

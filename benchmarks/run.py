@@ -37,6 +37,7 @@ from benchmarks.peers import PEERS
 from benchmarks.personal import case_personal
 from benchmarks.planted_curves import case_planted_curves
 from benchmarks.probing import NOISE
+from benchmarks.ranking import RANKING
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
 from benchmarks.strategies import STRATEGIES
@@ -54,6 +55,7 @@ ALL: Mapping[str, Case] = {
     **INFLUENCE,
     **ADAPTERS,
     **NOISE,
+    **RANKING,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

@@ -18,6 +18,7 @@ from typing import Any
 
 from curate.arguments import parser
 from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
+from curate.interrupt import leave, watch
 
 __all__ = ["main"]
 
@@ -197,6 +198,8 @@ _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "si
 _COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "check": _elsewhere}
 
 
+SERVING = "app", "demo"
+"""Commands that end with the server that they start, which ends its own work."""
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."
 
 
@@ -221,9 +224,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     tell = ProgressFile(args.progress) if args.progress else _Stderr()
     signal.signal(signal.SIGTERM, _stop)
+
+    def stopped() -> None:
+        print(f"curate: {STOPPED}", file=sys.stderr)
+        if isinstance(tell, ProgressFile):
+            tell.end(2)
+
+    if argv is None and args.command not in SERVING:
+        watch(stopped)
     try:
         code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
+        if argv is None and isinstance(error, Cancelled | KeyboardInterrupt):
+            leave(stopped)
         print(f"curate: {str(error) or STOPPED}", file=sys.stderr)
         code = 1 if isinstance(error, Blocked) else 2
         if isinstance(error, Blocked) and getattr(args, "json", False):

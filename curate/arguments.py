@@ -103,6 +103,9 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=float, help="of an experiment: times over the rows (default: 3; of learning-curve 10)")
     parser.add_argument("--subsets", type=int, metavar="N", help="of slices and deciles: random subsets that tell what each slice is worth; 0 for none")
     parser.add_argument("--validation", type=Path, metavar="FILE", help="of an experiment: a file of validation rows (default: the split, else a tenth)")
+    parser.add_argument("--price", nargs="+", metavar="KEY=VALUE", help="what things cost: hour, annotation, rows, speed, currency, as annotation=30 rows=120")
+    parser.add_argument("--stop", nargs="+", metavar="KEY=VALUE", help="when no more rows are worth it: rows=10000 gain=0.5")
+    parser.add_argument("--margin", type=float, help="what is too small to matter, in points of accuracy or percent of the loss (default: 1)")
     parser.add_argument("--take", type=Path, metavar="FOLDER", help="bring back what was trained elsewhere: a copy of a run's folder, or a zip file of it")
     parser.add_argument("--probe", metavar="NAME", help="head, words or lora (default: head where there are labels, else words)")
     parser.add_argument(

@@ -79,7 +79,8 @@ class ValidationRows:
     def kept(self, there: Bools) -> ValidationRows:
         """The same without the validation rows that are not `there`; none may be left."""
         if not there.any():
-            raise InputError("validation", "no row of it has what is needed", "Choose other rows: those here have no label, vector or response that is known")
+            known = "A file's columns are known by their names: call them prompt, response or label" if not self.own else "Choose other rows"
+            raise InputError("validation", "no row of it has a label, vector or response that is known", known)
         if not there.all():
             note("validation rows left out", int((~there).sum()))
         frame = self.frame.filter(there)

@@ -19,7 +19,7 @@ from curate.signal import parameters as defaults
 from curate.weights import MODELS, identity
 from curate.workspace import Workspace, digest, read_json
 
-__all__ = ["NAMED", "Task", "input_view", "named_column", "parts_folder", "plan", "seconds"]
+__all__ = ["NAMED", "Task", "input_view", "named_column", "parts_folder", "plan", "seconds", "seconds_left"]
 
 PARTS = {"text": "prompt, context or response", "ratings": "annotations"}
 """Inputs that are no role of a column, by the roles that make them."""
@@ -97,6 +97,11 @@ def seconds(task: Task, rows: int, characters: float) -> float:
     if task.parameters.get("ner"):
         return rows / NAMING
     return rows / task.signal.cost * (read / TYPICAL if task.signal.model else 1)
+
+
+def seconds_left(task: Task, workspace: Workspace, rows: int, characters: float) -> float:
+    """Rough seconds to measure what is lacking of a task over so many rows, without what it needs."""
+    return seconds(task, rows - task.rows_done(workspace, rows), characters)
 
 
 def plan(dataset: Dataset, signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:

@@ -18,7 +18,19 @@ from curate.probes.learning_curve import Estimate, Measured, curve, curves_of, l
 from curate.probes.plan import EVERY, Price, Stop
 from curate.probes.power_law import EXPONENT, fit
 from curate.probes.run import open_run
-from curate.probes.stopping import bought, break_even, break_even_of_rate, clean_equivalent, curve_words, noise_words, numbers, pair_words, stop_at, verdict
+from curate.probes.stopping import (
+    bought,
+    break_even,
+    break_even_of_rate,
+    clean_equivalent,
+    curve_words,
+    headline,
+    noise_words,
+    numbers,
+    pair_words,
+    stop_at,
+    verdict,
+)
 from curate.rate import wilson
 from tests import probed
 
@@ -84,7 +96,7 @@ def test_what_cannot_be_told_is_refused_in_words() -> None:
     assert "one seed cannot tell" in curve(dataclasses.replace(whole, wrong=whole.wrong[:1])).refused
     rising = dataclasses.replace(whole, wrong=whole.wrong[:, ::-1])
     assert curve(rising).refused.startswith("no gain seen from 100 to 6,400 rows: ten times the rows buy -")
-    assert curve_words(curve(rising), Price(), Stop(rows=6400, gain=1.0))[1].startswith("Stop: ")
+    assert curve_words(curve(rising), Price(), Stop(rows=6400, gain=1.0))[-1].startswith("Stop: ")
     flat = curve(planted((0.3, 0.0, 0.5), 1, 3, rows=500))
     assert flat.refused.startswith("no gain seen")
     assert curve_words(flat, Price(), Stop(rows=6400))[0] == f"N{flat.refused[1:]}."
@@ -95,6 +107,33 @@ def test_what_cannot_be_told_is_refused_in_words() -> None:
     flat_at = 0.3
     assert clean_equivalent(dataclasses.replace(flat, resampled=np.full((401, 1), flat_at)), clean).value == pytest.approx(225, rel=1e-2)
     assert "no number of further rows" in pair_words(flat, clean, Price())[1]
+
+
+def _small_sizes_that_differ() -> Measured:
+    """Errors of real noisy news at six sizes, five seeds that differ much at the small ones, and little at the large."""
+    sizes, error, spread = (
+        np.array([100, 200, 400, 800, 1600, 2999.0]),
+        [0.288, 0.264, 0.204, 0.1785, 0.1797, 0.1828],
+        [0.06, 0.038, 0.0097, 0.0036, 0.0031, 0.0014],
+    )
+    off = np.array([-1.2, -0.6, 0.0, 0.6, 1.2])[:, None] * np.array(spread)
+    wrong = np.random.default_rng(0).random(1500) < (np.array(error) + off)[:, :, None]
+    return Measured(EVERY, False, "3 epochs", sizes, 3000, wrong.astype(np.float64), np.ones(1500), 100.0, "points", sizes / 1e5)
+
+
+def test_a_gain_of_small_sizes_that_differ_much_is_seen_and_flattens() -> None:
+    found = curve(_small_sizes_that_differ())
+    assert not found.refused
+    assert found.flat is not None
+    assert 400 <= found.flat[0] <= 800, "not from 200 on, where a tenth of the errors goes"
+    said = curve_words(found, Price(annotation=30), Stop(rows=1000, gain=1.0))
+    assert any(line.startswith("Saturated from about ") for line in said)
+    assert any("per 100 USD" in line for line in said)
+    assert said[-1].startswith("Stop: ")
+    assert "no further gain is seen" in headline([found])
+    flat = [curve(planted((0.3, 0.0, 0.5), seed, 3, rows=500), 100) for seed in range(12)]
+    assert all(one.refused for one in flat), "what is flat throughout has no gain"
+    assert any(line.startswith("The next 1,000 rows buy") for line in curve_words(flat[0], Price(), Stop())), "prices are told all the same"
 
 
 def test_without_a_common_row_there_is_no_curve() -> None:

@@ -124,9 +124,16 @@ def test_a_few_good_rows_are_told_against_all(tmp_path: Path) -> None:
     assert {*whole["size"]} == {12, 24, 120} - {120} | {*table.filter((pl.col("arm") == "bad") & (pl.col("size") > 24))["size"]}
     assert {*whole["other_size"]} == {120}
     assert (whole["verdict"] == "worse").all()
-    assert "not seen to lose" not in finding(table, ["bad"])
-    told = whole.with_columns(pl.when(pl.col("size") == 12).then(pl.lit("worse")).otherwise(pl.lit("no difference seen")).alias("verdict"))
-    assert finding(pl.concat([table.filter(pl.col("against") == "control"), told]), ["bad"]).endswith("24 rows are not seen to lose against 120 of all rows")
+    assert "no size is shown to lose less than 1 point against 120 of all rows" in finding(table, ["bad"])
+    control = table.filter(pl.col("against") == "control")
+
+    def said(low: float, **more: float) -> str:
+        given = whole.with_columns(low=pl.when(pl.col("size") == 12).then(-0.2).otherwise(low), high=pl.lit(0.1), **{k: pl.lit(v) for k, v in more.items()})
+        return finding(pl.concat([control, given]), ["bad"])
+
+    assert said(-0.009).endswith("24 rows lose less than 1 point against 120 of all rows (95 % interval -0.9 to +10.0 points)")
+    assert "no size is shown to lose less than 1 point" in said(-0.011), "that nothing is seen to be lost does not show that nothing is"
+    assert "24 rows lose less than 2 points" in said(-0.011, margin=0.02)
 
 
 def test_the_same_rows_are_no_evidence(tmp_path: Path) -> None:

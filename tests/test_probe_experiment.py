@@ -13,13 +13,13 @@ from curate.__main__ import main
 from curate.errors import InputError
 from curate.export import dataset_of
 from curate.probes.account import account, standing
-from curate.probes.arms import Decided
+from curate.probes.arms import Decided, same_as_all
 from curate.probes.back import run_of, take, zipped
 from curate.probes.estimate import estimate
 from curate.probes.experiment import EXPERIMENTS, Asked, experiment, plan_of
 from curate.probes.gather import decided, gather
 from curate.probes.learning_curve import learning_curve_plan
-from curate.probes.plan import Amount, Plan, Validation
+from curate.probes.plan import Amount, Arm, Plan, Validation
 from curate.probes.probe import probe_of
 from curate.probes.read import parse_plan
 from curate.probes.run import open_run
@@ -107,6 +107,35 @@ def test_the_arm_that_is_added_is_counted(tmp_path: Path) -> None:
 
 def test_every_experiment_is_tried_here() -> None:
     assert len(EXPERIMENTS) == 10
+
+
+def test_tiny_slices_are_left_out_and_named(tmp_path: Path) -> None:
+    rows = probed.rows()
+    rows[5]["source"] = "lone"
+    found = _found(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = decided(found.recipe, dataset_of(found.recipe, found.scores.workspace), found.scores.workspace, True, None)
+    plan = plan_of("slices", found, Asked("head", by="source", validation=HELD, subsets=8))
+    assert [arm.name for arm in plan.arms if arm.where] == ["source one", "source two", "source bad"] or len([a for a in plan.arms if a.where]) == 3
+    assert plan.sizes[0] > 60
+    assert plan.about.endswith("Left out of source: 'lone' (1 row), with fewer than 20 rows.")
+    with pytest.raises(InputError, match="large enough"):
+        plan_of("slices", found, Asked("head", by="text", validation=HELD))
+
+
+def test_sizes_are_those_after_leakage(tmp_path: Path) -> None:
+    found = _found(tmp_path, **LIMIT)
+    run = open_run(gather(found.recipe, plan_of("quality", found, Asked("head", validation=HELD, seeds=1)), Workspace.at(tmp_path / "workspace"), tmp_path))
+    kept = len(run.arms["kept rows"])
+    assert kept in run.plan.sizes
+    assert {cell.size for cell in run.cells if cell.arm == "kept rows"} <= {cell.size for cell in run.cells if cell.arm == "all rows"}
+
+
+def test_an_arm_of_every_row_is_known_before_the_start(tmp_path: Path) -> None:
+    found = _found(tmp_path)
+    assert same_as_all(Arm(name="kept"), found)
+    assert not same_as_all(Arm(name="part", where={"source": "one"}), found)
+    assert not same_as_all(Arm(name="kept"), _found(tmp_path, **LIMIT))
 
 
 def test_the_shares_of_synthetic_rows_are_those_that_are_said(tmp_path: Path) -> None:

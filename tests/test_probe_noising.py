@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.probes.noising import confusions, noised
+from curate.probes.noising import confusions, noised, suspected
 from curate.probes.overfitting import risen
 from curate.probes.plan import Noise
 from curate.probes.probe import Pool
@@ -75,20 +77,50 @@ def test_confusions_that_were_seen_are_drawn_from(pools: tuple[Pool, Pool]) -> N
         parse_plan({"probe": "head", "arms": [{"name": "x", "noise": {"rate": 0.1, "confusions": {"a": {"b": 1}}}}]}, "plan")
 
 
-def test_instances_near_another_class_go_first(tmp_path: Path) -> None:
-    vectors, label = clouds(2000)
-    pool = pool_at(tmp_path, frame(["x"] * 2000, label), frame(["x"]), (vectors, vectors[:1]), ("a", "b", "c", "d"))
-    centre = np.stack([vectors[label == c].mean(0) for c in range(4)])
-    alike = vectors @ (centre / np.linalg.norm(centre, axis=1, keepdims=True)).T
-    own = alike[np.arange(2000), label].copy()
-    alike[np.arange(2000), label] = -9
-    rows, margin = np.arange(2000, dtype=np.int32), alike.max(1) - own
-    found = noised(pool, rows, label, Noise(kind="instance", rate=0.2), 0)
-    wrong = found != label
-    assert (found[wrong] == alike.argmax(1)[wrong]).all()
-    assert margin[wrong].mean() > margin[~wrong].mean() + margin.std()
-    other = noised(pool, rows, label, Noise(kind="instance", rate=0.2), 1)
-    assert 0.1 < (wrong & (other != label)).sum() / wrong.sum() < 0.95, "another seed draws others, by the same odds"
+def test_like_instances_go_wrong_alike(tmp_path: Path) -> None:
+    vectors, label = clouds(4000)
+    pool = pool_at(tmp_path, frame(["x"] * 4000, label), frame(["x"]), (vectors, vectors[:1]), ("a", "b", "c", "d"))
+    rows = np.arange(4000, dtype=np.int32)
+    found = noised(pool, rows, label, Noise(kind="instance", rate=0.4), 0)
+    wrong, first = found != label, label == 0
+    side = np.linalg.lstsq(vectors[first], wrong[first] - wrong[first].mean(), rcond=None)[0]
+    other = vectors[first] @ side > 0
+    assert wrong[first][other].mean() > wrong[first][~other].mean() + 0.25, "which rows go wrong follows from what they say"
+    for to in (1, 2):
+        there = first & wrong
+        side = np.linalg.lstsq(vectors[there], (found[there] == to) - (found[there] == to).mean(), rcond=None)[0]
+        assert (found[there] == to)[vectors[there] @ side > 0].mean() > (found[there] == to)[vectors[there] @ side <= 0].mean() + 0.25, "and so does to what"
+    again = noised(pool, rows, label, Noise(kind="instance", rate=0.4), 1)
+    assert 0.2 < (wrong & (again != label)).sum() / wrong.sum() < 0.7, "another seed draws other directions"
+
+
+@pytest.mark.parametrize("kind", ["uniform", "instance"])
+def test_real_noise_grows_as_told(kind: Any, shared: Path, tmp_path: Path) -> None:
+    """Before + rate × (1 − before − what is mended by chance, before / 3), and never mends more than chance would."""
+    with gzip.open(shared / "noisyag-news" / "samples10000valMed.csv.gz", "rt", encoding="utf-8") as file:
+        news = [*csv.DictReader(file)][:3000]
+    label, true = (np.array([int(one[name]) for one in news], np.int32) for name in ("label", "gt"))
+    pool = pool_at(tmp_path, frame([one["text"] for one in news], label), frame(["x"]), None, ("0", "1", "2", "3"))
+    before, rows = (label != true).mean(), np.arange(3000, dtype=np.int32)
+    for rate in (0.1, 0.4):
+        drawn = [noised(pool, rows, label, Noise(kind=kind, rate=rate), seed) for seed in range(5)]
+        after = np.mean([(found != true).mean() for found in drawn])
+        assert after == pytest.approx(before + rate * (1 - before * 4 / 3), abs=0.015)
+        mended = np.mean([(found == true)[found != label].mean() for found in drawn])
+        assert mended < before / 3 + 0.03
+    if kind == "instance":
+        share = suspected(pool)
+        assert share is not None
+        assert 0.02 < share < before, "noise that is there already is suspected"
+        clean = pool_at(
+            tmp_path / "clean",
+            frame([f"{'red blue' if i % 2 else 'cat dog'} w{i % 50}" for i in range(200)], np.arange(200) % 2),
+            frame(["x"]),
+            None,
+            ("a", "b"),
+        )
+        assert suspected(clean) == 0
+        assert suspected(pool_at(tmp_path / "one", frame(["x"] * 9, [0] * 9), frame(["x"]), None, ("a", "b"))) is None
 
 
 def test_a_repeated_row_goes_wrong_in_all_its_places(pools: tuple[Pool, Pool]) -> None:
@@ -104,7 +136,7 @@ def test_noise_needs_two_classes(tmp_path: Path) -> None:
         noised(Pool(tmp_path, ("a",)), np.zeros(1, np.int32), np.zeros(1, np.int32), Noise(rate=0.1), 0)
     one = pool_at(tmp_path / "one", frame(["x y", "z"], [0, 0]), frame(["x"]), None, ("a", "b"))
     with pytest.raises(InputError, match="fewer than two labels have a row"):
-        noised(one, np.arange(2, dtype=np.int32), np.zeros(2, np.int32), Noise(kind="instance", rate=0.4), 0)
+        noised(one, np.arange(2, dtype=np.int32), np.zeros(2, np.int32), Noise(kind="class", rate=0.4), 0)
 
 
 def _curve(means: list[float], noise: float, rows: int = 500, seed: int = 0) -> Any:

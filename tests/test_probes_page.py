@@ -71,6 +71,8 @@ def test_the_page_tells_the_verdict_the_cost_and_what_it_rests_on(app: AppTest, 
     assert "\\!\\[x\\]\\(http" in said
     assert "Rows not trained on for they are like one of them" in said
     assert "trainings took" in said
+    assert any("there is nothing to compare" in w.value for w in app.main.warning), "the recipe keeps every row"
+    assert next(t.value for t in app.main.text if t.value.startswith("At most")).startswith("At most 5 trainings"), "all rows alone, five seeds"
     assert "about " in next(t.value for t in app.main.text if t.value.startswith("At most"))
     table = next(d.value for d in app.main.dataframe if "verdict" in d.value.columns)
     assert table["verdict"].str.contains("worse by").any()

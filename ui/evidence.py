@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from curate.probes.account import slice_lines
+from curate.probes.account import slice_lines, turned
 from curate.probes.compare import SAME, TOO_FEW, Metric, comparisons
 from curate.probes.run import Run
 from curate.probes.verdict import difference
+from curate.probes.whole import aside
 from ui import probing
 from ui.curves import beside_controls, on_the_way, over_compute, utilities
 from ui.escape import plain
@@ -48,19 +49,20 @@ def found(run: Run) -> None:
     told, (done, every) = probing.told(run)
     if not told["comparisons"] and not done:
         empty("Nothing is trained yet", f"{count(every, 'trainings')} are to come.")
-    elif not told["comparisons"] and done == every:
-        st.subheader("Its arms have nothing to be compared with")
-        st.text(run.plan.about)
     else:
         st.subheader(plain(str(told["finding"])))
         st.text(run.plan.about)
     if len(run.plan.sizes) > 1 and done:
         st.page_link("pages/prove/curve.py", label="What more rows would buy, by its curve", icon=":material/show_chart:")
+    if lost := aside(run):
+        st.warning(f"{count(len(lost), 'trainings')} could not be read and {'are' if len(lost) > 1 else 'is'} kept aside: go on, and they are trained again.")
     if done < every:
         st.caption(f"{count(done)} of {count(every, 'trainings')} are done: intervals are wider than they will be.")
         if probing.job() is None:
             st.button("Go on", key="probe-go-on", on_click=probing.go_on, args=(run,), help="What is trained is not trained again")
-    said = [one for one in told["comparisons"] if not one["domain"]]
+    if told["suspected"]:
+        st.warning(told["suspected"], icon=":material/label_off:")
+    said = [one for one in told["comparisons"] if not one["domain"] and not one["again"]]
     said.sort(key=lambda one: (-one["size"], one["verdict"] in ("no difference seen", SAME)))
     with st.container(gap="xxsmall"):
         for one in said[:SAID]:
@@ -136,10 +138,10 @@ def record(run: Run) -> None:
     st.subheader("What it rests on")
     st.text(told["validation"])
     if told["overfitting"]:
-        st.warning(f"What was trained began to learn by heart on {count(len(told['overfitting']), 'curves')}.", icon=":material/trending_up:")
+        lines = turned(told["overfitting"])
+        st.warning(f"{count(len(lines), 'trainings')} began to learn by heart.", icon=":material/trending_up:")
         with st.expander("Which, and since when"):
-            for one in told["overfitting"]:
-                st.text(one["said"])
+            st.text("\n".join(lines))
     for one in told.get("lots", ()):
         st.caption(plain(f"{one}."))
     if told["mixed"]:

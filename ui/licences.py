@@ -89,7 +89,7 @@ def _table(held: Mapping[str, str]) -> Mapping[str, str]:
     table = pl.DataFrame(
         {"source": names, "rows": [rows.get(n, 0) for n in names], "licence": [held.get(n) for n in names]}, schema_overrides={"licence": pl.String}
     )
-    edited: pl.DataFrame = st.data_editor(table, disabled=["source", "rows"], hide_index=True, key=f"by-source-{sorted(held.items())}", height=260)
+    edited: Any = st.data_editor(table, disabled=["source", "rows"], hide_index=True, key=f"by-source-{sorted(held.items())}", height=260)
     return {name: text.strip() for name, text in edited.select("source", "licence").iter_rows() if text and text.strip()}
 
 

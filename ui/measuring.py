@@ -14,7 +14,7 @@ from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
 from curate.selection import unmeasured
 from curate.signal import discover
-from curate.task import Task, plan, seconds
+from curate.task import Task, plan, seconds_left
 from ui import state
 
 __all__ = ["choose", "choose_again", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
@@ -94,7 +94,7 @@ def seconds_of(tasks: Sequence[Task]) -> float:
     for task in tasks:
         add(task)
     length = _mean_length(state.scores().dataset.key, state.scores())
-    return sum(seconds(t, rows - t.rows_done(state.workspace(), rows), length) for t in todo.values())
+    return sum(seconds_left(t, state.workspace(), rows, length) for t in todo.values())
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

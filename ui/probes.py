@@ -36,13 +36,19 @@ def start() -> None:
     picked = str(
         st.selectbox("Experiment", names, key="probe-experiment", format_func=lambda n: EXPERIMENTS[n].title if n in EXPERIMENTS else "Slices of my choice")
     )
-    st.caption(EXPERIMENTS[picked].asks if picked in EXPERIMENTS else "Are the rows that I choose worth more than as many others?")
+    asks = EXPERIMENTS[picked].asks if picked in EXPERIMENTS else "Are the rows that I choose worth more than as many others?"
+    st.caption(asks)
     try:
         plan = _plan(picked)
-        took, before = probing.expected(plan)
+        trained, nothing = probing.distinct(plan)
+        took, before = probing.expected(trained)
     except InputError as error:
         empty("Cannot start yet", str(error))
         return
+    if plan.about not in ("", asks):
+        st.caption(plain(plan.about.removeprefix(asks).strip()))
+    if nothing:
+        st.warning(nothing, icon=":material/content_copy:")
     speed = "at the speed of the last run here" if took.measured else "at this probe's usual speed on two cores"
     first = f", after {duration(before)} of measuring embeddings" if before else ""
     cost = f", {took.cost:,.2f} {plan.price.currency}" if took.cost is not None else ""

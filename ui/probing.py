@@ -12,21 +12,22 @@ import streamlit as st
 
 from curate.jobs import Job, jobs, start
 from curate.probes.account import account, standing
-from curate.probes.arms import Decided
+from curate.probes.arms import Decided, same_as_all
 from curate.probes.back import take, zipped
 from curate.probes.compare import Measured, measured
 from curate.probes.estimate import Estimate, estimate
 from curate.probes.gather import dump_plan
-from curate.probes.plan import Plan
+from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import probe_of
 from curate.probes.run import Run, open_run, runs
+from curate.probes.whole import mend
 from curate.task import plan as tasks_of
 from ui import measuring, state
 from ui.browsing import version
 from ui.shipping import save_recipe
 
 __all__ = [
-    *("again", "begin", "bring_back", "command", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed"),
+    *("again", "begin", "bring_back", "command", "distinct", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed"),
     *("records", "seen", "told"),
 ]
 
@@ -57,6 +58,18 @@ def expected(plan: Plan) -> tuple[Estimate, float]:
     found, tried = in_hand(), [(run.name, done(run)) for run in records()[0][:1]]
     key = f"{version(found.scores)} {found.recipe.model_dump_json()} {[r.id for r in found.marked]} {tried} {plan.model_dump_json()}"
     return _expected(key, plan, found), measuring.seconds_of([task]) if task is not None else 0.0
+
+
+def distinct(plan: Plan) -> tuple[Plan, str]:
+    """The plan without arms that are the same trainings as all rows; and in words that there is nothing to compare, "" where there is."""
+    found = in_hand()
+    same = {arm.name for arm in plan.arms if same_as_all(arm, found)} if "kept" in {arm.rows for arm in plan.arms} else set[str]()
+    left = tuple(arm for arm in plan.arms if arm.name not in same)
+    if not same or len([arm for arm in left if not arm.like_control]):
+        return (plan.model_copy(update={"arms": left, "base": None}) if same and left else plan), ""
+    every = left or (Arm(name=EVERY, rows="all"),)
+    told = f"The recipe keeps every row as it is, so {', '.join(sorted(same))} would be the same trainings as all rows: there is nothing to compare. "
+    return plan.model_copy(update={"arms": every, "base": None}), f"{told}Set a threshold or a budget first."
 
 
 def _file(plan: Plan) -> Path:
@@ -130,6 +143,7 @@ def done(run: Run) -> int:
 def _told(folder: str, trained: int, written: int) -> tuple[dict[str, Any], tuple[int, int]]:
     del trained
     run = _run(folder, written)
+    mend(run)
     return {**account(run)}, standing(run)
 
 
@@ -141,6 +155,7 @@ def told(run: Run) -> tuple[dict[str, Any], tuple[int, int]]:
 @st.cache_resource(max_entries=4, show_spinner="Reading what was trained")
 def _held(folder: str, trained: int, written: int) -> Measured:
     del trained
+    mend(_run(folder, written))
     return measured(_run(folder, written))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import streamlit as st
 
 from curate.errors import CurateError
 from curate.jobs import start
-from curate.probes.follow import in_words
+from curate.probes.direction import higher_is_better
+from curate.probes.follow import foreign_words, in_words, not_told
 from curate.probes.following import Followed, entries, follow, followed, forget
 from curate.probes.metrics import ALL
 from curate.probes.run import records
-from curate.probes.worsening import FEWEST, Worse, higher_is_better, worsening
+from curate.probes.trainer_log import Log
+from curate.probes.worsening import Worse, worsening
 from ui import state
 from ui.charts import CATEGORIES, DROPPED, escape, layout, show
 from ui.comparing import typed
@@ -86,7 +89,7 @@ def _draw() -> None:
     every = followed(state.workspace())
     names = {one.key: one for one in every}
     chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key=SHOWING)
-    read = {key: found for key in chosen if (found := _read(names[key])) is not None}
+    read = {key: found.rows for key in chosen if (found := _read(names[key])) is not None}
     _facts([names[key] for key in chosen])
     metrics = list(dict.fromkeys(m for log in read.values() for m in log.filter(pl.col("split") == "eval")["metric"]))
     if not metrics:
@@ -106,13 +109,29 @@ def _draw() -> None:
     _last(names, read, str(metric))
 
 
-def _read(one: Followed) -> pl.DataFrame | None:
-    """A log, None where it cannot be read now; then it is said why."""
+@dataclass
+class _Last:
+    """What a training's log told when it was last read whole."""
+
+    log: Log | None = None
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _last_read(workspace: str, key: str) -> _Last:
+    del workspace, key
+    return _Last()
+
+
+def _read(one: Followed) -> Log | None:
+    """A log; where it cannot be read now it is said why, and it stands as it was last read, None where it never was."""
+    held = _last_read(str(state.workspace().root), one.key)
     try:
-        return entries(state.workspace(), one)
+        held.log = entries(state.workspace(), one)
     except CurateError as error:
-        st.error(plain(f"{one.name}: {error}"), icon=":material/error:")
-        return None
+        st.error(plain(f"{one.name}: {error}{' Shown as it was last read.' * (held.log is not None)}"), icon=":material/error:")
+    if held.log is not None and held.log.foreign:
+        st.caption(plain(f"{one.name}: {foreign_words(held.log)}"))
+    return held.log
 
 
 def _facts(shown: Sequence[Followed]) -> None:
@@ -136,13 +155,13 @@ def _facts(shown: Sequence[Followed]) -> None:
 def _verdicts(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, found: dict[str, list[Worse]]) -> None:
     """What got worse, in words."""
     for key, log in read.items():
-        looks = log.filter((pl.col("split") == "eval") & (pl.col("metric") == metric)).group_by("domain").len()["len"].max()
         lasting = [w for w in found[key] if w.lasting]
         for worse in lasting:
             st.warning(plain(f"{names[key].name}: {in_words(worse)}"), icon=":material/trending_down:")
-        if isinstance(looks, int) and looks < FEWEST:
-            st.text(f"{names[key].name}: {count(looks, 'looks')} so far; whether it gets worse is told from {FEWEST} on.")
-        elif not lasting:
+        unsure = not_told(log.filter(pl.col("metric") == metric), found[key])
+        for said in unsure:
+            st.text(f"{names[key].name}: {said}")
+        if not lasting and not unsure:
             st.text(f"{names[key].name}: nothing lies behind its best by more than it strays from look to look.")
 
 

@@ -7,15 +7,22 @@ from typing import Any
 
 from curate.contamination import MOST
 from curate.errors import InputError
-from curate.probes.compare import Measured, comparisons, measured
+from curate.probes.compare import SUBSET, Measured, comparisons, measured
 from curate.probes.datamodel import Datamodel, datamodel, has_subsets
+from curate.probes.learning_curve import curves_of
 from curate.probes.overfitting import overfitting
 from curate.probes.results import trained
 from curate.probes.run import Run
+from curate.probes.stopping import headline
 from curate.probes.verdict import caution, finding, lost_words, sentence
 from curate.workspace import read_json
 
-__all__ = ["account", "by_lot", "leakage", "lines", "mixed", "slice_lines", "spent", "standing", "turned"]
+__all__ = ["account", "by_lot", "leakage", "lines", "mixed", "noise_before", "slice_lines", "spent", "standing", "turned"]
+
+LISTED = 8  # trainings that began to learn by heart, told one by one
+WORST = 3  # domains of each
+SUSPECT = 0.01
+"""Share of suspected labels from which on it is said."""
 
 
 def standing(run: Run) -> tuple[int, int]:
@@ -70,16 +77,53 @@ def mixed(hardware: Sequence[Mapping[str, Any]]) -> str:
     return f"Trainings ran on different devices ({', '.join(devices)}), which round differently: a small difference may be theirs"
 
 
-def turned(one: Mapping[str, Any]) -> str:
-    """A warning that a probe began to learn by heart. one: a row of `curate.probes.overfitting`."""
-    what = f"{one['arm']}{' (random control)' if one['control'] else ''}, {one['size']:,} rows, {one['amount']}"
-    where = f"domain {one['domain']}" if one["domain"] else "all domains"
-    return f"{what}, {where}: validation loss rises since {one['since']:,} rows seen by {one['rise']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+def turned(found: Sequence[Mapping[str, Any]], most: int | None = None) -> Sequence[str]:
+    """Warnings that probes began to learn by heart, a line for each training with its worst domains; arms before controls, those that rose most first.
+
+    found: rows of `curate.probes.overfitting`. most: lines; how many more there are is said in another.
+    """
+    by: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for one in found:
+        by.setdefault((one["arm"], one["control"], one["size"], one["amount"]), []).append(one)
+    groups = sorted(by.values(), key=lambda mine: (mine[0]["control"] or mine[0]["arm"].startswith(SUBSET), -max(one["rise"] for one in mine)))
+    said = [_turned(mine) for mine in groups[:most]]
+    left = len(groups) - len(said)
+    return [*said, *([f"and {left:,} training{'s' * (left > 1)} more: all stand on the page Probes and under `overfitting` of --json"] if left else [])]
+
+
+def _turned(mine: Sequence[Mapping[str, Any]]) -> str:
+    """One training's line."""
+    one = next((one for one in mine if not one["domain"]), None)
+    domains = sorted((o for o in mine if o["domain"]), key=lambda o: -o["rise"])
+    places = ", ".join(f"{o['domain']} {o['rise']:.4f}" for o in domains[:WORST]) + (f" and {len(domains) - WORST} more" if len(domains) > WORST else "")
+    head = f"{mine[0]['arm']}{' (random control)' if mine[0]['control'] else ''}, {mine[0]['size']:,} rows, {mine[0]['amount']}: validation loss rises"
+    if one is None:
+        return f"{head} on {places}"
+    return f"{head} since {one['since']:,} rows seen by {one['rise']:.4f} ({one['low']:.4f} to {one['high']:.4f}){f'; most on {places}' if places else ''}"
+
+
+def _finding(run: Run, main: Any, lost: int, ended: bool) -> str:
+    """The finding; where nothing is compared, what the curve says, or that there is nothing to compare."""
+    said = finding(main, [arm.name for arm in run.plan.arms], lost)
+    if len(main):
+        return said
+    if len(run.plan.sizes) > 1 and (told := headline(curves_of(run))):
+        return told
+    return "One arm was trained, so there is nothing to compare" if ended else said
+
+
+def noise_before(run: Run) -> str:
+    """That labels are suspected to be wrong before any noise was put into them, "" where that was not looked for, or few are."""
+    share = run.about.get("suspected")
+    if not share or share < SUSPECT:
+        return ""
+    more = "noise was put on top of it, so what it costs is told of rows that are noisy already"
+    return f"At least {share:.1%} of the labels are suspected to be wrong as they were given (confident learning, which counts too few): {more}."
 
 
 def account(run: Run) -> Mapping[str, Any]:
     """The whole account: run, experiment, trainings, done, lost (done, but without a number), finding, comparisons, slices (None without a datamodel),
-    refused (why there is none though the plan has subsets of slices, else ""), overfitting, validation, lots, spent, results.
+    refused (why there is none though the plan has subsets of slices, else ""), suspected, overfitting, validation, lots, spent, results.
     """
     found = measured(run)
     table = comparisons(found, domains=found.domains if len(found.domains) <= 20 else [""])
@@ -93,12 +137,13 @@ def account(run: Run) -> Mapping[str, Any]:
         "trainings": every,
         "done": done,
         "lost": found.lost,
-        "finding": finding(main, [arm.name for arm in run.plan.arms], found.lost),
+        "finding": _finding(run, main, found.lost, done == every > 0),
         "caution": caution(main),
         "comparisons": [{**one, "said": sentence(one)} for one in table.iter_rows(named=True)],
         "slices": None if model is None else _sliced(model),
         "refused": refused,
-        "overfitting": [{**one, "said": turned(one)} for one in overfitting(run).iter_rows(named=True)],
+        "suspected": noise_before(run),
+        "overfitting": overfitting(run).to_dicts(),
         "validation": leakage(run),
         "lots": by_lot(run),
         "spent": took,
@@ -146,10 +191,11 @@ def lines(told: Mapping[str, Any]) -> Sequence[str]:
     cost = f", {note['cost']:,.2f} {note['currency']}" if note["cost"] is not None else ""
     found = [told["about"]] if told["about"] else []
     found += [told["finding"] + ".", ""]
-    found += [one["said"] for one in told["comparisons"] if not one["domain"]]
+    found += [told["suspected"], ""] if told["suspected"] else []
+    found += [one["said"] for one in told["comparisons"] if not one["domain"] and not one["again"]]
     found += ["", told["caution"]] if told["comparisons"] else []
     found += ["", *slice_lines(told["slices"])] if told["slices"] else ["", told["refused"]] if told["refused"] else []
-    found += ["", *(f"Overfitting: {one['said']}" for one in told["overfitting"])] if told["overfitting"] else []
+    found += ["", *(f"Overfitting: {one}" for one in turned(told["overfitting"], LISTED))] if told["overfitting"] else []
     found += ["", f"{told['mixed']}."] if told["mixed"] else []
     found += ["", *(f"{one}." for one in told["lots"])] if told["lots"] else []
     lost = f", {lost_words(told['lost'])}" if told["lost"] else ""

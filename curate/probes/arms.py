@@ -12,7 +12,7 @@ import numpy.typing as npt
 from curate.arrangement import arrange
 from curate.corrected import column_of, label_of
 from curate.errors import InputError
-from curate.probes.plan import Arm
+from curate.probes.plan import Arm, Plan
 from curate.recipe import Recipe
 from curate.reviews import Review, edits
 from curate.roles import Role
@@ -23,7 +23,7 @@ from curate.smoothing import SoftTargets
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Decided", "arm_frame", "arm_labels", "edited", "in_order", "joined", "lots", "narrowed"]
+__all__ = ["Decided", "arm_frame", "arm_labels", "edited", "in_order", "joined", "lots", "narrowed", "same_as_all", "sizes_left"]
 
 Bools = npt.NDArray[np.bool_]
 Code = Callable[["pl.Series"], "pl.Series"]
@@ -131,6 +131,28 @@ def narrowed(found: Decided, arm: Arm, where: str) -> Bools:
         score = score_values(found.scores, name)
         left &= _within(score, low, high)
     return left
+
+
+def sizes_left(plan: Plan, found: Mapping[str, Decided], free: Bools) -> Plan:
+    """The plan with sizes that are all rows of an arm as they are once some may not be trained on, so that arms beside it get as many. free: bool [rows]."""
+    left = dict[int, int]()
+    for arm in plan.arms:
+        if not arm.of:
+            mine, one = narrowed(found[arm.name], arm, f"arms.{arm.name}"), found[arm.name]
+            mine = mine & select(one.scores, one.recipe, one.marked).keep if arm.rows == "kept" else mine
+            left[int(mine.sum())] = int((mine & free).sum())
+    sizes = {left.get(size, size) for size in plan.sizes}
+    return plan.model_copy(update={"sizes": tuple(sorted(size for size in sizes if size))})
+
+
+def same_as_all(arm: Arm, found: Decided) -> bool:
+    """Whether an arm of the recipe in hand is trained on all rows as they were given: the recipe keeps every row, and changes no label, order or weight."""
+    recipe = found.recipe
+    plain = arm.rows == "kept" and not (arm.recipe or arm.where or arm.between or arm.of or arm.label or arm.noise or found.marked)
+    weighed = arm.weights and (recipe.weights is not None or recipe.export.weight != "none")
+    if not plain or weighed or in_order(arm, recipe):
+        return False
+    return bool(select(found.scores, recipe, found.marked).keep.all())
 
 
 def lots(found: Decided, arm: Arm) -> int:

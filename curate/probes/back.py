@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from curate.probes.metrics import ALL
 from curate.probes.probe import VECTORS
 from curate.probes.run import LOOKS, Run, open_run, runs
 from curate.probes.run import PARTS as SHARED
-from curate.workspace import Workspace, file_sha256, read_json, whole_folder, write_file
+from curate.probes.whole import result
+from curate.workspace import Workspace, file_sha256, whole_folder, write_file
 
-__all__ = ["Taken", "run_of", "take", "zipped"]
+__all__ = ["Taken", "run_of", "take", "unpacked", "zipped"]
 
 PARTS = "curve.parquet", "rows.parquet", "cell.json"
 NUMBERS = "rows", "tokens", "seen", "seconds", "cpu_seconds", "train_seconds"
@@ -34,30 +37,48 @@ class Taken:
         return f"{self.new:,} trainings taken, {self.there:,} were there, {self.other:,} are not of this run"
 
 
-def run_of(copy: Path, workspace: Workspace) -> Run:
-    """The run of a workspace that a folder is a copy of; of several over the same rows that of its name, else that of its own record.
+@contextmanager
+def unpacked(place: Path) -> Iterator[Path]:
+    """The folder of a run at a place: itself, or, of a zip file, what it holds, unpacked for as long. Raises InputError where a zip file holds none."""
+    if not (place.is_file() and zipfile.is_zipfile(place)):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as into:
+        try:
+            with zipfile.ZipFile(place) as file:
+                file.extractall(into)  # leaves names that lead elsewhere out
+        except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise InputError(str(place), f"cannot be unpacked ({error})", "Copy it again") from error
+        inside = sorted(Path(into).rglob("run.json"), key=lambda p: len(p.parts))
+        if not inside:
+            raise InputError(str(place), "holds no folder of a run of probes", "Give the folder that `curate probe` trained, or a zip file of it")
+        yield inside[0].parent
+
+
+def run_of(place: Path, workspace: Workspace) -> Run:
+    """The run of a workspace that a folder, or a zip file of one, is a copy of; of several over the same rows that of its name, else that of its own record.
 
     Raises InputError where there is none.
     """
-    other = open_run(copy)
+    with unpacked(place) as copy:
+        return _run_of(open_run(copy), place, workspace)
+
+
+def _run_of(other: Run, place: Path, workspace: Workspace) -> Run:
     nearest = sorted(runs(workspace)[0], key=lambda run: (run.name != other.name, run.about != other.about))
     found = next((run for run in nearest if _alike(run.folder, other.folder)), None)
     if found is None:
-        raise InputError(str(copy), "is a copy of no run of this workspace", "Make the run here first, or name its workspace with --workspace")
+        raise InputError(str(place), "is a copy of no run of this workspace", "Make the run here first, or name its workspace with --workspace")
     return found
 
 
 def take(run: Run, place: Path) -> Taken:
     """Bring trainings from a copy of the run's folder, or a zip file of one. Raises InputError where it is of other rows, or a result is broken."""
-    if place.is_file() and zipfile.is_zipfile(place):
-        with tempfile.TemporaryDirectory() as into:
-            with zipfile.ZipFile(place) as file:
-                file.extractall(into)  # leaves names that lead elsewhere out
-            inside = sorted(Path(into).rglob("run.json"), key=lambda p: len(p.parts))
-            if not inside:
-                raise InputError(str(place), "holds no folder of a run of probes", "Give the folder that `curate probe` trained, or a zip file of it")
-            return take(run, inside[0].parent)
-    other = open_run(place)
+    with unpacked(place) as copy:
+        return _take(run, open_run(copy), place)
+
+
+def _take(run: Run, other: Run, place: Path) -> Taken:
     if not _alike(run.folder, other.folder):
         raise InputError(str(place), "is of other rows than this run", "Copy the run's whole folder, train there, and bring it back")
     asked, rows = {*run.keys.values()}, len(run.pool.validation)
@@ -91,16 +112,15 @@ def _check(cell: Path, rows: int) -> None:
     import numpy as np
     import polars as pl
 
+    told, measured, curve = result(cell, rows)
     try:
-        told = read_json(cell / "cell.json")
-        measured, curve = pl.read_parquet(cell / "rows.parquet"), pl.read_parquet(cell / "curve.parquet")
         whole = all(isinstance(told[name], int | float) for name in NUMBERS) and isinstance(told["trainer"], dict) and isinstance(told["hardware"], dict)
-        whole = whole and len(measured) == rows and {"loss", "tokens", "predicted"} <= {*measured.columns}
-        whole = whole and {"seen", "domain", "loss", "accuracy", "train_loss"} <= {*curve.columns} and len(curve) > 0
-        if whole and (cell / LOOKS).exists():
-            whole = np.load(cell / LOOKS, mmap_mode="r").shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
-    except (KeyError, OSError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise InputError(str(cell), f"cannot be read ({str(error).splitlines()[0]})", "Copy the folder again") from error
+    except KeyError as error:
+        raise InputError(str(cell), f"cannot be read ({error})", "Copy the folder again") from error
+    whole = whole and {"loss", "tokens", "predicted"} <= {*measured.columns}
+    whole = whole and {"seen", "domain", "loss", "accuracy", "train_loss"} <= {*curve.columns}
+    if whole and (cell / LOOKS).exists():
+        whole = np.load(cell / LOOKS, mmap_mode="r").shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
     if not whole:
         raise InputError(str(cell), "is not a whole result of this run", "Train it again where it was trained, and copy the folder again")
 

@@ -95,7 +95,7 @@ def _look(rows: pl.DataFrame, path: Path, model: str, step: int) -> Look:
 
 
 def measured(into: Path) -> pl.DataFrame:
-    """What was measured so far: the columns of `curate.probes.trainer_log.read_log`."""
+    """What was measured so far: the columns of `curate.probes.trainer_log.Log.rows`."""
     import polars as pl
 
     parts = [pl.read_parquet(path) for path in sorted(into.glob("[0-9]*.parquet"), key=lambda p: int(p.stem.partition("-")[0]))]

@@ -187,7 +187,8 @@ def comparisons(found: Measured, metric: Metric | None = None, domains: Sequence
     arm, size, amount, against ("control", "base" or "all of the base"), other, other_size, domain, seeds (those that both have), value, other_value, delta =
     value - other_value with low and high (95 %), p, holm (p raised for all comparisons of one domain); verdict: "better", "worse", "no difference seen",
     "same training" where both were trained on the same rows in the same way, or "too few rows to tell", with neither interval nor p, of a domain with fewer
-    than 20 validation rows. other_size: of a control, the rows that it was trained on, the mean over seeds.
+    than 20 validation rows. other_size: of a control, the rows that it was trained on, the mean over seeds. margin: the plan's, in the metric's own unit.
+    again: whether it compares the same two trainings as another row, as where the base is the control; such are counted once for Holm.
     """
     import polars as pl
 
@@ -195,10 +196,12 @@ def comparisons(found: Measured, metric: Metric | None = None, domains: Sequence
     rows, pairs = [], [*_pairs(found)]
     for domain in domains:
         drawn = found.resampled(metric, domain, max(DRAWS, ENOUGH * len(pairs)))
-        told = [one for pair in pairs if (one := _told(found, metric, drawn, pair)) is not None]
-        counts = [i for i, one in enumerate(told) if one["verdict"] not in (SAME, TOO_FEW)]
+        told = _once([one for pair in pairs if (one := _told(found, metric, drawn, pair)) is not None])
+        counts = [i for i, one in enumerate(told) if not one["again"] and one["verdict"] not in (SAME, TOO_FEW)]
         raised = np.full(len(told), np.nan)
         raised[counts] = holm(np.array([told[i]["p"] for i in counts]))
+        by = {one["trainings"]: raised[i] for i, one in enumerate(told) if not one["again"]}
+        raised = np.array([by[one["trainings"]] for one in told])
         rows += [{**one, "domain": domain, "metric": metric, "holm": None if np.isnan(h) else float(h)} for one, h in zip(told, raised, strict=True)]
     texts = ("arm", "amount", "against", "other", "domain", "metric", "verdict")
     names = (
@@ -218,9 +221,20 @@ def comparisons(found: Measured, metric: Metric | None = None, domains: Sequence
         "high",
         "p",
         "holm",
+        "margin",
     )
-    kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("size", "other_size", "seeds"), pl.Int64)}
-    return pl.DataFrame(rows, schema={name: kinds.get(name, pl.Float64) for name in [*names, "verdict"]})
+    kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("size", "other_size", "seeds"), pl.Int64), "again": pl.Boolean}
+    schema = {name: kinds.get(name, pl.Float64) for name in [*names, "again", "verdict"]}
+    return pl.DataFrame([{name: one[name] for name in schema} for one in rows], schema=schema)
+
+
+def _once(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With `again` in each but the first of the same trainings, those against the base before those against a control."""
+    seen, found = set[Any](), dict[int, bool]()
+    for i in sorted(range(len(told)), key=lambda i: (told[i]["against"] == "control", i)):
+        found[i] = told[i]["trainings"] in seen
+        seen.add(told[i]["trainings"])
+    return [{**one, "again": found[i]} for i, one in enumerate(told)]
 
 
 def _told(found: Measured, metric: Metric, drawn: Resampled, pair: tuple[Side, Side, str]) -> dict[str, Any] | None:
@@ -236,7 +250,9 @@ def _told(found: Measured, metric: Metric, drawn: Resampled, pair: tuple[Side, S
     none = told.low <= 0 <= told.high
     head = {"arm": side.arm, "size": side.size, "amount": side.amount, "against": against, "other": other.arm, "seeds": told.seeds}
     head["other_size"] = _rows(found, b) if other.control else other.size
-    values = {"value": float(drawn.value[a].mean()), "other_value": float(drawn.value[b].mean())}
+    values: dict[str, Any] = {"value": float(drawn.value[a].mean()), "other_value": float(drawn.value[b].mean())}
+    values["margin"] = found.run.plan.margin / 100 * (1 if metric == "accuracy" else values["other_value"])
+    values["trainings"] = tuple((keys[found.cells[i]], keys[found.cells[j]]) for i, j in zip(a, b, strict=True))
     if drawn.rows < FEWEST:
         return {**head, **values, "delta": told.value, "low": None, "high": None, "p": None, "verdict": SAME if same else TOO_FEW}
     verdict = SAME if same else "no difference seen" if none else "better" if (told.value > 0) == (metric == "accuracy") else "worse"

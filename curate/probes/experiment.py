@@ -19,6 +19,7 @@ from curate.probes.learning_curve import EPOCHS as CURVE_EPOCHS
 from curate.probes.learning_curve import SEEDS as CURVE_SEEDS
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import EVERY, Amount, Arm, Noise, Plan, Price, Validation
+from curate.probes.slicing import LEAST, large
 from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
 from curate.roles import MADE, Role
 from curate.selection import score_values, select
@@ -80,7 +81,7 @@ def plan_of(name: str, found: Decided, asked: Asked) -> Plan:
     seeds, epochs = preset.seeds if asked.seeds is None else asked.seeds, preset.epochs if asked.epochs is None else asked.epochs
     given = {"seeds": seeds, "domain": _domain(found), "validation": validation, "price": asked.price or Price()}
     try:
-        return Plan(about=preset.asks, experiment=name, probe=asked.probe, **{**given, **preset.make(found, replace(asked, epochs=epochs))})
+        return Plan(experiment=name, probe=asked.probe, **{"about": preset.asks, **given, **preset.make(found, replace(asked, epochs=epochs))})
     except ValidationError as error:
         first = error.errors()[0]
         raise _lack(
@@ -227,19 +228,21 @@ def _slices(found: Decided, asked: Asked) -> Mapping[str, Any]:
     if by is None:
         raise _lack("slices", "no column has the role source or label, and cluster is not measured", "Name a column whose values are slices")
     values = as_text(column_of(found.scores, by, "experiment slices", found.marked))
-    counted = values.drop_nulls().value_counts(sort=True).head(SLICES)
+    every = values.drop_nulls().value_counts(sort=True)
+    counted, out = large(every, SLICES)
     if len(counted) < 2:
-        raise _lack("slices", f"{by} has fewer than two values", "Name another column")
+        raise _lack("slices", f"{by} has fewer than two values{f' that are large enough ({out})' * bool(out)}", "Name another column")
     arms = [Arm(name=f"{by} {value}", where={by: value}) for value in counted.to_series(0)]
-    return {**_of_slices(arms, [int(n) for n in counted["count"]], asked), "domain": by}
+    about = {"about": f"{experiment('slices').asks} Left out of {by}: {out}."} if out else {}
+    return {**_of_slices(arms, [int(n) for n in counted["count"]], asked), "domain": by, **about}
 
 
 def _deciles(found: Decided, asked: Asked) -> Mapping[str, Any]:
     if asked.by is None:
         raise _lack("deciles", "the score is not named", "Name a numeric score or column")
     known = int(np.isfinite(score_values(found.scores, asked.by)).sum())
-    if known < 10:
-        raise _lack("deciles", f"{known} rows have a value of {asked.by}", "Name another score, or measure it first")
+    if known < 10 * LEAST:
+        raise _lack("deciles", f"{known:,} rows have a value of {asked.by}, and a tenth needs {LEAST}", "Name another score, or measure it first")
     arms = [Arm(name=f"decile {i + 1}", rows="all", between={asked.by: (i / 10, (i + 1) / 10)}) for i in range(10)]
     return _of_slices(arms, [known // 10] * 10, asked)
 

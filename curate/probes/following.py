@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from curate.errors import InputError
-from curate.probes.trainer_log import find_log, read_log
+from curate.probes.trainer_log import Log, find_log, read_log
 from curate.workspace import Workspace, digest, read_json, write_json
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Followed", "entries", "follow", "followed", "forget", "of_version"]
 
@@ -78,10 +75,10 @@ def forget(workspace: Workspace, one: Followed) -> None:
     (workspace.root / "followed" / f"{one.key}.json").unlink(missing_ok=True)
 
 
-def entries(workspace: Workspace, one: Followed) -> pl.DataFrame:
-    """What a training's log, or the measures of its checkpoints, tell so far: the columns of `curate.probes.trainer_log.read_log`."""
+def entries(workspace: Workspace, one: Followed) -> Log:
+    """What a training's log, or the measures of its checkpoints, tell so far."""
     if one.run:
         from curate.probes.checkpoints import measured
 
-        return measured(one.folder(workspace))
+        return Log(measured(one.folder(workspace)))
     return read_log(Path(one.path))

@@ -22,12 +22,13 @@ from curate.export import dataset_of
 from curate.load import load
 from curate.measure import Tell, measure
 from curate.part import meant
-from curate.probes.arms import Decided, arm_frame, arm_labels, edited, in_order, joined, lots
+from curate.probes.arms import Decided, arm_frame, arm_labels, edited, in_order, joined, lots, sizes_left
+from curate.probes.beforehand import needed
 from curate.probes.columns import Code, coder, texts
 from curate.probes.held_out import HeldOut, hold_out, without_alike, without_edited
-from curate.probes.noising import check_noise
+from curate.probes.noising import check_noise, suspected
 from curate.probes.plan import EVERY, Arm, Plan
-from curate.probes.probe import VECTORS, Probe, probe_of
+from curate.probes.probe import VECTORS, Pool, Probe, probe_of
 from curate.probes.run import model_of
 from curate.probes.usable import EMBEDDING, check_roles, unit_rows, usable
 from curate.recipe import Recipe, dump_recipe, load_recipe
@@ -97,7 +98,9 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
     if plan.validation.semantic is not None:
         held = without_alike(held, unit_rows(first.scores), unit_rows(valid), plan.validation.semantic)
     held = _without_edited(held, [every[arm.name] for arm in plan.arms if arm.rows == "kept" and not arm.of], plan)
-    made = _Made(plan, probe, every, held, valid, here.rows & ~held.taken & ~held.leaked, here.lacking, model_of(plan))
+    free = here.rows & ~held.taken & ~held.leaked
+    plan = sizes_left(plan, every, free)
+    made = _Made(plan, probe, every, held, valid, free, here.lacking, model_of(plan))
     folder = workspace.root / "probes" / _name(made)
     if not folder.exists():
         with whole_folder(folder) as into:
@@ -109,8 +112,7 @@ def gather(recipe: Recipe, plan: Plan, workspace: Workspace, beside: Path, key: 
 
 def decided(recipe: Recipe, dataset: Dataset, workspace: Workspace, embed: bool, tell: Tell | None) -> Decided:
     """A recipe over its dataset, with what it needs measured, and embeddings where they are asked for."""
-    signals = {**recipe.signals, **({EMBEDDING: recipe.signals.get(EMBEDDING, {})} if embed else {})}
-    tasks = read_scores(dataset, recipe.model_copy(update={"signals": signals}), workspace).tasks
+    tasks = read_scores(dataset, needed(recipe, embed), workspace).tasks
     measure(dataset, tasks, workspace, "pool", tell)
     marked = fold(read_log(Path(recipe.reviews.path), recipe.reviews.lines)).marked if recipe.reviews else ()
     return Decided(Scores(dataset, workspace, tasks), recipe, marked)
@@ -163,7 +165,7 @@ def _name(made: _Made) -> str:
     data = made.held.dataset
     arms = {n: [d.recipe.model_dump(mode="json"), [r.id for r in d.marked], [t.key for t in d.scores.tasks]] for n, d in made.decided.items()}
     one = made.first.scores.dataset
-    said = made.plan.model_dump(mode="json", exclude={"about", "price", "stop"})
+    said = made.plan.model_dump(mode="json", exclude={"about", "price", "stop", "margin"})
     roles, model = {str(k): v for k, v in data.roles.items()}, [made.model] if made.model else []
     return digest([said, arms, one.key, one.fingerprint, data.key, data.fingerprint, roles, made.probe.version, *model])
 
@@ -186,7 +188,9 @@ def _write(made: _Made, into: Path) -> None:
     (into / "recipes").mkdir()
     for at, (name, found) in enumerate(made.decided.items()):
         (into / "recipes" / f"{at}.yaml").write_text(f"# {name.encode('unicode_escape').decode()}\n{dump_recipe(found.recipe)}", encoding="utf-8")
-    write_json(into / "run.json", _told(made, names, arms, _untaught(made, names, into)))
+    told = _told(made, names, arms, _untaught(made, names, into))
+    noisy = any(arm.noise is not None for arm in made.plan.arms)
+    write_json(into / "run.json", {**told, **({"suspected": suspected(Pool(into, tuple(names)))} if noisy else {})})
 
 
 def _write_arms(made: _Made, free: npt.NDArray[np.int64], code: Code, into: Path) -> dict[str, dict[str, int | bool]]:

@@ -9,27 +9,26 @@ by more than all that explains, the excess is added as noise (Birge 1932).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.probes.by_size import FEWEST, SPAN, Measured, measured
 from curate.probes.plan import EVERY, Amount, Arm, Plan, Validation
 from curate.probes.power_law import PowerLaw, fit
-from curate.probes.results import cell_rows
-from curate.probes.run import Cell, Run
-from curate.workspace import read_json
+from curate.probes.run import Run
 
 __all__ = ["FEWEST", "Curve", "Estimate", "Measured", "curve", "curves_of", "learning_curve_plan", "measured"]
 
-FEWEST = 4
-"""Sizes that a curve of three parameters needs at least."""
-SPAN = 4.0
-"""The largest of them over the smallest, at least."""
 FARTHEST = 4.0
 FITS = 1.5
 """Ratio of variances up to which a curve is said to go through the errors; else it begins at a larger size (Hestness's small-data region)."""
+SURE = 0.975
+"""Of each of the two intervals that may show a gain (Bonferroni): a weighted line knows little of small sizes, which differ much, the halves know them."""
+LONG = 3.0
+"""The largest over the smallest of the sizes of which it is told that no further gain is seen."""
 DRAWS = 400
 EPOCHS = 10.0
 SEEDS = 5
@@ -48,44 +47,14 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Errors of one arm under one amount. sizes: float64 [sizes], rows, ascending. pool: rows that it was drawn from.
-
-    wrong: float64 [seeds, sizes, validation], of each validation row; the error is their sum over that of `of`, float64 [validation]. scale, unit: how an
-    error is told. seconds: of a training by size, float64 [sizes]. left: in words, which trainings gave no number and what is left out for that; "" for none.
-    """
-
-    arm: str
-    control: bool
-    amount: str
-    sizes: Doubles
-    pool: int
-    wrong: Doubles
-    of: Doubles
-    scale: float
-    unit: str
-    seconds: Doubles
-    left: str = ""
-
-    @property
-    def error(self) -> Doubles:
-        """The error of each training, float64 [seeds, sizes]; NaN without a validation row that all of them measured."""
-        if not len(self.of):
-            return np.full(self.wrong.shape[:2], np.nan)
-        return np.asarray(self.wrong.sum(2) / self.of.sum(), np.float64)
-
-    def first(self, sizes: int) -> Measured:
-        """The same without all but the smallest sizes."""
-        return replace(self, sizes=self.sizes[:sizes], wrong=self.wrong[:, :sizes], seconds=self.seconds[:sizes])
-
-
-@dataclass(frozen=True)
 class Curve:
     """A fitted curve, or the reason why there is none.
 
     resampled: float64 [1 + draws, sizes], the measured errors and what they are in each draw of validation rows and seeds; None where that is not told. law:
     the fit to each. start: the smallest size that it is fitted to. reach: rows up to which it may be read. missed: by shape, how far it misses the largest
     size when it is fitted without it. fall: where no gain is seen, by how much the error falls with ten times the rows, by a line in their logarithm.
+    flat: the smallest of three sizes or more from which on no gain is seen, up to the largest, and by how much the error falls there as above; None where
+    one is seen to the end.
     """
 
     measured: Measured
@@ -96,6 +65,7 @@ class Curve:
     reach: int = 0
     missed: Mapping[str, float] = field(default_factory=dict)
     fall: Estimate | None = None
+    flat: tuple[float, Estimate] | None = None
 
     @property
     def now(self) -> Doubles | None:
@@ -127,9 +97,9 @@ class Curve:
         return self.law
 
 
-def estimate(draws: Doubles) -> Estimate:
-    """The first of the draws, with the interval that holds 95 % of the others and it."""
-    low, high = np.quantile(draws[1:], (0.025, 0.975), method="nearest")
+def estimate(draws: Doubles, sure: float = 0.95) -> Estimate:
+    """The first of the draws, with the interval that holds 95 % of the others and it, or another share."""
+    low, high = np.quantile(draws[1:], ((1 - sure) / 2, (1 + sure) / 2), method="nearest")
     return Estimate(float(draws[0]), float(min(low, draws[0])), float(max(high, draws[0])))
 
 
@@ -148,63 +118,6 @@ def learning_curve_plan(rows: int, probe: str, clean: str | None = None, validat
         looks=1,
         validation=validation or Validation(),
     )
-
-
-def measured(run: Run, arm: str, control: bool = False, amount: Amount | None = None) -> Measured | None:
-    """What stands of an arm's trainings: the sizes that the seeds which got farthest have in common; None where nothing does."""
-    asked = amount or run.plan.amounts[0]
-    done = [c for c in run.cells if c.arm == arm and c.control == control and c.amount == asked and run.done(c)]
-    by_seed = {s: {c.size: c for c in done if c.seed == s} for s in sorted({c.seed for c in done})}
-    most = max(map(len, by_seed.values()), default=0)
-    seeds = [cells for cells in by_seed.values() if len(cells) == most]
-    sizes = sorted(set.intersection(*(set(cells) for cells in seeds))) if seeds else []
-    if not sizes:
-        return None
-    lost = [cells[size] for cells in seeds for size in sizes if not np.isfinite(cell_rows(run, cells[size])[0]).any()]
-    kept, sizes, left = _without(lost, [next(iter(cells.values())).seed for cells in seeds], sizes)
-    seeds = [by_seed[seed] for seed in kept]
-    wrong, of = _wrong(run, [[cells[size] for size in sizes] for cells in seeds])
-    labels = run.probe.metric == "accuracy"
-    pool = len(run.pool.rows) if control else len(run.arms[arm])
-    seconds = np.array([np.mean([_seconds(run, cells[size]) for cells in seeds]) for size in sizes])
-    scale, unit = (100.0, "points") if labels else (1.0, "nats")
-    return Measured(arm, control, str(asked), np.array(sizes, np.float64), pool, wrong, of, scale, unit, seconds, left)
-
-
-def _without(lost: Sequence[Cell], seeds: list[int], sizes: list[int]) -> tuple[list[int], list[int], str]:
-    """Seeds and sizes with a number of each, and what was left out for that, in words; all of them where none would be left.
-
-    Of the ways to leave out seeds, those that lost most first, and then sizes: one that leaves enough for a curve, then that with most trainings.
-    """
-    if not lost:
-        return seeds, sizes, ""
-    order = sorted(seeds, key=lambda seed: (sum(cell.seed == seed for cell in lost), seed))
-    ways = []
-    for many in range(1, len(seeds) + 1):
-        mine = sorted(order[:many])
-        some = [size for size in sizes if not any(cell.size == size and cell.seed in mine for cell in lost)]
-        enough = many > 1 and len(some) >= FEWEST and some[-1] >= SPAN * some[0]
-        ways.append((enough, many * len(some), many, mine, some))
-    _, trainings, _, mine, some = max(ways)
-    if not trainings:
-        return seeds, sizes, ""
-    told = f"{len(lost):,} training{'s' if len(lost) > 1 else ''} gave no number ({', '.join(f'{c.size:,} rows with seed {c.seed}' for c in lost[:5])})"
-    gone = [f"{size:,} rows" for size in sizes if size not in some] + [f"seed {seed}" for seed in seeds if seed not in mine]
-    return mine, some, f"{told}{', …' if len(lost) > 5 else ''}: the curve is told without {', '.join(gone)}"
-
-
-def _wrong(run: Run, cells: list[list[Cell]]) -> tuple[Doubles, Doubles]:
-    """`wrong` and `of` of `Measured`: validation rows that some training could not measure count in none."""
-    truth, labels = run.pool.validation["label"].to_numpy(), run.probe.metric == "accuracy"
-    found = [[cell_rows(run, cell) for cell in mine] for mine in cells]
-    there = np.isfinite(np.array([[loss for loss, _, _ in mine] for mine in found])).all((0, 1))
-    wrong = np.array([[predicted != truth if labels and predicted is not None else loss for loss, _, predicted in mine] for mine in found], np.float64)
-    tokens = np.ones(len(truth)) if labels else found[0][0][1].astype(np.float64)
-    return wrong[:, :, there], tokens[there]
-
-
-def _seconds(run: Run, cell: Cell) -> float:
-    return float(read_json(run.cell_folder(cell) / "cell.json")["train_seconds"])
 
 
 def curve(given: Measured, draws: int = DRAWS) -> Curve:
@@ -227,13 +140,43 @@ def curve(given: Measured, draws: int = DRAWS) -> Curve:
     errors[1:] += np.random.default_rng(1).standard_normal((draws, 1)) * one * np.sqrt(share)
     errors[1:] += noise.standard_normal((draws, len(rows))) * off * max(0.0, ratio - 1) ** 0.5
     errors = np.maximum(errors[:, start:], 0.0)
-    fall = estimate(-_straight(np.log10(used), errors, weight)[1])
+    line = -_straight(np.log10(used), errors, weight)[1]
+    fall = estimate(line, SURE)
+    halves = _halves(given, start, off[start:])
     reach = int(rows[-1] * min(FARTHEST, np.sqrt(rows[-1] / used[0])))
-    if fall.low <= 0:
-        told = ", ".join(f"{given.scale * end:.2f}" for end in (fall.value, fall.low, fall.high)).replace(", ", " (", 1).replace(", ", " to ")
-        why = f"no gain seen from {used[0]:,.0f} to {used[-1]:,.0f} rows: ten times the rows buy {told}) {given.unit}"
-        return Curve(given, why, resampled, None, float(used[0]), reach, fall=fall)
-    return Curve(given, "", resampled, fit(used, errors, weight), float(used[0]), reach, _missed(used, resampled[0, start:], weight))
+    if fall.low <= 0 and halves.low <= 0:
+        most, by = ((f"{given.scale * one.value:.2f} ({given.scale * one.low:.2f} to {given.scale * one.high:.2f})") for one in (halves, fall))
+        why = f"no gain seen from {used[0]:,.0f} to {used[-1]:,.0f} rows: ten times the rows buy {by} {given.unit}, the larger sizes {most} (97.5 % each)"
+        return Curve(given, why, resampled, None, float(used[0]), reach, fall=estimate(line))
+    law, missed = fit(used, errors, weight), _missed(used, resampled[0, start:], weight)
+    return Curve(given, "", resampled, law, float(used[0]), reach, missed, flat=_flat(given, start, errors, off))
+
+
+def _halves(given: Measured, start: int, off: Doubles) -> Estimate:
+    """By how much the larger half of the sizes err less than the smaller: a plain mean less a weighted one, paired over validation rows, with SURE's interval.
+
+    off: float64 [sizes], what seeds add to each mean; sizes of a seed are nested, so they are taken to be off together, which is the worst case.
+    """
+    from scipy.stats import t
+
+    seeds, middle = len(given.wrong), len(off) // 2
+    by, low = np.full(len(off), 1 / middle), off[middle:] ** -2
+    by[middle:] = -low / low.sum()
+    each, total = np.einsum("skv,k->v", given.wrong[:, start:], by) / seeds, given.of.sum()
+    value = float(each.sum() / total)
+    rows = np.sqrt(np.square(each - value * given.of).sum()) / total
+    half = float(t.ppf((1 + SURE) / 2, (seeds - 1) * len(off)) * np.hypot(rows, np.abs(by) @ off))
+    return Estimate(value, value - half, value + half)
+
+
+def _flat(given: Measured, start: int, errors: Doubles, off: Doubles) -> tuple[float, Estimate] | None:
+    """`flat` of `Curve`: neither a line through the last sizes falls by what is seen, nor do their halves differ."""
+    rows = given.sizes
+    for first in range(start + 1, len(rows) - 2):
+        fall = estimate(-_straight(np.log10(rows[first:]), errors[:, first - start :], off[first:] ** -2)[1])
+        if fall.low <= 0 and rows[-1] >= LONG * rows[first] and _halves(given, first, off[first:]).low <= 0:
+            return float(rows[first]), fall
+    return None
 
 
 def _start(rows: Doubles, error: Doubles, off: Doubles) -> tuple[int, float]:

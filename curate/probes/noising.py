@@ -1,15 +1,17 @@
 """Labels made wrong on purpose, to see how much noise a task bears.
 
 uniform: any other class is as likely. class: of a class always the one whose centre is most alike (pair flips, Han et al. 2018, Co-teaching), or drawn by the
-confusions that the plan gives. instance: towards the class that the row itself is most like, and the rows first that are most like another (Xia et al. 2020,
-Part-dependent label noise): odds grow by e² with each standard deviation of cosine to the other class less cosine to the own. What is alike is told by
-embeddings where the run has them, else by hashed words; centres are means of the labels as given.
+confusions that the plan gives. instance: which rows go wrong and to which class follows from what they say, by directions that are drawn at random, one set for
+each class (Xia et al. 2020, Part-dependent label noise, algorithm 2): rows that are alike go wrong alike. The directions know nothing of labels, so rows that
+are wrong already are hit no more than others; whatever goes by how like a row is to other classes would mend them. What is alike is told by embeddings where
+the run has them, else by hashed words; centres are means of the labels as given.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +20,12 @@ from curate.errors import InputError
 from curate.probes.plan import Noise
 from curate.probes.probe import VECTORS, Pool
 
-__all__ = ["check_noise", "confusions", "noised"]
+__all__ = ["check_noise", "confusions", "noised", "suspected"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
-STEEP = 2.0  # of the odds of a row by its margin, in standard deviations
+STEEP = 1.0, 2.0  # of the log odds that a row goes wrong, and of its classes, by standard deviations along the directions
+SUSPECTED = 5000  # rows of which the share of suspected labels is told
 FEATURES = 1 << 14  # that words are hashed into where there are no embeddings
 
 
@@ -56,7 +59,7 @@ def check_noise(classes: Sequence[str], given: Ints, label: Ints, now: Noise, wh
             name = classes[own[taken <= 0][0]]
             raise InputError(f"{where}.confusions", f"say nothing of the label {name!r}", "Give every label one that it is taken for")
         return
-    if now.kind == "uniform":
+    if now.kind != "class":
         return
     there = np.unique(given[given >= 0])
     if len(there) < 2:
@@ -75,12 +78,24 @@ def _aims(pool: Pool, rows: Ints, label: Ints, now: Noise, rng: np.random.Genera
         by = _drawn_by(pool.classes, now.confusions) if now.confusions is not None else _nearest(pool)
         reached = np.cumsum(by / np.maximum(by.sum(1, keepdims=True), 1e-12), axis=1)[label]
         return np.minimum((rng.random(len(label))[:, None] > reached).sum(1), wide - 1).astype(np.int32), even
-    alike = _alike(pool)[0][rows].astype(np.float64)
-    mine = alike[np.arange(len(rows)), label]
-    alike[np.arange(len(rows)), label] = -np.inf
-    margin = alike.max(1, initial=-np.inf) - mine
-    spread = float(margin.std()) if len(margin) else 0.0
-    return alike.argmax(1).astype(np.int32), STEEP * margin / spread if spread > 0 else even
+    odds, score = even, np.zeros((len(rows), wide))
+    for own in np.unique(label):
+        mine = np.flatnonzero(label == own)
+        along = _along(pool, int(own), rows[mine], int(rng.integers(1 << 31)))
+        odds[mine], score[mine] = STEEP[0] * along[:, -1], STEEP[1] * along[:, :-1]
+    score += rng.gumbel(size=score.shape)  # the greatest of these is a draw by softmax
+    score[np.arange(len(rows)), label] = -np.inf
+    return score.argmax(1).astype(np.int32), odds
+
+
+def _along(pool: Pool, own: int, rows: Ints, seed: int) -> npt.NDArray[np.float64]:
+    """Rows of one class along random directions, one for each class and one more, each with mean 0 and variance 1 over all the class's rows; 0 where alike."""
+    every, wide = _features(pool), len(pool.classes) + 1
+    direction = np.random.default_rng([seed, own]).standard_normal((every.shape[1], wide)).astype(np.float32)
+    of = np.union1d(np.flatnonzero(pool.rows["label"].to_numpy() == own), rows)
+    found = np.asarray(every[of] @ direction, np.float64)
+    spread = found.std(0)
+    return np.asarray(((found - found.mean(0)) / np.where(spread > 1e-6, spread, np.inf))[np.searchsorted(of, rows)])
 
 
 def _drawn_by(classes: Sequence[str], given: Mapping[str, Mapping[str, float]]) -> Floats:
@@ -98,24 +113,50 @@ def _drawn_by(classes: Sequence[str], given: Mapping[str, Mapping[str, float]]) 
 
 def _nearest(pool: Pool) -> Floats:
     """1 at the class whose centre is most like that of each class."""
-    alike = _alike(pool)[1].copy()
+    alike = _alike(pool).copy()
     np.fill_diagonal(alike, -np.inf)
     return np.asarray(np.eye(len(alike), dtype=np.float32)[alike.argmax(1)])
 
 
-@functools.lru_cache(maxsize=2)
-def _alike(pool: Pool) -> tuple[Floats, Floats]:
-    """Cosine of each row of the pool with the centre of each class, float32 [rows, classes], and of the centres with one another; -inf without a row."""
+def _alike(pool: Pool) -> Floats:
+    """Cosine of the centre of each class with each other's, float32 [classes, classes]; -inf without a row."""
     label, wide = pool.rows["label"].to_numpy(), len(pool.classes)
     one = np.zeros((len(label), wide), np.float32)
     one[np.flatnonzero(label >= 0), label[label >= 0]] = 1
-    rows = np.nan_to_num(pool.vectors[0]) if (pool.folder / VECTORS[0]).exists() else _hashed(pool)
-    centre = np.asarray(rows.T @ one).T
+    centre = np.asarray(_features(pool).T @ one).T
     centre = centre / np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-12)
-    found, among = np.asarray(rows @ centre.T, np.float32), np.asarray(centre @ centre.T, np.float32)
-    empty = one.sum(0) == 0
-    found[:, empty], among[:, empty] = -np.inf, -np.inf
-    return found, among
+    among, empty = np.asarray(centre @ centre.T, np.float32), one.sum(0) == 0
+    among[:, empty] = -np.inf
+    return among
+
+
+@functools.lru_cache(maxsize=2)
+def _features(pool: Pool) -> Any:
+    """What is known of each row: its embedding, 0 without one, else its words; float32 [rows, d], dense or sparse."""
+    return np.nan_to_num(pool.vectors[0]) if (pool.folder / VECTORS[0]).exists() else _hashed(pool)
+
+
+def suspected(pool: Pool) -> float | None:
+    """Share of labels that stand against what the other rows say, by confident learning (`curate.signals.label_issue`); None where that cannot be told.
+
+    Where people err on hard rows it is less than the share of wrong labels.
+    """
+    from cleanlab.filter import find_label_issues
+    from threadpoolctl import threadpool_limits
+
+    from curate.label import LEAST, fitted
+
+    label = pool.rows["label"].to_numpy()
+    counted = np.bincount(label[label >= 0], minlength=len(pool.classes))
+    there = np.flatnonzero((label >= 0) & (counted >= LEAST)[label])
+    there = np.sort(np.random.default_rng(0).permutation(there)[:SUSPECTED])
+    own = np.unique(label[there], return_inverse=True)[1].astype(np.int32)
+    wide = int(own.max(initial=-1)) + 1
+    if wide < 2:
+        return None
+    with threadpool_limits(1):  # threads of small products spin for one another on a busy machine
+        found = fitted(_features(pool)[there], own, wide, 0)
+    return float(find_label_issues(own.astype(np.int64), found, filter_by="prune_by_noise_rate", n_jobs=1).mean())
 
 
 def _hashed(pool: Pool) -> npt.NDArray[np.float32]:

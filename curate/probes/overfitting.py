@@ -21,6 +21,7 @@ __all__ = ["overfitting", "risen"]
 Floats = npt.NDArray[np.float64]
 LATER = 2  # looks in a row that must lie above the best one
 LEAST = 20  # validation rows, below which no interval is told
+TINY, NEARLY_ALL = 0.02, 0.95  # shares of the validation rows beyond which a domain is passed over
 SURE = 0.95
 
 
@@ -50,12 +51,13 @@ def overfitting(run: Run) -> pl.DataFrame:
     """One row for each curve that turned: arm, control, size, amount, domain ("" for all rows), since (rows seen at its best look), seen (at the last), rise,
     low, high (nats a token, `risen`), train_fall (of the loss of training meanwhile), seeds. The loss of a validation row is its mean over the seeds, and
     the rise must be seen in each of them. Where seeds have different numbers of looks, those are told that most of them share; `seeds` says how many. What
-    was trained once for several arms, as equal controls are, stands under the first.
+    was trained once for several arms, as equal controls are, stands under the first. Domains that are tiny or nearly all rows are passed over.
     """
     import polars as pl
 
     domain = run.pool.validation["domain"]
-    places = {ALL: np.ones(len(domain), np.bool_)} | {n: (domain == n).fill_null(False).to_numpy() for n in domain.drop_nulls().unique().sort()}
+    own = {n: (domain == n).fill_null(False).to_numpy() for n in domain.drop_nulls().unique().sort()}
+    places = {ALL: np.ones(len(domain), np.bool_)} | {n: inside for n, inside in own.items() if TINY <= inside.mean() <= NEARLY_ALL}
     found = []
     for mine in _unlike(run):
         read = {cell: np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in mine if (run.cell_folder(cell) / LOOKS).exists()}

@@ -152,7 +152,8 @@ class Plan(Part):
 
     about: what is asked, in a sentence. experiment: the preset that made it, "" for none. probe, parameters: of `curate.probes.ladder`. sizes: rows drawn of
     each arm; the whole arm where empty, and for those that are larger than it. base: the arm that deltas are told to, beside the control. domain: column, role
-    or score whose values the metrics are told by. looks: how often the validation rows are measured on the way.
+    or score whose values the metrics are told by. looks: how often the validation rows are measured on the way. margin: below which a difference does not
+    matter, in points of accuracy, or percent of the loss.
     """
 
     about: str = ""
@@ -170,6 +171,7 @@ class Plan(Part):
     validation: Validation = Validation()
     price: Price = Price()
     stop: Stop = Stop()
+    margin: float = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _named(self) -> Self:

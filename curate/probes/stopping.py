@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from curate.probes.by_size import Measured
 from curate.probes.learning_curve import Curve, Estimate, estimate
 from curate.probes.plan import EVERY, Plan, Price, Stop
 from curate.probes.power_law import EXPONENT
@@ -20,6 +21,8 @@ __all__ = [
     "break_even_of_rate",
     "clean_equivalent",
     "curve_words",
+    "flat_words",
+    "headline",
     "noise_words",
     "numbers",
     "pair_words",
@@ -152,18 +155,12 @@ def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
     left = [f"{curve.measured.left}."] if curve.measured.left else []
     if curve.law is None:
         refused = [*left, f"{curve.refused[0].upper()}{curve.refused[1:]}."]
-        return refused if curve.fall is None else [*refused, _stop_words(curve, stop, curve.measured.unit, curve.largest)]
+        return refused if curve.fall is None else [*refused, _bought_words(curve, price), _stop_words(curve, stop, curve.measured.unit, curve.largest)]
     given, unit, last = curve.measured, curve.measured.unit, curve.largest
     law = [float(part[0]) for part in (curve.law.a, curve.law.b, curve.law.c)]
     best = min(curve.missed, key=lambda name: curve.missed[name])
     missed = ", ".join(f"{name} {given.scale * miss:.2f}" for name, miss in curve.missed.items())
     fits = f"Fitted without the largest size, each misses it by {missed} {unit}: {best} fits best."
-    one = bought(curve, price)
-    hours = f"{_between(one.per_annotation_hour)} {unit} per annotation hour"
-    speed = "" if price.speed else " at the probe's own speed"
-    told = f"{_between(one.per_machine_hour)} per machine hour{speed}"
-    machine = told if one.machine_hours > LITTLE else f"training on them takes {3600 * one.machine_hours:.1g} s{speed}"
-    money = f"; {_between(one.per_cost)} per 100 {price.currency}" if one.per_cost else ""
     begins = f" from {curve.start:,.0f} rows on, as no such curve goes through the smaller sizes too" if curve.start > given.sizes[0] else ""
     ends = [f"{end:g}" for end in EXPONENT if abs(law[2] / end - 1) < 1e-3]
     bound = f" Its exponent stands at {ends[0]}, the end of its range: the true curve may bend otherwise." if ends else ""
@@ -171,9 +168,49 @@ def curve_words(curve: Curve, price: Price, stop: Stop) -> list[str]:
         *left,
         f"Error = {law[0]:.4f} + {law[1]:.4g} · rows^-{law[2]:.3f}{begins}; it may be read up to {curve.reach:,} rows.{bound}",
         fits,
-        f"The next 1,000 rows buy {_between(one.per_thousand)} {unit}: {hours}; {machine}{money}.",
+        *([flat_words(curve)] if curve.flat else []),
+        _bought_words(curve, price),
         _stop_words(curve, stop, unit, last),
     ]
+
+
+def flat_words(curve: Curve) -> str:
+    """From where on no further gain is seen; "" where one is seen to the end."""
+    if curve.flat is None:
+        return ""
+    first, fall = curve.flat
+    told = _between(_times(fall, curve.measured.scale))
+    return f"Saturated from about {first:,.0f} rows as far as is seen: from there to {curve.largest:,.0f} ten times the rows buy {told} {curve.measured.unit}."
+
+
+def headline(curves: Sequence[Curve]) -> str:
+    """What curves say, in a sentence for each arm; "" without one."""
+    found = []
+    for one in curves:
+        given = one.measured
+        if one.law is None:
+            said = one.refused
+        else:
+            said = f"{given.sizes[0]:,.0f} to {one.largest:,.0f} rows bring the error from {_error(given, 0)} to {_error(given, -1)}"
+            said += f", and from about {one.flat[0]:,.0f} rows on no further gain is seen" if one.flat else ", and more rows are seen to bring it down further"
+        found.append(f"{given.arm}{' (random control)' if given.control else ''}: {said}" if len(curves) > 1 else f"{said[0].upper()}{said[1:]}")
+    return ". ".join(found)
+
+
+def _error(given: Measured, at: int) -> str:
+    value = float(given.error.mean(0)[at])
+    return f"{value:.1%}" if given.unit == "points" else f"{value:.4f} nats"
+
+
+def _bought_words(curve: Curve, price: Price) -> str:
+    """What the next rows buy, by the hour and by money; where no gain is seen, by the line through the errors."""
+    one, unit = bought(curve, price), curve.measured.unit
+    hours = f"{_between(one.per_annotation_hour)} {unit} per annotation hour"
+    speed = "" if price.speed else " at the probe's own speed"
+    told = f"{_between(one.per_machine_hour)} per machine hour{speed}"
+    machine = told if one.machine_hours > LITTLE else f"training on them takes {3600 * one.machine_hours:.1g} s{speed}"
+    money = f"; {_between(one.per_cost)} per 100 {price.currency}" if one.per_cost else ""
+    return f"The next 1,000 rows buy {_between(one.per_thousand)} {unit}: {hours}; {machine}{money}."
 
 
 def _stop_words(curve: Curve, stop: Stop, unit: str, last: float) -> str:
@@ -245,6 +282,7 @@ def numbers(curves: Sequence[Curve], price: Price, stop: Stop) -> list[dict[str,
             told |= {
                 "start": one.start,
                 "reach": one.reach,
+                "flat": one.flat and {"from": one.flat[0], "buys": asdict(_times(one.flat[1], given.scale))},
                 "missed": dict(one.missed),
                 "bought": asdict(bought(one, price)),
                 "stop": said,

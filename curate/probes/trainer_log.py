@@ -1,7 +1,8 @@
 """What a trainer logs, as one frame: JSONL, `trainer_state.json` of transformers, or TensorBoard's event files; still being written or done.
 
 A name such as eval_code_loss or eval/code_loss is the loss on the domain "code" of the validation rows; eval_loss is that of all. A line {"step": …, "domain":
-"code", "loss": …} says the same. What tells of speed or of the optimiser is passed over.
+"code", "loss": …} says the same. What tells of speed or of the optimiser is passed over. Lines that are no JSON object, such as a warning printed between, are
+passed over and counted.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
+from curate.probes.direction import higher_is_better, parted
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LogFile", "find_log", "named", "read_log"]
+__all__ = ["Log", "LogFile", "awaited", "find_log", "named", "read_log"]
 
 STATE = "trainer_state.json"
 EVENTS = "events.out.tfevents.*"
 LINES = ".jsonl", ".ndjson"
-METRICS = "loss", "nll_loss", "perplexity", "accuracy", "mean_token_accuracy", "f1", "macro_f1", "bleu", "rouge", "rougeL", "exact_match"
-"""Names that may stand behind that of a domain; any other name is a metric of all validation rows."""
 OF_TRAINING = "loss", "nll_loss", "perplexity", "accuracy", "mean_token_accuracy"
 PASSED = re.compile(
     r"(runtime|per_second|learning_rate|grad_norm|total_flos|num_(input_)?tokens\w*|epoch|step|global_step|entropy|time|model_preparation_time)$"
@@ -43,6 +43,29 @@ class LogFile:
     path: Path
 
 
+@dataclass(frozen=True)
+class Log:
+    """What a log tells. foreign: numbers of its lines that are no JSON object, ascending, from 1.
+
+    rows: everything measured, in the order of steps; of two of one step, the later said: step (Int64), epoch (Float64, null where not told), split ("train",
+    "eval"), domain ("" for all rows), metric (String), value (Float64; null where it was no finite number).
+    """
+
+    rows: pl.DataFrame
+    foreign: tuple[int, ...] = ()
+
+
+def awaited(path: Path) -> bool:
+    """Whether nothing of a log is there yet: no such path, or a folder without any."""
+    if not path.is_dir():
+        return not path.exists()
+    return not (_states(path) or any(path.rglob(EVENTS)) or any(p.suffix in LINES for p in path.iterdir()))
+
+
+def _states(path: Path) -> list[Path]:
+    return [p for p in (path / STATE, *path.glob(f"checkpoint-*/{STATE}")) if p.is_file()]
+
+
 def find_log(path: Path) -> LogFile:
     """The log in a path: a file, or the newest in a trainer's folder. Raises InputError where there is none, or more than one that is no trainer's."""
     if path.is_file():
@@ -51,8 +74,7 @@ def find_log(path: Path) -> LogFile:
         return LogFile("lines" if path.suffix in LINES else "state", path)
     if not path.is_dir():
         raise InputError(str(path), "is not there", "Give a log (JSONL, trainer_state.json, TensorBoard's events) or a trainer's folder")
-    states = [path / STATE, *path.glob(f"checkpoint-*/{STATE}")]
-    if found := [p for p in states if p.is_file()]:
+    if found := _states(path):
         return LogFile("state", max(found, key=lambda p: (_step(p), p.parent == path)))
     if any(path.rglob(EVENTS)):
         return LogFile("events", path)
@@ -78,26 +100,17 @@ def named(key: str) -> tuple[str, str, str] | None:
     split, rest = _KINDS.get(found["split"], "eval"), found["rest"].replace("/", "_")
     if split == "train":
         return ("train", "", rest) if rest in OF_TRAINING else None
-    for metric in sorted(METRICS, key=len, reverse=True):
-        if rest == metric:
-            return split, "", metric
-        if rest.endswith(f"_{metric}"):
-            return split, rest.removesuffix(f"_{metric}"), metric
-    return split, "", rest
+    return split, *parted(rest)
 
 
-def read_log(path: Path) -> pl.DataFrame:
-    """Everything measured: step (Int64), epoch (Float64, null where not told), split, domain, metric (String), value (Float64; null where it was no number).
-
-    In the order of steps; of two of one step, the later said. A last line that is still being written is left for the next reading. Raises InputError where the
-    log cannot be read or tells no step.
-    """
+def read_log(path: Path) -> Log:
+    """Read a log. A last line that is still being written is left for the next reading. Raises InputError where it cannot be read or tells no step."""
     import polars as pl
 
-    log = find_log(path)
-    rows = list({one[:1] + one[2:5]: one for one in _READERS[log.kind](log.path)}.values())
+    log, foreign = find_log(path), list[int]()
+    rows = list({one[:1] + one[2:5]: one for one in _READERS[log.kind](log.path, foreign)}.values())
     kinds = {"step": pl.Int64, "epoch": pl.Float64, "split": pl.String, "domain": pl.String, "metric": pl.String, "value": pl.Float64}
-    return pl.DataFrame(rows, schema=kinds, orient="row").sort("step", maintain_order=True)
+    return Log(pl.DataFrame(rows, schema=kinds, orient="row").sort("step", maintain_order=True), tuple(foreign))
 
 
 _Row = tuple[int, float | None, str, str, str, float | None]
@@ -115,7 +128,7 @@ def _measured(entry: Mapping[str, Any], step: int) -> Iterator[_Row]:
     """What one entry says."""
     epoch, domain = _number(entry.get("epoch")), entry.get("domain")
     for key, value in entry.items():
-        found = ("eval", str(domain), key) if domain is not None and key in METRICS else named(key)
+        found = ("eval", str(domain), key) if domain is not None and higher_is_better(key) is not None else named(key)
         if found is not None and not isinstance(value, dict | list | bool):
             yield step, epoch, *found, _number(value)
 
@@ -132,35 +145,43 @@ def _stepped(entries: Iterator[Any], where: str) -> Iterator[_Row]:
         raise InputError(where, "no entry of it tells a step", "Each needs step (or global_step) beside its measures")
 
 
-def _lines(path: Path) -> Iterator[_Row]:
+def _lines(path: Path, foreign: list[int]) -> Iterator[_Row]:
     def entries() -> Iterator[Any]:
         """What each whole line holds."""
-        text = path.read_text(encoding="utf-8", errors="replace")
-        whole, _, _ = text.rpartition("\n")
-        rest = text[len(whole) :].strip()
-        for number, line in enumerate(whole.split("\n") if whole else [], 1):
+        whole, _, rest = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+        for number, line in enumerate(whole.split("\n"), 1):
             if line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise InputError(f"{path}, line {number}", f"is no JSON ({error})", "Mend or delete the line") from None
-        try:
-            yield json.loads(rest) if rest else None
-        except ValueError:
-            return
+                found = _entry(line)
+                if found is None:
+                    foreign.append(number)
+                yield found
+        yield _entry(rest)
 
     yield from _stepped(entries(), str(path))
 
 
-def _state(path: Path) -> Iterator[_Row]:
+def _entry(line: str) -> Any | None:
+    """What a line holds, None where that is no JSON object."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _state(path: Path, foreign: list[int]) -> Iterator[_Row]:
+    del foreign
     try:
         history = json.loads(path.read_text(encoding="utf-8"))["log_history"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), f"is no {STATE} ({type(error).__name__}: {error})", "Give the file that a transformers Trainer wrote") from error
+    if not isinstance(history, list):
+        raise InputError(str(path), f"is no {STATE}: its log_history is no list", "Give the file that a transformers Trainer wrote")
     yield from _stepped(iter(history), str(path)) if history else iter(())
 
 
-def _events(path: Path) -> Iterator[_Row]:
+def _events(path: Path, foreign: list[int]) -> Iterator[_Row]:
+    del foreign
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     files = [path] if path.is_file() else sorted(path.rglob(EVENTS), key=lambda p: p.stat().st_mtime)

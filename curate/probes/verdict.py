@@ -11,7 +11,11 @@ from curate.probes.interval import FEWEST
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["amount_of", "caution", "difference", "finding", "lost_words", "sentence"]
+__all__ = ["amount_of", "caution", "difference", "finding", "is_small", "lost_words", "sentence"]
+
+SURE = 0.05
+KINDS = "holds", "unsure", "small"
+"""What is made of a difference: it holds after Holm's correction, it does not, or its whole interval is smaller than the margin."""
 
 
 def difference(one: Mapping[str, Any]) -> str:
@@ -26,11 +30,24 @@ def difference(one: Mapping[str, Any]) -> str:
     points = one["metric"] == "accuracy"
     sign, scale, unit, digits = (1, 100, "points", 1) if points else (-1, 1, "nats", 4)
     gain, low, high = sign * one["delta"] * scale, *sorted((sign * one["low"] * scale, sign * one["high"] * scale))
+    share = "" if points or not one["other_value"] else f", {abs(one['delta'] / one['other_value']):.2%} of the loss"
+    more = share + (f", less than the {_margin(one)} that matters" if is_small(one) else "")
     if one["verdict"] == "no difference seen":
-        return f"no difference seen: {gain:+.{digits}f} {unit} ({low:+.{digits}f} to {high:+.{digits}f})"
+        return f"no difference seen: {gain:+.{digits}f} {unit} ({low:+.{digits}f} to {high:+.{digits}f}){more}"
     if one["verdict"] == "worse":
         low, high = sorted((-low, -high))
-    return f"{one['verdict']} by {abs(gain):.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{one['verdict']} by {abs(gain):.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f}){more}"
+
+
+def is_small(one: Mapping[str, Any]) -> bool:
+    """Whether the whole interval of a comparison lies within its margin."""
+    return one["low"] is not None and max(abs(one["low"]), abs(one["high"])) < one["margin"]
+
+
+def _margin(one: Mapping[str, Any]) -> str:
+    if one["metric"] == "accuracy":
+        return f"{100 * one['margin']:g} point{'s' * (100 * one['margin'] != 1)}"
+    return f"{100 * one['margin'] / one['other_value']:g} % of the loss"
 
 
 def amount_of(value: float, metric: str) -> str:
@@ -48,16 +65,20 @@ def sentence(one: Mapping[str, Any]) -> str:
 
 
 def caution(table: pl.DataFrame) -> str:
-    """How many comparisons were made, and what that means for those that differ."""
-    told = table.filter(~table["verdict"].is_in([SAME, TOO_FEW]))
+    """How many comparisons were made, each of two trainings once, and what that means for those that differ."""
+    told = table.filter(~table["verdict"].is_in([SAME, TOO_FEW]) & ~table["again"])
     differ = told.filter(told["verdict"] != "no difference seen")
-    sure = int((told["holm"].fill_null(1) <= 0.05).sum())
+    sure = int((told["holm"].fill_null(1) <= SURE).sum())
     if not len(told):
         return "Too few validation rows to compare by." if (table["verdict"] == TOO_FEW).any() else "Nothing was compared."
-    chance = len(told) * 0.05
-    by_chance = f"about {chance:.0f} would by chance" if chance >= 1 else "less than one would by chance"
+    chance, many = len(told) * 0.05, f"{len(told):,} comparison{'s' * (len(told) > 1)} at 95 %"
+    if not len(differ):
+        return f"{many}: none differs."
+    by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
     more = " More seeds would tell more." if sure < len(differ) else ""
-    return f"{len(told):,} comparisons at 95 %: {len(differ):,} differ, {by_chance} alone; {sure:,} still do after Holm's correction for them all.{more}"
+    holds = f"{sure:,} hold{'s' * (sure == 1)}" if sure else "none holds"
+    seen = f"{many}: {len(differ):,} differ{'s' * (len(differ) == 1)}, where chance alone would make {by_chance} differ"
+    return f"{seen}; {holds} after Holm's correction for them all.{more}"
 
 
 def finding(table: pl.DataFrame, arms: Sequence[str], lost: int = 0) -> str:
@@ -76,32 +97,55 @@ def lost_words(lost: int) -> str:
 
 
 def _found(table: pl.DataFrame, arms: Sequence[str]) -> str:
-    """What was found under one amount."""
-    largest = table.filter((table["domain"] == "") & (table["against"] != WHOLE)).sort("size", descending=True, maintain_order=True)
-    found: dict[str, list[str]] = {"better": [], "worse": [], "no difference seen": [], TOO_FEW: []}
+    """What was found under one amount: first what holds after Holm's correction and matters, then what differs less surely or by too little to matter."""
+    largest = table.filter((table["domain"] == "") & (table["against"] != WHOLE) & ~table["again"]).sort("size", descending=True, maintain_order=True)
+    found: dict[tuple[str, str], list[str]] = {}
     for against in ("control", "base"):
         for arm in arms:
             mine = largest.filter((largest["arm"] == arm) & (largest["against"] == against))
             if len(mine) and mine["verdict"][0] != SAME:
-                found[mine["verdict"][0]].append(arm + (" than random" if against == "control" else f" than {mine['other'][0]}"))
-    parts = [f"{word}: {_listed(names)}" for word, names in (("better", found["better"]), ("worse", found["worse"])) if names]
-    if found[TOO_FEW]:  # the validation rows are those of all comparisons
+                one = mine.row(0, named=True)
+                name = arm + (" than random" if against == "control" else f" than {one['other']}")
+                found.setdefault((_kind(one), one["verdict"]), []).append(name)
+    if ("", TOO_FEW) in found:  # the validation rows are those of all comparisons
         return f"Too few validation rows to tell: fewer than {FEWEST}"
-    if not parts:
-        return "No difference seen, neither to random rows nor to the base" if any(found.values()) else "The arms were trained on the same rows"
-    left = len(found["no difference seen"])
-    text = "; ".join(parts) + (f"; no difference seen in {left} other{'s' if left > 1 else ''}" if left else "")
+    if not found:
+        return "The arms were trained on the same rows"
+    parts = {kind: "; ".join(f"{word}: {_listed(found[kind, word])}" for word in ("better", "worse") if (kind, word) in found) for kind in KINDS}
+    left = len(found.get(("", "no difference seen"), []))
+    if not any(parts.values()):
+        return "No difference seen, neither to random rows nor to the base" + _enough(table)
+    said = [parts["holds"] or "no difference holds after Holm's correction that is large enough to matter"]
+    said += [f"seen, but not after Holm's correction: {parts['unsure']}"] if parts["unsure"] else []
+    said += [f"too small to matter: {parts['small']}"] if parts["small"] else []
+    said += [f"no difference seen in {left} other{'s' * (left > 1)}"] if left else []
+    text = "; ".join(said)
     return text[0].upper() + text[1:] + _enough(table)
 
 
-def _enough(table: pl.DataFrame) -> str:
-    """From how many rows on nothing is seen to be lost against the whole base; "" where that was not asked, or something is lost throughout."""
-    whole = table.filter((table["domain"] == "") & (table["against"] == WHOLE))
-    lost = whole.filter(whole["verdict"] == "worse")["size"]
-    left = whole["size"].filter(whole["size"] > (int(lost.to_numpy().max()) if len(lost) else 0))
-    if not len(left):
+def _kind(one: Mapping[str, Any]) -> str:
+    """How much is to be made of a difference, of KINDS; "" for none."""
+    if one["verdict"] not in ("better", "worse"):
         return ""
-    return f"; {int(left.to_numpy().min()):,} rows are not seen to lose against {whole['other_size'][0]:,} of {whole['other'][0]}"
+    return "small" if is_small(one) else "holds" if one["holm"] is not None and one["holm"] <= SURE else "unsure"
+
+
+def _enough(table: pl.DataFrame) -> str:
+    """From how many rows on less than the margin is lost against the whole base, at the worse end of the interval; "" where that was not asked."""
+    whole = table.filter((table["domain"] == "") & (table["against"] == WHOLE) & (table["verdict"] != TOO_FEW)).sort("size")
+    if not len(whole):
+        return ""
+    rows = [*whole.iter_rows(named=True)]
+    lost = [one["verdict"] != SAME and (-one["low"] if one["metric"] == "accuracy" else one["high"]) >= one["margin"] for one in rows]
+    first = len(lost) - lost[::-1].index(True) if True in lost else 0
+    against = f"{rows[0]['other_size']:,} of {rows[0]['other']}"
+    if first == len(rows):
+        return f"; no size is shown to lose less than {_margin(rows[-1])} against {against}: each 95 % interval reaches further"
+    one = rows[first]
+    scale, unit, digits = (100, "points", 1) if one["metric"] == "accuracy" else (1, "nats", 4)
+    low, high = sorted((scale * one["low"], scale * one["high"])) if one["metric"] == "accuracy" else sorted((-one["low"], -one["high"]))
+    told = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f} {unit}"
+    return f"; {one['size']:,} rows lose less than {_margin(one)} against {against} ({told}{', of rows only: one seed' * (one['seeds'] == 1)})"
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

@@ -2,35 +2,40 @@
 
 How much it strays is told from the differences between neighbouring looks, less their trend: their median absolute deviation × 1.4826 (a standard deviation
 where they are normal; Rousseeuw & Croux 1993) / √2, for a difference holds the noise of two looks. A look is marked from three such deviations behind the best
-on. With fewer than five looks that cannot be told, and nothing is marked; nor of a metric that is not known to be better high or low. Differences below a
-thousandth of the value count for nothing: logs are rounded.
+on, and from a hundredth of the largest value on at least: a mean over a thousand rows strays by as much (the standard error of an accuracy of .9 is .0095), so
+less says nothing of other rows, and a stray of 0, as of rounded logs, is no measure. With fewer than five looks it cannot be told how much a metric strays;
+then what lies behind its best by more than a quarter of the largest value is plain, and marked. A value that is no finite number lies behind any.
+A metric that is not known to be better high or low is not judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.probes.direction import higher_is_better
+
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FEWEST", "Worse", "higher_is_better", "worsening"]
+__all__ = ["FEWEST", "PLAIN", "Worse", "unjudged", "untold", "worsening"]
 
 FEWEST = 5
 DEVIATIONS = 3.0
-ROUNDED = 1e-3
-LOWER = "loss", "nll_loss", "perplexity"
-HIGHER = "accuracy", "f1", "bleu", "rouge", "rougeL", "exact_match"
+FLOOR = 0.01
+PLAIN = 0.25
 
 
 @dataclass(frozen=True)
 class Worse:
     """A metric of a domain that got worse. since: the first step from which on it lay behind; best_step, best: before it. last: its value at the end.
 
-    marked: steps that lie behind. noise: the deviation from look to look. lasting: whether the last look lies behind too.
+    marked: steps that lie behind. noise: the deviation from look to look, NaN with fewer than FEWEST. lasting: whether the last look lies behind too. dead: the
+    last value is no finite number; best and last are NaN where there is none. split: "train" of a training loss, which is told of only where it is dead.
     """
 
     domain: str
@@ -42,16 +47,18 @@ class Worse:
     marked: tuple[int, ...]
     noise: float
     lasting: bool
+    dead: bool = False
+    split: str = "eval"
 
     @property
     def by(self) -> float:
         """How far the last look lies behind the best, in the metric's unit; positive is worse."""
         return self.best - self.last if higher_is_better(self.metric) else self.last - self.best
 
-
-def higher_is_better(metric: str) -> bool | None:
-    """Whether more of a metric is better; None where its name does not tell."""
-    return False if metric.endswith(LOWER) else True if metric.endswith(HIGHER) else None
+    @property
+    def strays(self) -> bool:
+        """Whether it is its noise that decided, rather than the floor beneath it or the rule for few looks."""
+        return DEVIATIONS * self.noise > FLOOR * max(abs(self.best), abs(self.last))
 
 
 def strays(value: npt.NDArray[np.float64]) -> float:
@@ -63,28 +70,54 @@ def strays(value: npt.NDArray[np.float64]) -> float:
 
 
 def worsening(log: pl.DataFrame) -> list[Worse]:
-    """The validation metrics of a log (`curate.probes.trainer_log.read_log`) that lie, or once lay, behind their best; those that still do first."""
+    """The validation metrics of a log (`curate.probes.trainer_log.Log.rows`) that lie, or once lay, behind their best, and a dead training loss.
+
+    Those that still do first, of them the dead.
+    """
+    found = []
+    for split, domain, metric, part in _series(log):
+        value = part["value"].fill_null(float("nan")).to_numpy()
+        one = _worse(domain, metric, part["step"].to_numpy(), value, split)
+        if one is not None and (split == "eval" or one.dead):
+            found.append(one)
+    return sorted(found, key=lambda w: (not w.lasting, not w.dead, w.domain, w.metric))
+
+
+def unjudged(log: pl.DataFrame) -> list[str]:
+    """Validation metrics that are not judged, for it is not known whether more of them is better, by name."""
+    return sorted({metric for split, _, metric, _ in _series(log) if split == "eval" and higher_is_better(metric) is None})
+
+
+def untold(log: pl.DataFrame) -> list[tuple[str, str, int]]:
+    """(domain, metric, looks) of validation metrics with too few looks to tell how much they stray, in the log's order."""
+    every = (
+        (domain, metric, part["value"].count()) for split, domain, metric, part in _series(log) if split == "eval" and higher_is_better(metric) is not None
+    )
+    return [one for one in every if one[2] < FEWEST]
+
+
+def _series(log: pl.DataFrame) -> Iterator[tuple[str, str, str, pl.DataFrame]]:
+    """Split, domain, metric and looks of what may be judged."""
     import polars as pl
 
-    found = []
-    for (domain, metric), part in log.filter((pl.col("split") == "eval") & pl.col("value").is_not_null()).group_by("domain", "metric", maintain_order=True):
-        one = _worse(str(domain), str(metric), part["step"].to_numpy(), part["value"].to_numpy())
-        if one is not None:
-            found.append(one)
-    return sorted(found, key=lambda w: (not w.lasting, w.domain, w.metric))
+    wanted = (pl.col("split") == "eval") | (pl.col("metric") == "loss")
+    for (split, domain, metric), part in log.filter(wanted).group_by("split", "domain", "metric", maintain_order=True):
+        yield str(split), str(domain), str(metric), part
 
 
-def _worse(domain: str, metric: str, step: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Worse | None:
-    noise, better = strays(value), higher_is_better(metric)
-    if not np.isfinite(noise) or better is None:
+def _worse(domain: str, metric: str, step: npt.NDArray[np.int64], value: npt.NDArray[np.float64], split: str) -> Worse | None:
+    known, better = np.isfinite(value), higher_is_better(metric)
+    noise, dead = strays(value[known]), bool(not known[-1])
+    if better is None and not dead:
         return None
-    cost = -value if better else value
-    best = np.minimum.accumulate(cost)
-    behind = cost - best > max(DEVIATIONS * noise, ROUNDED * float(np.abs(value).max()), 1e-12)
+    cost = np.where(known, -value if better else value, np.inf)
+    best, largest = np.minimum.accumulate(cost), float(np.abs(value[known]).max(initial=0))
+    limit = PLAIN * largest if np.isnan(noise) else max(DEVIATIONS * noise, FLOOR * largest, 1e-12)
+    behind = ~known | (cost > best + limit) if better is not None else ~known
     if not behind.any():
         return None
     lasting = bool(behind[-1])
-    first = len(behind) - int(np.argmin(behind[::-1])) if lasting else int(np.argmax(behind))  # of the stretch that lasts
+    first = len(behind) - int(np.argmin(behind[::-1])) if lasting and not behind.all() else int(np.argmax(behind))  # of the stretch that lasts
     at = int(np.argmin(cost[: first + 1]))
     marked = tuple(int(s) for s in step[behind])
-    return Worse(domain, metric, int(step[first]), int(step[at]), float(value[at]), float(value[-1]), marked, noise, lasting)
+    return Worse(domain, metric, int(step[first]), int(step[at]), float(value[at]), float(value[-1]), marked, noise, lasting, dead, split)
