@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from curate.errors import Blocked
-from curate.gating import Gate
+from curate.gating import Gate, covered
 
 __all__ = ["MOST", "Finding", "Gated"]
 
@@ -58,6 +58,11 @@ class Gated:
         """Findings that stop an export."""
         return () if self.gate is None else self.open
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Names that are overridden and of which nothing is found."""
+        return () if self.gate is None else tuple(n for one in self.gate.override for n in one.names if not any(covered(f.name, [n]) for f in self.findings))
+
     def as_json(self) -> dict[str, Any]:
         """What the manifest says."""
         return {
@@ -73,6 +78,7 @@ class Gated:
         for one in self.findings:
             reason = self.reason(one)
             found.append(f"{one.name}: {one.what}. {one.remedy}." if reason is None else f"{one.name}: {one.what}. Overridden: {reason}")
+        found += [f"{name}: overridden, and nothing of it is found" for name in self.idle]
         return [*found, *(f"{name}: not checked, {why}" for name, why in self.unchecked.items())]
 
     def raise_blocked(self) -> None:

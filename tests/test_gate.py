@@ -255,9 +255,11 @@ def test_check_is_the_same_gate_for_ci(tmp_path: Path) -> None:
         assert done.returncode == 2, names
         assert says in done.stderr
         assert "Traceback" not in done.stderr
-    path = _blocked(tmp_path, signals={}, personal={"treat": "redact"}, gate={"synthetic": 1, "min_rows": 5})
+    idle = {"names": ["personal"], "reason": "a public list"}
+    path = _blocked(tmp_path, signals={}, personal={"treat": "redact"}, gate={"synthetic": 1, "min_rows": 5, "override": idle})
     done = curate("check", str(path), "--fail-on", "personal,synthetic,min_rows", folder=tmp_path)
     assert done.returncode == 0, done.stdout
+    assert "personal: overridden, and nothing of it is found" in done.stdout
     path = _blocked(tmp_path, signals={}, gate={"synthetic": 1, "min_rows": 50})
     done = curate("check", str(path), "--fail-on", "personal", "--json", folder=tmp_path)  # measures what it asks for
     assert (done.returncode, json.loads(done.stdout)["failed"]) == (1, ["personal"])

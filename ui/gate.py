@@ -55,12 +55,14 @@ def gate() -> bool:
         st.error(plain(str(error)), icon=":material/error:")
         return False
     stops = found.gate is not None
-    with st.container(border=True, key="gate"):
+    with st.container(border=True, key="gate", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_headline(found)}**", width="stretch")
             st.toggle("Stop exports", stops, key=f"gate-stops-{stops}", on_change=_set_gate, args=(None if stops else Gate(),), help=HELP)
         for one in found.findings:
             _finding(found, one)
+        for name in found.idle:
+            _idle(found, name)
         if found.unchecked:
             st.caption(plain("Not checked: " + "; ".join(f"{_title(name).lower()} ({why})" for name, why in found.unchecked.items()) + "."))
         if found.gate is not None:
@@ -86,18 +88,24 @@ def _headline(found: Gated) -> str:
 def _finding(found: Gated, one: Finding) -> None:
     """One finding: what, what to do, its first rows, and the page to look into it; its reason where it is let through."""
     reason, (page, label) = found.reason(one), PAGES[one.name.partition(".")[0]]
-    st.markdown(f"**{plain(_title(one.name))}**  \n{plain(one.what)}.")
-    if reason is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"Overridden: {plain(reason)}", width="stretch")
-            st.button("Take the override back", key=f"gate-back-{one.name}", on_click=_take_back, args=(one.name,))
-        return
-    st.caption(plain(one.remedy) + ".")
+    st.markdown(f"**{plain(_title(one.name))}.** {plain(one.what[:1].upper() + one.what[1:])}.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
-        if one.rows:
-            more = one.number - min(SHOWN, len(one.rows))
-            st.caption(f"{', '.join(one.rows[:SHOWN])}{f' and {count(more)} more' if more else ''}")
+        if reason is not None:
+            st.caption(f"Overridden: {plain(reason)}", width="stretch")
+            st.button("Take back", key=f"gate-back-{one.name}", on_click=_take_back, args=(one.name,))
+            return
+        st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:", width="content")
+        more = f" and {count(one.number - min(SHOWN, len(one.rows)))} more" if one.number > SHOWN else ""
+        rows = f" Rows {', '.join(one.rows[:SHOWN])}{more}." if one.rows else ""
+        st.caption(plain(f"{one.remedy}.{rows}"), width="stretch")
+
+
+def _idle(found: Gated, name: str) -> None:
+    """An override that lets nothing through now: it would as soon as something is found."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        reason = found.gate.reason(name) if found.gate is not None else None
+        st.caption(plain(f"{_title(name)}: nothing is found now, and would be let through: {reason}"), width="stretch")
+        st.button("Take back", key=f"gate-back-{name}", on_click=_take_back, args=(name,))
 
 
 def _set_gate(new: Gate | None) -> None:
