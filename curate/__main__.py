@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from curate.arguments import parser
-from curate.errors import Cancelled, CurateError, InputError, SignalError
+from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
 from curate.interrupt import leave, watch
 
 __all__ = ["main"]
@@ -43,12 +43,14 @@ class _Stderr:
 
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
+    from curate.check import overridden
     from curate.export import check_out, export, scored
     from curate.lineage import find_version
     from curate.recipe import load_recipe
     from curate.workspace import Workspace
 
     recipe, workspace, out = load_recipe(args.recipe), Workspace.at(args.workspace), args.out.absolute() if args.out else None
+    recipe = overridden(recipe, args.override, args.reason)
     if out is not None:
         check_out(out)
     parent = find_version(args.parent, workspace) if args.parent else None
@@ -62,6 +64,8 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
         if result.written is not None:
             print(f"{result.written:>12,} lines written: rows are repeated by their weight")
         _say_unmet(result.not_met)
+        for found in result.findings:
+            print(f"found: {found.name}: {found.what}")
         print(result.out)
     return 0
 
@@ -131,14 +135,15 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
-_STANDS = {"compare": "compare", "preset": "preset", "audit": "report", "probe": "probes.command", "follow": "probes.follow", "grow": "synthetic.command"}
-_STANDS |= {"ledger": "ledger.command"} | dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
+_STANDS = {name: name for name in ("check", "compare", "preset")}
+_STANDS |= {"audit": "report", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command", "probe": "probes.command"}
+_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
 """Where in the house a command stands that is more than ten lines."""
 
 
 def _module(command: str) -> Any:
-    """The module that a command stands in, that of its name where nothing else is said."""
-    return importlib.import_module(f"curate.{_STANDS.get(command, command)}")
+    """The module that a command stands in."""
+    return importlib.import_module(f"curate.{_STANDS[command]}")
 
 
 def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
@@ -241,7 +246,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None and isinstance(error, Cancelled | KeyboardInterrupt):
             leave(stopped)
         print(f"curate: {str(error) or STOPPED}", file=sys.stderr)
-        code = 2
+        code = 1 if isinstance(error, Blocked) else 2
+        if isinstance(error, Blocked) and getattr(args, "json", False):
+            print(json.dumps({"out": None, **error.gated.as_json()}, ensure_ascii=False))
     except BrokenPipeError:
         code = 0
     if isinstance(tell, ProgressFile):

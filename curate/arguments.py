@@ -33,7 +33,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--parent", metavar="VERSION", help="the Version that it comes from (default: the current one of the same rows or files)")
     run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     run.add_argument("--key", help=argparse.SUPPRESS)
-    run.add_argument("--json", action="store_true", help="print one object: rows, kept, dropped, out; written where rows are repeated; not_met of the budget")
+    run.add_argument("--override", metavar="NAME[,NAME]", help="let findings of the recipe's gate through, with --reason; both go into the manifest")
+    run.add_argument("--reason", metavar="TEXT", help="why, in words")
+    told = "written where rows are repeated; not_met of the budget; findings of the gate"
+    run.add_argument("--json", action="store_true", help=f"print one object: rows, kept, dropped, out; {told}")
     score = add("score", "load and measure what a recipe says, and keep it in the workspace")
     score.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     score.add_argument("--key", help=argparse.SUPPRESS)
@@ -41,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
     _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
+    _add_check(add("check", "the gate before an export, for CI: ends with 1 where a limit is broken"))
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
     _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
@@ -60,6 +64,14 @@ def _add_audit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--personal", action="store_true", help="leave personal data in the report as it is")
     command.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     command.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
+    what = "personal, license, contamination, synthetic, noise_rate, duplicates, share, min_rows"
+    command.add_argument("--fail-on", metavar="NAME[,NAME]", help=f"only these end with 1 (default: every finding): {what}")
+    command.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    command.add_argument("--json", action="store_true", help="print one object: rows, kept, failed, findings, not_checked, limits")
 
 
 def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:

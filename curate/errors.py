@@ -5,14 +5,16 @@ CurateError
 │   ├── BadLinesError   some lines of a file cannot be read; the others can, so they may be set aside
 │   └── PlacedError     something in a text that was typed, at known characters of it
 ├── SignalError         a signal failed on these rows; its scores are not half-filled but absent (exit code 2)
+├── Blocked             the recipe's gate lets nothing out; nothing was written (exit code 1)
 └── Cancelled           the person asked to stop (exit code 2)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["BadLinesError", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError"]
+__all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError"]
 
 
 class CurateError(Exception):
@@ -61,6 +63,18 @@ class SignalError(CurateError):
 
     def __reduce__(self) -> tuple[type, tuple[str, str, int | None, str]]:
         return type(self), (self.signal, self.where, self.row, self.cause)
+
+
+class Blocked(CurateError):
+    """The gate stops an export; nothing was written. findings: a sentence or two each. gated: all that the gate said (`curate.finding.Gated`)."""
+
+    def __init__(self, findings: Sequence[str], gated: Any = None) -> None:
+        remedy = "Mend these, or let one through with --override NAME --reason TEXT, or gate.override in the recipe"
+        super().__init__("\n".join(["the gate stops this export, and nothing was written.", *(f"  {line}" for line in findings), f"{remedy}."]))
+        self.findings, self.gated = tuple(findings), gated
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.findings, self.gated)
 
 
 class Cancelled(CurateError):

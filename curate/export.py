@@ -19,7 +19,9 @@ from curate.dataset import Dataset
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
+from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
+from curate.gate import check_limits, gated
 from curate.ledger.frame import Made, write_ledger
 from curate.ledger.read import FILE
 from curate.lineage import asked_before, note_written, parent_for
@@ -49,7 +51,8 @@ PACKAGES = (
 class Export:
     """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
 
-    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line.
+    kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line. findings: what the gate
+    found and did not stop: because the recipe has no gate, or because it is overridden.
     """
 
     out: Path
@@ -58,10 +61,11 @@ class Export:
     dropped: Mapping[str, int]
     written: int | None = None
     not_met: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
-        more = {"written": self.written, "not_met": [*self.not_met] or None}
+        more = {"written": self.written, "not_met": [*self.not_met] or None, "findings": {f.name: f.number for f in self.findings} or None}
         told = {k: v for k, v in more.items() if v is not None}
         return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
@@ -78,6 +82,7 @@ def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: 
     dataset = dataset_of(recipe, workspace, key, tell)
     check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
+    check_limits(recipe, scores.tasks)
     measure(dataset, scores.tasks, workspace, engine, tell)
     return Scores(dataset, workspace, scores.tasks)
 
@@ -108,19 +113,22 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows.
 
     out: a Version of the workspace where None; what was written before is not written again. parent: the Version that it comes from; where None the current
-    one.
+    one. Raises Blocked where the recipe's gate stops it.
     """
     check_formats(recipe.export.formats, scores.dataset, recipe.personal is not None)
     log = recipe.reviews
     marked = fold(read_log(Path(log.path), log.lines)).marked if log else ()
     selection = select(scores, recipe, marked)
+    gate = gated(scores, recipe, selection, marked)
+    gate.raise_blocked()
     full = _full(recipe, scores.dataset)
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
     work, asked = scores.workspace, _asked(scores, full, arranged, [r.id for r in marked])
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
-    result = Export(there or out or work.version(asked), scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet)
+    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings
+    result = Export(there or out or work.version(asked), scores.dataset.rows, *told)
     if there is not None:
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
@@ -137,7 +145,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
-        more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
+        more = {**arranged.about, **noted(marked), **personal, "gate": gate.as_json(), "columns": names, **({"formats": formats} if formats else {})}
         about = _manifest(scores, recipe, selection, temporary)
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["TREATMENTS", "Told", "holds", "rehearsed", "replacement", "treated"]
+__all__ = ["TREATMENTS", "Told", "holds", "rehearsed", "replacement", "treated", "untreated"]
 
 TREATMENTS = ("redact", "mask", "pseudonymise", "drop")
 TEXTS = (Role.PROMPT, Role.CONTEXT, Role.RESPONSE, Role.REJECTED, Role.MESSAGES)
 Spared = Mapping[str, frozenset[str] | None]
+_BLOCK = 20_000  # rows whose other columns are read at once
 
 
 @dataclass(frozen=True)
@@ -229,3 +230,35 @@ def rehearsed(scores: Scores, positions: Sequence[int], personal: Personal, spar
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame.rename({name: "\0"}).drop([n for n in ("pii_spans",) if n in taken]).rename({"\0": "pii_spans"}), told
+
+
+def untreated(scores: Scores, personal: Personal | None, spared: Spared) -> tuple[npt.NDArray[np.bool_], frozenset[str] | None]:
+    """Rows that would be exported with personal data in them: of types that are not treated, or, treated in the text, in a column that is not.
+
+    bool [rows], and the types that are not treated, None for all. Where the recipe drops such rows, those that are kept all the same hold theirs untreated.
+    """
+    spans, row_ids = scores.frame["pii_spans"], scores.frame["row_id"]
+    if personal is None or personal.treat == "drop":
+        return holds(spans, row_ids, Personal(treat="redact"), spared), None
+    let = tuple(sorted((row, *sorted(kinds or ("\0",))) for row, kinds in spared.items()))
+    beside = scores.once(("elsewhere", personal.model_dump_json(), let), lambda: _elsewhere(scores, personal, spared))
+    found = set() if personal.types == "all" else {s["type"] for s in spans.explode().drop_nulls().unique().to_list()}
+    left = sorted(found.difference(personal.types))
+    if not left:
+        return beside, frozenset()
+    return holds(spans, row_ids, Personal(treat="redact", types=left), spared) | beside, frozenset(left)
+
+
+def _elsewhere(scores: Scores, personal: Personal, spared: Spared) -> npt.NDArray[np.bool_]:
+    """Rows in which a value that is treated also stands in a column that is not. bool [rows]."""
+    dataset, names = scores.dataset, _columns(scores.dataset, personal)
+    others, found = [n for n, _ in dataset.columns if n not in names], np.zeros(scores.dataset.rows, np.bool_)
+    asked = np.flatnonzero(holds(scores.frame["pii_spans"], scores.frame["row_id"], personal, spared)) if others else np.empty(0, np.int64)
+    for at in range(0, len(asked), _BLOCK):
+        part = asked[at : at + _BLOCK].tolist()
+        frame, texts, spans = dataset.rows_at(part)[others], dataset.rows_at(part, ["text"])["text"], scores.frame["pii_spans"].gather(part)
+        for row, text, mine, values in zip(part, texts, spans, frame.iter_rows(), strict=True):
+            let = spared.get(scores.frame["row_id"][row], frozenset())
+            fresh = {text[s["start"] : s["end"]]: "" for s in mine.to_list() if wanted(s["type"], personal, let)}
+            found[row] = any(value is not None and next(_occurrences(_as_text(value), fresh), None) for value in values)
+    return found

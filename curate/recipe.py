@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from curate.errors import InputError
+from curate.gating import Gate, Override
 from curate.part import (
     Annotations,
     Budget,
@@ -57,6 +58,7 @@ class Recipe(Part):
     curriculum: Curriculum | None = None
     weights: Weights | None = None
     personal: Personal | None = None
+    gate: Gate | None = None
     export: Export = Export()
 
     @model_validator(mode="after")
@@ -71,7 +73,7 @@ class Recipe(Part):
             raise ValueError("weights.score needs rank.score")
         if self.rank is None and self.export.order == "curriculum" and self.curriculum is not None and self.curriculum.by == "rank":
             raise ValueError("curriculum.by: rank needs rank.score")
-        if taken := {"review", "license", "rank", "budget", "personal", "curriculum", "weights"} & {*self.thresholds}:
+        if taken := {"review", "license", "rank", "budget", "personal", "curriculum", "weights", "gate"} & {*self.thresholds}:
             raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
 
@@ -95,6 +97,8 @@ class Recipe(Part):
         found |= _reads_of_order(self) | _reads_of_weights(self)
         if self.personal is not None:
             found["personal"] = ("pii_count", "pii_spans")
+        if self.gate is not None:
+            found["gate"] = self.gate.reads
         return found
 
     def with_threshold(self, name: str, threshold: Threshold | None) -> Recipe:
@@ -219,6 +223,8 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "smoothing": Smoothing,
         "diversity": Diversity,
         "personal": Personal,
+        "gate": Gate,
+        "override": Override,
         "export": Export,
     }
     for step in reversed(path):
@@ -253,6 +259,8 @@ def load_recipe(path: Path) -> Recipe:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{line}", f"is not YAML ({getattr(error, 'problem', None) or error})", "Mend the line") from error
+    if isinstance(given, dict) and given.get("gate", 0) is None:
+        given["gate"] = {}  # `gate:` alone is a gate, not none
     recipe = parse_recipe(given, str(path))
     paths = recipe.dataset.path
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]

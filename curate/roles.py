@@ -34,12 +34,11 @@ class Role(StrEnum):
     SPLIT = "split"
 
 
+MADE = "true", "1", "1.0", "yes", "synthetic", "generated", "machine"
+"""What the role synthetic says, as text in small letters, of a row that a machine wrote."""
+
 Roles = Mapping[Role, tuple[str, ...]]
 """Role → the columns that have it, in order. Most roles have one column; annotations may have several."""
-
-
-MADE = ("true", "1", "yes", "synthetic", "generated", "machine")
-"""What a column of the role synthetic says, as text and in lower case, of a row that was made."""
 
 
 def parse_roles(given: Mapping[Any, str | Sequence[str]], columns: Sequence[str]) -> Roles:

@@ -10,7 +10,8 @@ import pytest
 from curate.errors import InputError
 from curate.export import export, run
 from curate.ledger.line import row_of_line
-from curate.ledger.read import find_version, read_ledger
+from curate.ledger.read import read_ledger
+from curate.lineage import find_version
 from curate.recipe import parse_recipe
 from curate.workspace import Workspace
 from tests.small import QUICK, measured, recipe, write
@@ -41,7 +42,7 @@ def test_lines_are_those_of_the_files_as_they_were(tmp_path: Path, workspace: Wo
 @pytest.mark.parametrize(("harm", "says"), [("byte", "its SHA-256 is another"), ("gone", "is missing"), ("old", "has no ledger"), ("none", "is no Version")])
 def test_a_ledger_that_is_not_the_written_one_is_refused(tmp_path: Path, workspace: Workspace, harm: str, says: str) -> None:
     out = export(measured(write(tmp_path), workspace), recipe(write(tmp_path))).out
-    assert read_ledger(find_version(out.name, workspace)).rows == 40
+    assert read_ledger(find_version(out.name, workspace).folder).rows == 40
     path, manifest = out / "ledger.parquet", out / "manifest.json"
     if harm == "byte":
         path.write_bytes(path.read_bytes()[:-1] + b"?")
@@ -54,4 +55,4 @@ def test_a_ledger_that_is_not_the_written_one_is_refused(tmp_path: Path, workspa
     else:
         manifest.unlink()
     with pytest.raises(InputError, match=says):
-        read_ledger(find_version(out.name, workspace))
+        read_ledger(find_version(out.name, workspace).folder)

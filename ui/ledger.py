@@ -13,7 +13,8 @@ from curate.errors import InputError
 from curate.ledger.line import row_of_line
 from curate.ledger.read import FILE, Ledger, counts, dropped_by, find, read_ledger, ways
 from curate.ledger.way import word_of
-from ui import shipping, state
+from curate.versions import Version, versions_of
+from ui import state
 from ui.escape import plain
 from ui.way import draw_way
 from ui.widgets import count, empty
@@ -36,18 +37,18 @@ def _read(work: Callable[[], T]) -> T | None:
 
 def choose() -> Ledger | None:
     """The ledger of the Version that is chosen, the newest where none is; None, with a word about it, where there is none that can be read."""
-    written = shipping.versions()
+    written = {str(one.folder): one for one in reversed(versions_of(state.workspace()))}
     if not written:
         empty("No Version yet", "A Version is written on the page Export, with the ledger of every row.")
         st.page_link("pages/ship/export.py", label="Export", icon=":material/download:")
         return None
-    names = {str(one["folder"]): one for one in written}
-    folder = st.selectbox("Version", list(names), format_func=lambda f: _named(names[f]), key="ledger-version")
+    folder = st.selectbox("Version", list(written), format_func=lambda f: _named(written[f]), key="ledger-version")
     return _read(lambda: _opened(str(folder), (Path(str(folder)) / "manifest.json").stat().st_mtime_ns, _stamp(Path(str(folder)) / FILE)))
 
 
-def _named(one: dict[str, object]) -> str:
-    return f"{one['name']} · {one['written']} UTC · {count(float(str(one['kept'])))} of {count(float(str(one['rows'])))} rows of {one['input']}"
+def _named(one: Version) -> str:
+    files = ", ".join(Path(path).name for path, _ in one.inputs[:1])
+    return f"{one.name} · {one.created[:16].replace('T', ' ')} UTC · {count(one.kept)} of {count(one.rows)} rows of {files}"
 
 
 def _stamp(path: Path) -> int:

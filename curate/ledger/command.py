@@ -8,8 +8,9 @@ import sys
 
 from curate.errors import InputError
 from curate.ledger.line import row_of_line
-from curate.ledger.read import Ledger, counts, dropped_by, find, find_version, read_ledger, ways
+from curate.ledger.read import Ledger, counts, dropped_by, find, read_ledger, ways
 from curate.ledger.way import OUTCOMES, Way, word_of
+from curate.lineage import find_version
 from curate.measure import Tell
 from curate.workspace import Workspace
 
@@ -19,7 +20,7 @@ __all__ = ["command"]
 def command(args: argparse.Namespace, tell: Tell | None) -> int:
     """`curate ledger`; 1 where a row id is none of the Version's input."""
     del tell
-    ledger = read_ledger(find_version(args.version, Workspace.at(args.workspace)))
+    ledger = read_ledger(find_version(args.version, Workspace.at(args.workspace)).folder)
     if args.step:
         return _listed(ledger, args.step, args.json)
     places = find(ledger, args.row_id)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import InputError
 from curate.ledger.frame import KEY, VERSION
 from curate.ledger.way import Way, way_of
-from curate.workspace import Workspace, file_sha256, read_json
+from curate.workspace import file_sha256, read_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FILE", "Ledger", "counts", "dropped_by", "find", "find_version", "read_ledger", "ways"]
+__all__ = ["FILE", "Ledger", "counts", "dropped_by", "find", "read_ledger", "ways"]
 
 FILE = "ledger.parquet"
 
@@ -39,16 +39,6 @@ class Ledger:
         import polars as pl
 
         return pl.scan_parquet(self.folder / FILE, glob=False)
-
-
-def find_version(given: str, workspace: Workspace) -> Path:
-    """The folder of a Version by its path, or by its name in the workspace. Raises InputError where there is none."""
-    path = Path(given).expanduser()
-    named = workspace.version(given) if path.name == given else path
-    found = next((folder for folder in (path, named) if (folder / "manifest.json").is_file()), None)
-    if found is None:
-        raise InputError(given, "is no Version: there is no manifest.json", "Give the folder that `curate run` wrote, or a name in the workspace's versions")
-    return found.absolute()
 
 
 def read_ledger(folder: Path) -> Ledger:

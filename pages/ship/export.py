@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui import formats, shipping, state
 from ui.escape import plain
+from ui.gate import gate
 from ui.widgets import beside, count, head, need_dataset, share
 
 head("Export", "Take the kept rows away, with everything that it takes to get them again.")
@@ -25,19 +26,19 @@ if recipe.personal is not None:
 if not selection.kept:
     st.warning("No row is kept: the files would be empty. Loosen a threshold, or undo.", icon=":material/filter_alt_off:")
 
+may = not pending and gate()
+
 files, again = beside("export", 1, 2)
 with files:
     st.subheader(f"{count(selection.kept)} rows")
     st.caption(f"{share(selection.kept, selection.rows)} of {count(selection.rows)}. Every original column with its type, then row_id and the scores.")
     formats.choose()
     at_once = selection.rows <= shipping.AT_ONCE
-    if at_once and not pending:
+    if at_once and may:
         formats.downloads(measured, recipe, name)
     if not at_once:
         st.caption(f"Above {count(shipping.AT_ONCE, 'rows')} the files are written to disk, not through the browser: write a Version.")
-    st.button(
-        "Write a Version to disk", icon=":material/save:", on_click=shipping.write_version, width="stretch", disabled=bool(pending), help="In the background"
-    )
+    st.button("Write a Version to disk", icon=":material/save:", on_click=shipping.write_version, width="stretch", disabled=not may, help="In the background")
 with again:
     st.subheader("The same rows without a browser")
     st.code(shipping.command(), language="bash", wrap_lines=True)

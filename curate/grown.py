@@ -1,0 +1,79 @@
+"""Rows of a dataset that a machine wrote: which nobody read, and which were made from rows that are denied.
+
+Those that were grown here bring `synthetic_id`, their name in a batch, and `parents`, the ids of the rows that they were made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.reading import word_of
+from curate.reviews import Review, places
+from curate.roles import MADE, Role
+from curate.scores import Scores
+from curate.view import as_text
+from curate.workspace import Workspace
+
+__all__ = ["accepted", "denied_parents", "read_rows", "unread"]
+
+Bools = npt.NDArray[np.bool_]
+ID, PARENTS = "synthetic_id", "parents"
+
+
+def accepted(workspace: Workspace) -> frozenset[str]:
+    """Names of the grown rows whose batch was accepted, of all batches of a workspace."""
+    import polars as pl
+
+    files = sorted(workspace.root.glob("synthetic/*/accepted.parquet"))
+    return frozenset(name for file in files for name in pl.read_parquet(file, columns=[ID])[ID].drop_nulls())
+
+
+def read_rows(marked: Sequence[Review]) -> frozenset[str]:
+    """Ids of the rows that a person read and said a word of, good or bad; taking the marks off takes that off."""
+    found = set[str]()
+    for review in marked:
+        if review.action == "clear":
+            found.difference_update(review.rows)
+        elif word_of(review) is not None or (review.action == "judge" and review.value not in (None, "unsure")):
+            found.update(review.rows)
+    return frozenset(found)
+
+
+def unread(scores: Scores, marked: Sequence[Review]) -> Bools | None:
+    """Synthetic rows of no accepted batch that nobody read. bool [rows]; None where nothing says which rows are synthetic."""
+    import polars as pl
+
+    own = ID in dict(scores.dataset.columns)
+    if not own and not scores.dataset.has(Role.SYNTHETIC):
+        return None
+    made = pl.Series([False]).new_from_index(0, scores.dataset.rows)
+    if scores.dataset.has(Role.SYNTHETIC):
+        made |= as_text(scores.column(Role.SYNTHETIC, "gate.synthetic")).str.to_lowercase().is_in([*MADE]).fill_null(False)
+    read = scores.frame["row_id"].is_in([*read_rows(marked)])
+    if own:
+        name = scores.column(ID, "gate.synthetic")
+        made |= name.is_not_null()
+        read |= as_text(name).is_in([*accepted(scores.workspace)]).fill_null(False)
+    return np.asarray((made & ~read).to_numpy(), np.bool_)
+
+
+def denied_parents(scores: Scores, denied: Bools) -> Bools:
+    """Rows that were made from a denied row, or from one that was, and so on. denied, and what is returned: bool [rows].
+
+    A parent that is no row of this dataset tells nothing: the licence that the row itself brought counts.
+    """
+    import polars as pl
+
+    kinds = scores.dataset.scan().collect_schema()
+    if kinds.get(PARENTS) != pl.List(pl.String):
+        return np.zeros(len(denied), np.bool_)
+    table = scores.dataset.scan().select(pl.int_range(pl.len()).alias("row"), PARENTS).collect().explode(PARENTS).drop_nulls()
+    at = places(tuple(table[PARENTS].unique()), scores.frame["row_id"])
+    edges = [(int(row), at[parent]) for row, parent in table.iter_rows() if parent in at]
+    bad = denied.copy()
+    while fresh := [row for row, parent in edges if bad[parent] and not bad[row]]:
+        bad[fresh] = True
+    return bad & ~denied
