@@ -16,7 +16,7 @@ SUBJECTS = ("card", "refund", "transfer", "account", "password", "limit", "lette
 
 def rows() -> list[dict[str, Any]]:
     """40 rows of the label "often" and 16 of "now and then", 4 of "rare"; one each of the rare ones is held out, synthetic, or has an address in it."""
-    found = []
+    found: list[dict[str, Any]] = []
     for i in range(60):
         label = "often" if i < 40 else "now and then" if i < 56 else "rare"
         asked = f"How do I change the {SUBJECTS[i % 10]} number {i} of my {SUBJECTS[(i * 3 + 1) % 10]}? I tried it {i + 2} times."
@@ -39,6 +39,7 @@ def rows() -> list[dict[str, Any]]:
 
 def recipe(folder: Path) -> tuple[Path, Workspace]:
     """A recipe over the rows, and a workspace in which they are loaded."""
+    folder.mkdir(exist_ok=True)
     _, workspace, _ = small.recipe_file(folder, rows(), ROLES, {})
     return folder / "r.yaml", workspace
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from curate.__main__ import main
 from curate.errors import InputError
-from curate.synthetic.asked import joined_license, questions
+from curate.synthetic.asked import batch_rows, joined_license, questions
 from curate.synthetic.batch import TargetCount, batches_of, folder_of, read_batch, read_rows, schema, synthetic_id, write_batch
 from curate.synthetic.command import grow
-from curate.synthetic.generator import Ask, Parent, discover
+from curate.synthetic.generator import Ask, Parent, discover, told
 from curate.synthetic.generators.rules import Words, edit, paraphrase
 from curate.synthetic.prompt import Prompt, fill, read_answer, read_prompts, tagged
 from curate.synthetic.targets import Target, allot, find_targets, startable
@@ -129,11 +129,11 @@ def test_every_prompt_file_that_is_needed_is_there(tmp_path: Path) -> None:
 
 def test_braces_in_a_rows_text_are_not_filled_in() -> None:
     parent: dict[str, str | None] = {"prompt": "what is {{value}}?", "response": "a hole"}
-    said = fill(Prompt("p", "{{ value }}: {{parent}}"), "refund", None, [parent], ["prompt", "response"])
+    said = fill(Prompt("p", "{{ value }}: {{parent}}"), {"value": "refund"}, [parent], ["prompt", "response"])
     assert said == "refund: <prompt>what is {{value}}?</prompt>\n<response>a hole</response>"
 
 
-words = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1).map(str.strip).filter(lambda s: s and "<" not in s and s not in ("…", "..."))
+words = st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(lambda s: s and "<" not in s and s not in ("…", "..."))
 
 
 @given(words, words)
@@ -155,6 +155,18 @@ def test_what_is_tagged_is_read_again(prompt: str, response: str) -> None:
 )
 def test_an_answer_that_is_no_row_says_why(said: str, why: str) -> None:
     assert read_answer(said, ["prompt", "response"]) == ({}, why)
+
+
+def test_a_model_is_told_the_label_and_none_is_made_up_for_a_gap(tmp_path: Path) -> None:
+    asked, _ = growing.planned(tmp_path, "endpoint", rows=6, targets=("any",))
+    for ask in asked.asks:
+        (label,) = {p.label for p in ask.parents}
+        assert f"They all have the label {label}, and" in told(ask)
+        gap = replace(ask, kind="gap", value="far, away")
+        assert "label" not in told(gap)
+        line = {"number": ask.number, "texts": {"prompt": "p", "response": "r"}, "starts": 3, "model": "m", "at": "2026-01-01", "seconds": 1.0, "cost": None}
+        assert [batch_rows([a], [line], asked.generator)[0]["label"] for a in (ask, gap)] == [label, None]
+        assert batch_rows([gap], [line], discover()["rules"])[0]["label"] == label  # an edit is on its parent's subject still
 
 
 def _ask(number: int, *texts: str, label: str | None = None, response: str | None = None) -> Ask:
@@ -189,12 +201,12 @@ def test_grow_by_rules_makes_a_batch_that_is_the_same_again(tmp_path: Path, caps
     dry = json.loads(capsys.readouterr().out)
     assert not (workspace.root / "synthetic").exists()
     assert main([*args, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["batch"], told["asked"], told["cost"]) == (dry["batch"], 12, 0)
-    batch = read_batch(Path(told["out"]))
+    said = json.loads(capsys.readouterr().out)
+    assert (said["batch"], said["asked"], said["cost"]) == (dry["batch"], 12, 0)
+    batch = read_batch(Path(said["out"]))
     rows = read_rows(batch)
     assert dict(rows.schema) == schema()
-    assert rows.height == batch.rows == told["rows"] == 12 - batch.repeated - sum(batch.failed.values())
+    assert rows.height == batch.rows == said["rows"] == 12 - batch.repeated - sum(batch.failed.values())
     assert rows["synthetic_id"].is_unique().all()
     given = {r["row_id"]: r for r in pl.read_parquet(workspace.dataset(batch.dataset) / "rows.parquet").to_dicts()}
     for row in rows.to_dicts():

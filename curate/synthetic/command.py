@@ -142,9 +142,7 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
         lines = read_log(log)
         if ended.why and not (close and lines):
             return None, Ended("nothing is made yet") if close else ended
-        batch = write_batch(
-            _batch(asked, lines, folder), batch_rows(asked.asks, lines, asked.generator.name), {a.prompt.name: a.prompt.text for a in asked.asks}
-        )
+        batch = write_batch(_batch(asked, lines, folder), batch_rows(asked.asks, lines, asked.generator), {a.prompt.name: a.prompt.text for a in asked.asks})
         shutil.rmtree(parts)
     return batch, Ended()
 

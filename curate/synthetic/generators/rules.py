@@ -119,7 +119,7 @@ def _ways(ask: Ask) -> list[str]:
     """Rules that suit an ask."""
     field, parents = ask.fields[0], ask.parents[:2]
     ways = ["template", "words"] if field == "prompt" and "response" in ask.fields else ["words"]
-    whole = len(parents) > 1 and all(p.label is not None and len(_sentences(getattr(p, field))) > 1 for p in parents)
+    whole = len(parents) > 1 and all(p.label is not None and p.label == parents[0].label and len(_sentences(getattr(p, field))) > 1 for p in parents)
     return [*ways, "cross"] if whole and len(ask.fields) == 1 else ways
 
 
