@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curate.errors import InputError
 from curate.recipe import Recipe, load_recipe
 from curate.reviews import Review, edits, fold, labels, marks, read_log
 from curate.roles import Role
@@ -128,10 +129,16 @@ def side(version: Version, later: bool = False) -> Side:
 
 def diff(a: Version, b: Version) -> Diff:
     """Compare two Versions, column by column, in the memory of one. Raises InputError where one cannot be read."""
-    one, two = side(a), side(b, later=True)
-    out, into = _only(one, two), _only(two, one)
-    inputs = _inputs(a, b)
-    changed, moved, columns, both = _values(one, two, bool(inputs))
+    from polars.exceptions import PolarsError
+
+    try:
+        one, two = side(a), side(b, later=True)
+        out, into = _only(one, two), _only(two, one)
+        inputs = _inputs(a, b)
+        changed, moved, columns, both = _values(one, two, bool(inputs))
+    except (PolarsError, OSError) as error:
+        what = str(error).splitlines()[0]
+        raise InputError(f"{a.folder} and {b.folder}", f"cannot be compared ({what})", "Verify both: `curate verify` names the file that is broken") from error
     return Diff(a, b, out, into, changed, moved, both, inputs, columns)
 
 

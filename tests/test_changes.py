@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from curate.changes import diff
+from curate.errors import InputError
 from curate.export import run
 from curate.replay import How, replay
 from curate.reviews import Review, append
@@ -60,6 +62,9 @@ def test_diff_names_the_decision_behind_each_row(tmp_path: Path, workspace: Work
     assert _told(back.into) == out
     assert diff(first, first).same
     assert not found.same
+    (second.folder / "selected.parquet").write_bytes(b"broken")
+    with pytest.raises(InputError, match="curate verify"):
+        diff(first, second)
 
 
 def test_redaction_and_order_are_told_apart(tmp_path: Path, workspace: Workspace) -> None:
