@@ -83,7 +83,7 @@ def funnel(ledger: Ledger) -> str:
         schema={"decision": pl.String, "rows": pl.Int64, "drops": pl.Int64, "column": pl.String},
     )
     numbers = {name: st.column_config.NumberColumn(format="localized", help=told) for name, told in HELP.items()}
-    st.dataframe(table, hide_index=True, placeholder="", column_config=numbers, height=min(420, 38 + 35 * max(1, len(table))), key="ledger-funnel")
+    st.dataframe(table, hide_index=True, placeholder="", column_config=numbers, height="content", key="ledger-funnel")
     drops = {s["column"]: f"dropped by {word_of(s)} · {count(n['dropped'])}" for s, n in every if n.get("dropped")}
     chosen = st.selectbox("Rows", [ANY, KEPT, *drops], format_func=lambda c: drops.get(c, c), key=f"ledger-rows-{ledger.folder.name}")
     return str(chosen)
@@ -106,7 +106,7 @@ def rows_of(ledger: Ledger, wanted: str) -> int | None:
         hide_index=True,
         height=360,
         key=f"{key}-{page}",
-        on_select="rerun",
+        on_select=_forget_asked,
         selection_mode="single-row",
         column_config={"row": st.column_config.NumberColumn(format="localized", help="Its place in the input, from 0")},
     )
@@ -116,6 +116,11 @@ def rows_of(ledger: Ledger, wanted: str) -> int | None:
             st.pagination(pages, key=f"{key}-page")
     chosen: Sequence[int] = event.selection.rows
     return int(shown["row"][chosen[0]]) if chosen and chosen[0] < len(shown) else None
+
+
+def _forget_asked() -> None:
+    """A row that is selected comes before one that was asked for earlier."""
+    st.session_state["ledger-asked"] = ""
 
 
 def one_row(ledger: Ledger, selected: int | None) -> None:

@@ -28,8 +28,8 @@ def its_way(position: int) -> None:
     made = Made(state.scores(), state.applied(), state.selection(), state.decided().marked, _arranged())
     frame, steps = ledger_frame(made, np.array([position], np.int64))
     draw_way(way_of(frame.to_dicts()[0], steps), links=False)  # why it is dropped stands above, with them
-    for name, why in state.waiting().items():
-        st.caption(f"{plain(name.replace('_', ' '))} decides nothing yet: {plain(why)}")
+    if waiting := state.waiting():
+        st.caption("Decides nothing yet: " + plain("; ".join(f"{name.replace('_', ' ')}, as {why}" for name, why in waiting.items())))
 
 
 def _arranged() -> Arrangement | None:

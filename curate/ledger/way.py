@@ -137,9 +137,11 @@ def _links(values: Values, step: Values) -> Said:
 
 def _license(values: Values, step: Values) -> Said:
     del step
-    said = f"{values['spdx'] or 'no licence is named'}{' by the ' + values['origin'] if values['origin'] else ''}"
-    outcome: Outcome = "dropped" if values["dropped"] else {"allow": "passed", "review": "noted", "deny": "fails"}[values["verdict"]]  # type: ignore[assignment]
-    return outcome, f"{said}: the policy says {values['verdict']}"
+    said = f"{values['spdx'] or 'no licence is named'}{' by the ' + values['origin'] if values['origin'] else ''}: the policy says {values['verdict']}"
+    if values["dropped"]:
+        return "dropped", said
+    kept: Mapping[str, Outcome] = {"allow": "passed", "review": "noted", "deny": "fails"}
+    return kept[values["verdict"]], said
 
 
 def _personal(values: Values, step: Values) -> Said:
@@ -157,7 +159,7 @@ def _personal(values: Values, step: Values) -> Said:
 def _review(values: Values, step: Values) -> Said:
     del step
     how = {"only": ", as others were chosen" if values["said"] == "drop" else "", "settle": ", settling two words"}.get(values["action"], "")
-    way = f"; {values['why']}" if values["why"] else ""
+    way = f" ({values['why']})" if values["why"] else ""
     stays = ", so no limit drops it" if values["said"] == "keep" else ""
     return ("dropped" if values["said"] == "drop" else "passed"), f"{'kept' if values['said'] == 'keep' else 'dropped'}{_by(values)}{how}{way}{stays}"
 
