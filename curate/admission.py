@@ -1,4 +1,4 @@
-"""The part of a recipe that says which generated rows may enter the dataset: the limits of the synthetic gate, the reading it asks for, and the cap on shares."""
+"""The part of a recipe that says which generated rows may enter: limits of the synthetic gate, the reading it asks for, the cap on shares."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Span = tuple[float, float]
 class Admission(Part):
     """When a generated row may enter (`curate.synthetic.checks` says what each check measures), and when a whole batch may.
 
-    off: checks that are not made; the gate says so. near, semantic, rouge: from which likeness on a row is a copy. rouge_of: the text that ROUGE-L compares.
-    contamination: the share of an evaluation row that may be held. evaluation: files of evaluation rows, beside those of the signal contamination. length: words
-    of the response, and perplexity, from and to; where not given the band of the dataset's own rows, of which `band` lies outside at either end. grounding: the
-    least share of the response's triples of words that the context holds; the low end of the same band where not given. label: how likely the given label must
-    be to a classifier that learnt the dataset's, as a share of the likeliest's probability. pass_rate: the share of read rows that must be good. rows: that are
-    read of a batch, drawn by `strata`. share: of generated rows among all, the most, in each value of `per` (a column or role; null for all rows together).
+    off: checks that are not made; the gate says so. near, semantic, rouge: from which likeness on a row is a copy. rouge_of: the text that it compares.
+    contamination: the share of an evaluation row that may be held. evaluation: files of evaluation rows, beside those of the signal contamination. length:
+    words of the response, and perplexity, from and to; where not given the band of the dataset's own rows, of which `band` lies outside at either end.
+    grounding: the least share of the response's triples of words that the context holds; the low end of the same band where not given. label: how likely the
+    given label must be to a classifier that learnt the dataset's, as a share of the likeliest's probability. pass_rate: the share of read rows that must be
+    good. rows: that are read of a batch. share: of generated rows among all of the dataset, the most, in each source or label (`per`; null for all together).
     """
 
     off: tuple[CheckName, ...] = ()
@@ -46,7 +46,7 @@ class Admission(Part):
     pass_rate: float = Field(default=0.9, gt=0, le=1)
     rows: int = Field(default=60, ge=1)
     share: float = Field(default=0.3, ge=0, lt=1)
-    per: str | None = "source"
+    per: Literal["source", "label"] | None = "source"
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

@@ -1,5 +1,5 @@
-"""What each generated row is like by itself, and beside the dataset's own rows: its length and form, phrases that models fall into, perplexity, label, grounding,
-personal data, licence. Measured here, judged in `curate.synthetic.gate`."""
+"""What each generated row is like by itself, and beside the dataset's own rows: length, form, phrases that models fall into, perplexity, label,
+grounding, personal data, licence. Measured here, judged in `curate.synthetic.gate`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)\b"
     r"|\bi(?:'|’)?(?:m| am) (?:just |only )?an? (?:ai|(?:large )?language model|chatbot)\b"
     r"|\bi(?:'|’)?(?:m| am) (?:sorry|afraid),? (?:but )?(?:i |that )"
-    r"|\bi (?:can(?:no|'|’)t|am (?:not able|unable) to|will not|won(?:'|’)t) (?:assist|help|fulfil+|comply|provide|generate|create|answer|complete|access|browse)\b"
+    r"|\bi (?:can(?:no|'|’)t|am (?:not able|unable) to|will not|won(?:'|’)t) "
+    r"(?:assist|help|fulfil+|comply|provide|generate|create|answer|complete|access|browse)\b"
     r"|\bi (?:do not|don(?:'|’)t) have (?:access to (?:real-time|current|the internet|your)|personal (?:opinions|feelings|experiences|beliefs))"
     r"|\bmy (?:knowledge cut-?off|training data|last (?:knowledge )?update)\b|\bas of my (?:last|latest|knowledge)\b"
     r"|\bviolates? (?:our|my|the) (?:content |usage )?(?:policy|policies|guidelines)\b",
@@ -34,13 +35,16 @@ REFUSAL = re.compile(
 """Refusals and a model's words on itself."""
 OPENING = re.compile(
     r"^\W*(?:(?:sure|certainly|of course|absolutely|great|okay|ok)\b[!,. ]+(?:here|i|let|this|that)\b"
-    r"|here(?:'|’)?s? (?:is |are )?(?:an?|the|your|some|one) (?:\w+ ){0,4}?(?:example|version|paraphrase|response|answer|instruction|question|rewrit\w+|variation)s?\b)",
+    r"|here(?:'|’)?s? (?:is |are )?(?:an?|the|your|some|one) (?:\w+ ){0,4}?"
+    r"(?:example|version|paraphrase|response|answer|instruction|question|rewrit\w+|variation)s?\b)",
     re.I,
 )
 """What a model says to who asked it, before the text that was asked for."""
 CLOSING = re.compile(r"(?:(?:i )?hope (?:this|that) helps|let me know if you|feel free to (?:ask|reach)|is there anything else i can)[^\n]{0,80}\W*$", re.I)
 LEFT = re.compile(
-    r"\{\{.*?\}\}|<\|[\w/]+\|>|\[/?INST\]|</?(?:s|prompt|context|response|label|instruction|input|output)>|\[(?:insert|your|placeholder|todo)\b[^\]\n]*\]|<no ?input>", re.I
+    r"\{\{.*?\}\}|<\|[\w/]+\|>|\[/?INST\]|</?(?:s|prompt|context|response|label|instruction|input|output)>"
+    r"|\[(?:insert|your|placeholder|todo)\b[^\]\n]*\]|<no ?input>",
+    re.I,
 )
 """Marks of a template that were not filled in or taken off."""
 REPEATED = re.compile(r"(.)\1{19,}|(\b\w+\b)(?:\W+\2\b){7,}", re.S)
@@ -108,7 +112,7 @@ def label_fit(mine: Vectors, given: pl.Series, pool: Vectors, labels: pl.Series,
     """
     from sklearn.linear_model import LogisticRegression
 
-    from curate.label import LEAST, LEARNT, classes
+    from curate.label import LEARNT, LEAST, classes
 
     code, names = classes(labels)
     there = code[pool.at] >= 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from curate.kernels.rouge import Runs
 
-__all__ = ["closest_texts", "close_pairs"]
+__all__ = ["close_pairs", "closest_texts"]
 
 Ints = npt.NDArray[np.int32]
 Wide = npt.NDArray[np.float64]
