@@ -157,7 +157,7 @@ def _grounding(on: Ground) -> Found:
     views = data.views(["prompt", "context", "response"] if data.has("prompt") else ["context", "response"]).collect()
     views = views if "prompt" in views.columns else views.with_columns(prompt=pl.lit(None, pl.String))
     held = dict(zip(on.scores.frame["row_id"], views["context"], strict=True))
-    parents = ["\n".join(c for p in names or () if (c := held.get(p))) for names in on.rows["parents"]]
+    parents = ["\n".join(c for p in names or () if (c := held.get(p))) for names in on.rows["parents"].to_list()]
     contexts = [own or given or None for own, given in zip(on.rows["context"], parents, strict=True)]
     some = views.filter(pl.col("context").fill_null("") != "")
     some = some.sample(min(len(some), 2000), seed=on.admission.seed)
@@ -179,14 +179,14 @@ def _license(on: Ground) -> Found:
 
     from curate.signals.license import SIGNAL
 
-    data, wanted = on.scores.dataset, {p for names in on.rows["parents"] for p in names or ()}
+    data, wanted = on.scores.dataset, {p for names in on.rows["parents"].to_list() for p in names or ()}
     at = on.scores.frame["row_id"].is_in([*wanted]).arg_true().to_list()
     names = [n for n in ("license", "source") if data.has(n)]
     frame = data.rows_at(at, names) if names else pl.DataFrame()
     columns = {n: pa.array(frame[n].to_list() if n in names else [None] * len(at), None if n in names and at else pa.string()) for n in ("license", "source")}
     spdx = SIGNAL.compute(pa.record_batch(columns), **on.given("license")).column("license_spdx").to_pylist()
     held = dict(zip(on.scores.frame["row_id"].gather(at), spdx, strict=True))
-    found = fitness.inherited([p or () for p in on.rows["parents"]], on.rows["license"].to_list(), held)
+    found = fitness.inherited([p or () for p in on.rows["parents"].to_list()], on.rows["license"].to_list(), held)
     return Found(pl.DataFrame({"license": found}, {"license": pl.String}))
 
 

@@ -69,20 +69,13 @@ def judge(measured: Measured, admission: Admission, policy: LicensePolicy | None
     import polars as pl
 
     values = measured.values
-    fails: dict[str, Bools | None] = dict.fromkeys(CHECKS)
-    for check in CHECKS:
-        if check in values.columns and check not in admission.off:
-            fails[check] = _fails(check, values[check], measured, admission, policy)
-    own = [f for name, f in fails.items() if f is not None and name not in COPIES]
+    asked = [c for c in CHECKS if c in values.columns and c not in admission.off]
+    judged = {c: _fails(c, values[c], measured, admission, policy) for c in asked}
+    fails = {c: f for c, f in judged.items() if f is not None}
+    own = [f for name, f in fails.items() if name not in COPIES]
     clean = ~np.logical_or.reduce([np.zeros(len(values), np.bool_), *own])
     twins = _twins(measured.pairs, fails, clean, admission)
-    columns = []
-    for check, failed in fails.items():
-        if failed is None:
-            columns.append(pl.lit(None, pl.Boolean).alias(f"fail_{check}"))
-        else:
-            columns.append(pl.Series(f"fail_{check}", failed))
-    found = values.with_columns(columns)
+    found = values.with_columns(pl.Series(f"fail_{c}", fails[c] if c in fails else [None] * len(values), pl.Boolean) for c in CHECKS)
     found = found.with_columns(pl.Series(f"{check}_twin", names, pl.String) for check, names in _named(twins, values["synthetic_id"]).items())
     bad = [pl.col(f"fail_{check}").fill_null(False) for check in CHECKS]
     return found.select("synthetic_id", (~pl.any_horizontal(bad)).alias("passes"), pl.exclude("synthetic_id"))
@@ -90,6 +83,8 @@ def judge(measured: Measured, admission: Admission, policy: LicensePolicy | None
 
 def _fails(check: CheckName, values: pl.Series, measured: Measured, admission: Admission, policy: LicensePolicy | None) -> Bools | None:
     """Which rows fail one check by their own value; None where nothing says from when on."""
+    import polars as pl
+
     if check == "license":
         return None if policy is None else np.array([_denied(spdx, policy) for spdx in values.to_list()], np.bool_)
     if check in ("length", "perplexity", "grounding"):
@@ -97,7 +92,7 @@ def _fails(check: CheckName, values: pl.Series, measured: Measured, admission: A
         return None if span is None else _bools((values < span[0]) | (values > span[1]))
     if check in ("near", "semantic", "rouge", "contamination"):
         return _bools(values >= getattr(admission, check))
-    return _bools(values < admission.label) if check == "label" else _bools(values > 0)
+    return _bools(values < admission.label) if check == "label" else _bools(values.cast(pl.Float64) > 0)
 
 
 def _denied(spdx: str | None, policy: LicensePolicy) -> bool:
@@ -110,21 +105,18 @@ def _bools(values: pl.Series) -> Bools:
     return np.array(values.fill_null(False).to_numpy(), np.bool_)
 
 
-def _twins(pairs: pl.DataFrame, fails: dict[str, Bools | None], clean: Bools, admission: Admission) -> dict[str, dict[int, int]]:
+def _twins(pairs: pl.DataFrame, fails: Mapping[CheckName, Bools], clean: Bools, admission: Admission) -> dict[str, dict[int, int]]:
     """Rows that give way to an earlier one that stays, into `fails`; by check which. clean: rows that fail no other check."""
     import polars as pl
 
     stays, found = clean.copy(), dict[str, dict[int, int]]()
-    judged = [c for c in COPIES if fails[c] is not None]
-    for check in judged:
+    limits = {c: getattr(admission, c, 1.0) for c in COPIES if c in fails}
+    for check in limits:
         stays &= ~fails[check]
-    limits = {c: getattr(admission, c, 1.0) for c in judged}
-    for check, a, b, similarity in pairs.filter(pl.col("check").is_in(judged)).sort("b", "a").iter_rows():
-        failed = fails[check]
-        assert failed is not None
+    for check, a, b, similarity in pairs.filter(pl.col("check").is_in([*limits])).sort("b", "a").iter_rows():
         if stays[a] and similarity >= limits[check] and b not in found.get(check, {}):
             found.setdefault(check, {})[b] = a
-            failed[b] = True
+            fails[check][b] = True
             stays[b] = False
     return found
 
@@ -153,7 +145,7 @@ def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None)
         "passes": int(rows["passes"].sum()),
         "rows": len(rows),
         "fails": counts(rows),
-        "skipped": dict(measured.skipped) | ({} if recipe.licenses or "license" in measured.skipped else {"license": "the recipe has no policy on licences"}),
+        "skipped": dict(measured.skipped) | _unjudged(measured, recipe),
         "limits": {c: _finite(band(measured, admission, c)) for c in ("length", "perplexity", "grounding") if c in rows.columns},
         "synthetic": admission.model_dump(mode="json"),
         "licenses": None if recipe.licenses is None else recipe.licenses.model_dump(mode="json"),
@@ -166,6 +158,15 @@ def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None)
     found = read_gate(batch)
     assert found is not None
     return found
+
+
+def _unjudged(measured: Measured, recipe: Recipe) -> dict[str, str]:
+    """Checks that were measured and of which nothing says from when on a row fails."""
+    admission, why = recipe.synthetic or Admission(), {"license": "the recipe has no policy on licences"} if recipe.licenses is None else {}
+    why |= {
+        c: "no limit is given, and the dataset has no values of its own" for c in ("length", "perplexity", "grounding") if band(measured, admission, c) is None
+    }
+    return {c: said for c, said in why.items() if c in measured.values.columns and c not in admission.off}
 
 
 def _finite(span: tuple[float, float] | None) -> list[float | None] | None:
@@ -192,7 +193,8 @@ def reasons(row: Mapping[str, Any], gated: Gated) -> list[str]:
 
 
 def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
-    value, twin = row.get(check), row.get(f"{check}_twin")
+    value: Any = row.get(check)
+    twin = row.get(f"{check}_twin")
     if check in COPIES:
         other = f"the generated row {twin}" if twin else f"row {row.get(f'{check}_row')}"
         kind = {"exact": "the same text as", "near": "nearly the words of", "semantic": "nearly the meaning of", "rouge": "much of the wording of"}[check]

@@ -143,8 +143,8 @@ def reading(batch: Batch, gated: Gated) -> Reading:
         if word != "unsure":
             counts[of[row]][0] += word == "bad"
             counts[of[row]][1] += 1
-    bad = stratified({name: (sizes[name], *counts[name]) for name in sizes}) if sizes else wilson(0, 0)
-    by = {name: _good(wilson(*counts[name])) for name in sizes}
+    bad = stratified({name: (sizes[name], wrong, judged) for name, (wrong, judged) in counts.items()}) if sizes else wilson(0, 0)
+    by = {name: _good(wilson(wrong, judged)) for name, (wrong, judged) in counts.items()}
     return Reading(drawn, words, _good(bad), by, sizes, gated.admission.pass_rate)
 
 
