@@ -188,7 +188,8 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
 
 def _listing(data: Dataset, recipe: Recipe, path: Path, log: Path | None) -> Recipe:
     """The recipe with the accepted rows beside the dataset's files, and the reviews that stand in a log."""
-    roles = {str(role): list(names) for role, names in data.roles.items()} | {"synthetic": [*data.roles.get(Role.SYNTHETIC, ("synthetic",))]}
+    roles: dict[Role, list[str]] = {role: [*names] for role, names in data.roles.items()}
+    roles.setdefault(Role.SYNTHETIC, ["synthetic"])
     part = recipe.dataset.model_copy(update={"path": [*data.given, str(path)], "roles": roles})
     lines = log.read_bytes().count(b"\n") if log is not None and log.exists() else 0
     reviews = ReviewLog(path=str(log), lines=lines) if log is not None and fold(read_log(log)).marked else recipe.reviews
