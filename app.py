@@ -41,6 +41,7 @@ page = st.navigation(
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
             st.Page("pages/decide/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
             st.Page("pages/decide/conflicts.py", title="Conflicts", icon=":material/call_split:", url_path="conflicts"),
+            st.Page("pages/decide/synthetic.py", title="Synthetic rows", icon=":material/auto_awesome:", url_path="synthetic"),
             st.Page("pages/decide/order.py", title="Order", icon=":material/sort:", url_path="order"),
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),

@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from curate.export import dataset_of, decide
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, dump_recipe, load_recipe
 from curate.scores import Scores, read_scores
+from curate.synthetic import checking
 from curate.synthetic.asked import asks_of, batch_rows, name_of, questions, without_personal
 from curate.synthetic.batch import Batch, TargetCount, folder_of, read_batch, write_batch
 from curate.synthetic.generator import Ask, Generator, Opened, Options, discover, most_cost, told
@@ -48,8 +49,11 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     """`curate grow`."""
     workspace = Workspace.at(args.workspace)
     if args.show is not None:
-        _print(_found(args.show, workspace), args.json)
+        shown = _found(args.show, workspace)
+        _print(shown, args.json, checking.lines(shown), checking.told(shown))
         return 0
+    if args.check is not None or args.accept is not None:
+        return checking.command(args, tell)
     if args.recipe is None:
         raise InputError("curate grow", "no recipe is given", "Name a recipe, or a batch with --show")
     options, generator = _options(args), _generator(args)
@@ -203,11 +207,12 @@ def _found(named: str, workspace: Workspace) -> Batch:
     return read_batch(folder if folder.is_dir() else folder_of(workspace, named))
 
 
-def _print(batch: Batch, as_json: bool, notes: Sequence[str] = ()) -> None:
+def _print(batch: Batch, as_json: bool, notes: Sequence[str] = (), more: Mapping[str, Any] | None = None) -> None:
     if as_json:
         whole: dict[str, Any] = {"batch": batch.name, "rows": batch.rows, "asked": batch.asked, "failed": dict(batch.failed), "repeated": batch.repeated}
         costs = {"cost": batch.cost, "unknown_cost": batch.unknown_cost, "seconds": batch.seconds, "generator": batch.generator, "model": batch.model}
-        print(json.dumps({**whole, **costs, "targets": [asdict(t) for t in batch.targets], "notes": notes, "out": str(batch.folder)}, ensure_ascii=False))
+        whole |= costs | {"targets": [asdict(t) for t in batch.targets], "notes": [] if more else notes, "out": str(batch.folder), **(more or {})}
+        print(json.dumps(whole, ensure_ascii=False))
         return
     for target in batch.targets:
         print(f"{target.made:>8,} of {target.wanted:,} rows for {target.name}")
