@@ -41,6 +41,7 @@ page = st.navigation(
             st.Page("pages/decide/limits.py", title="Judge a limit", icon=":material/rule_settings:", url_path="limits"),
             st.Page("pages/decide/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
             st.Page("pages/decide/conflicts.py", title="Conflicts", icon=":material/call_split:", url_path="conflicts"),
+            st.Page("pages/decide/synthetic.py", title="Synthetic rows", icon=":material/auto_awesome:", url_path="synthetic"),
             st.Page("pages/decide/order.py", title="Order", icon=":material/sort:", url_path="order"),
             st.Page("pages/decide/weights.py", title="Weights", icon=":material/balance:", url_path="weights"),
             st.Page("pages/decide/compare.py", title="Compare recipes", icon=":material/compare_arrows:", url_path="compare"),
@@ -51,7 +52,11 @@ page = st.navigation(
             st.Page("pages/prove/training.py", title="Training", icon=":material/monitoring:", url_path="training"),
             st.Page("pages/prove/influence.py", title="Influence", icon=":material/bolt:", url_path="influence"),
         ],
-        "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
+        "Ship": [
+            st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export"),
+            st.Page("pages/ship/versions.py", title="Versions", icon=":material/account_tree:", url_path="versions"),
+            st.Page("pages/ship/ledger.py", title="Ledger", icon=":material/receipt_long:", url_path="ledger"),
+        ],
     }
 )
 

@@ -44,12 +44,17 @@ class _Stderr:
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
     from curate.check import overridden
-    from curate.export import run
+    from curate.export import check_out, export, scored
+    from curate.lineage import find_version
     from curate.recipe import load_recipe
     from curate.workspace import Workspace
 
-    out = args.out.absolute() if args.out else None
-    result = run(overridden(load_recipe(args.recipe), args.override, args.reason), Workspace.at(args.workspace), out, args.engine, tell, args.key)
+    recipe, workspace, out = load_recipe(args.recipe), Workspace.at(args.workspace), args.out.absolute() if args.out else None
+    recipe = overridden(recipe, args.override, args.reason)
+    if out is not None:
+        check_out(out)
+    parent = find_version(args.parent, workspace) if args.parent else None
+    result = export(scored(recipe, workspace, args.engine, tell, args.key), recipe, out, parent)
     if args.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -130,12 +135,15 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
-_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow"}
+_STANDS = {name: name for name in ("check", "compare", "preset")}
+_STANDS |= {"audit": "report", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command", "probe": "probes.command"}
+_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
+"""Where in the house a command stands that is more than ten lines."""
 
 
 def _module(command: str) -> Any:
-    """The module that a command stands in, that of its name where nothing else is said."""
-    return importlib.import_module(f"curate.{_STANDS.get(command, command)}")
+    """The module that a command stands in."""
+    return importlib.import_module(f"curate.{_STANDS[command]}")
 
 
 def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
@@ -195,7 +203,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "check": _elsewhere}
+_COMMANDS |= dict.fromkeys(_STANDS, _elsewhere)
 
 
 SERVING = "app", "demo"

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     run = add("run", "load, score, select and export what a recipe says")
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
+    run.add_argument("--parent", metavar="VERSION", help="the Version that it comes from (default: the current one of the same rows or files)")
     run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--override", metavar="NAME[,NAME]", help="let findings of the recipe's gate through, with --reason; both go into the manifest")
@@ -46,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
     _add_check(add("check", "the gate before an export, for CI: ends with 1 where a limit is broken"))
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
     _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
+    _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
+    _add_versions(add)
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -82,6 +86,43 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
+
+
+def _add_versions(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands on what was exported."""
+    named = "its folder, its name or the first digits of it, a tag, or current"
+    verify = add("verify", "hash every file of a Version again; 1 where one is missing, changed or added, and name it")
+    verify.add_argument("version", metavar="VERSION", help=named)
+    diff = add("diff", "rows in, out and changed from one Version to another, and the decision that changed each")
+    diff.add_argument("a", metavar="VERSION", help=named)
+    diff.add_argument("b", nargs="?", metavar="VERSION", help="the later one (default: from its parent to the first)")
+    diff.add_argument("--rows", type=int, default=10, metavar="N", help="print up to N rows of each kind (default: 10)")
+    replay = add("replay", "run a Version's recipe again and compare; 1 where a file was changed or other rows come out")
+    replay.add_argument("version", metavar="VERSION", help=named)
+    replay.add_argument("--kept", action="store_true", help="take what the workspace has measured; without it everything is measured again")
+    replay.add_argument("--input", type=Path, nargs="+", metavar="PATH", help="where the files of the dataset lie now; their content is to be the same")
+    replay.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    versions = add("versions", "the tree of Versions of a workspace; of one, its folder")
+    versions.add_argument("version", nargs="?", metavar="VERSION", help=f"print the folder of this one: {named}")
+    tag = add("tag", "give a Version a tag")
+    tag.add_argument("version", metavar="VERSION", help=f"{named}; with --remove the tag")
+    tag.add_argument("name", nargs="?", metavar="TAG")
+    tag.add_argument("--move", action="store_true", help="take it off the Version that has it")
+    tag.add_argument("--remove", action="store_true", help="take the tag off")
+    rollback = add("rollback", "make an earlier Version the current one; nothing is deleted; 1 where it is not what was written")
+    rollback.add_argument("version", metavar="VERSION", help=named)
+    rollback.add_argument("--why", default="", metavar="TEXT", help="kept in the log")
+    for one in (verify, diff, replay, versions, tag, rollback):
+        one.add_argument("--json", action="store_true", help="print one object")
+
+
+def _add_ledger(command: argparse.ArgumentParser) -> None:
+    command.add_argument("version", metavar="VERSION", help="the folder of a Version, or its name in the workspace")
+    command.add_argument("row_id", nargs="*", metavar="ROW_ID", help="rows by their ids; without any, how many rows each decision concerns")
+    command.add_argument("--row", type=int, nargs="+", default=[], metavar="N", help="rows by their place in the input, from 0")
+    command.add_argument("--line", nargs="+", default=[], metavar="FILE:LINE", help="rows by the line of a JSON lines file that they stand on, from 1")
+    command.add_argument("--step", metavar="COLUMN", help="print the ids of the rows that a decision drops, such as threshold_near_duplicate")
+    command.add_argument("--json", action="store_true", help="print objects: row_id, row, keep, dropped_by, steps")
 
 
 def _add_decide(command: argparse.ArgumentParser) -> None:
@@ -125,3 +166,30 @@ def _add_follow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="what the checkpoints adapt, with --run")
     parser.add_argument("--once", action="store_true", help="tell what there is and stop; 1 where a metric lies behind its best")
     parser.add_argument("--json", action="store_true", help="print one object, with --once: name, version, last, worse")
+
+
+def _add_grow(parser: argparse.ArgumentParser) -> None:
+    """Options of `curate grow`."""
+    parser.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE.yaml", help="its kept rows are what new ones start from")
+    parser.add_argument("--generator", default="rules", metavar="NAME", help="rules, local or endpoint (CURATE_API_BASE and CURATE_API_KEY); default: rules")
+    parser.add_argument("--model", metavar="MODEL", help="of endpoint: a model that it has; of local: a folder or hub name (default: the small one of Curate)")
+    parser.add_argument("--rows", type=int, metavar="N", help="rows to ask for in all (default: what the targets lack)")
+    parser.add_argument("--targets", nargs="+", metavar="TARGET", help="label, cluster, gap (these unasked), source or any; or one, such as 'label: refund'")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be asked, what is told first and what it costs at most, and stop")
+    parser.add_argument("--close", action="store_true", help="end a batch that was stopped, with the rows that it has")
+    parser.add_argument("--show", metavar="BATCH", help="tell of a batch, by its name or folder, with why rows did not pass the gate, and stop")
+    parser.add_argument("--check", metavar="BATCH", help="judge a batch by the recipe's limits (its part synthetic), and stop")
+    parser.add_argument("--accept", metavar="BATCH", help="write the rows that passed the gate and the reading, and a recipe that lists them, and stop")
+    parser.add_argument("--seed", type=int, default=0, help="another one asks anew (default: 0)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="default: 0.8")
+    parser.add_argument("--most-tokens", type=int, default=512, metavar="N", help="of an answer (default: 512)")
+    parser.add_argument("--shots", type=int, default=3, metavar="N", help="rows shown as examples in each request (default: 3)")
+    parser.add_argument("--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of endpoint: the price of a million tokens read and of a million written")
+    parser.add_argument("--max-cost", type=float, metavar="COST", help="of endpoint: no request is sent that might pass it")
+    parser.add_argument("--per-minute", type=float, default=0.0, metavar="N", help="of endpoint: requests a minute at most (default: no limit)")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="of endpoint: requests on their way at a time (default: 4)")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="of endpoint: for a whole answer (default: 120)")
+    parser.add_argument("--retries", type=int, default=4, metavar="N", help="of endpoint: tries after the first (default: 4)")
+    parser.add_argument("--personal", action="store_true", help="of endpoint: also send rows in which personal data is found")
+    parser.add_argument("--key", help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="print one object: batch, rows, asked, failed, repeated, cost, targets, out")

@@ -1,14 +1,14 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
+Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from curate.errors import InputError
 from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
+from curate.ledger.frame import Made, write_ledger
+from curate.ledger.read import FILE
+from curate.lineage import asked_before, note_written, parent_for
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
@@ -33,9 +36,10 @@ from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
 from curate.signal import reporting
 from curate.task import Task
+from curate.versions import Version, content_files, manifest_of, name_of, references
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
-__all__ = ["Export", "dataset_of", "decide", "export", "run"]
+__all__ = ["Export", "check_out", "dataset_of", "decide", "export", "run", "scored"]
 
 PACKAGES = (
     *("duckdb", "numba", "numpy", "phonenumbers", "polars", "presidio-analyzer", "pyarrow"),
@@ -70,12 +74,17 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None. key: of a dataset loaded before."""
     if out is not None:
         check_out(out)
+    return export(scored(recipe, workspace, engine, tell, key), recipe, out)
+
+
+def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Scores:
+    """Load the dataset of a recipe and measure what the recipe says. key: of a dataset loaded before. Raises InputError where a format cannot be written."""
     dataset = dataset_of(recipe, workspace, key, tell)
     check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
     check_limits(recipe, scores.tasks)
     measure(dataset, scores.tasks, workspace, engine, tell)
-    return export(Scores(dataset, workspace, scores.tasks), recipe, out)
+    return Scores(dataset, workspace, scores.tasks)
 
 
 def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Selection:
@@ -100,10 +109,11 @@ def check_out(out: Path) -> None:
         raise InputError(str(out), "is not an empty folder", "Choose a folder with --out that is absent or empty")
 
 
-def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
+def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Version | None = None) -> Export:
     """Write the selection of a measured dataset into a folder, whole or not at all. The same recipe on the same rows writes the same selected rows.
 
-    Raises Blocked where the recipe's gate stops it.
+    out: a Version of the workspace where None; what was written before is not written again. parent: the Version that it comes from; where None the current
+    one. Raises Blocked where the recipe's gate stops it.
     """
     check_formats(recipe.export.formats, scores.dataset, recipe.personal is not None)
     log = recipe.reviews
@@ -113,15 +123,18 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
     gate.raise_blocked()
     full = _full(recipe, scores.dataset)
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
-    folder = out or scores.workspace.version(_name(scores, full, arranged, [r.id for r in marked]))
+    work, asked = scores.workspace, _asked(scores, full, arranged, [r.id for r in marked])
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
-    result = Export(folder, scores.dataset.rows, selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings)
-    if out is None and (folder / "manifest.json").exists():
+    there = asked_before(work, asked) if out is None else None
+    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings
+    result = Export(there or out or work.version(asked), scores.dataset.rows, *told)
+    if there is not None:
         return result
-    with whole_folder(folder) as temporary:
+    with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
         edited = edited_columns(marked, decisions["row_id"])
         (decisions if edited is None else decisions.with_columns(edited)).write_parquet(temporary / "decisions.parquet")
+        write_ledger(Made(scores, recipe, selection, marked, arranged), temporary / FILE)
         beside, names = selected_columns(scores, selection, decisions, arranged)
         treated = write_selected(scores, recipe, arranged, (beside, names.get("soft_target", "")), temporary / "selected.parquet", marked)
         if "jsonl" in recipe.export.formats:
@@ -133,16 +146,21 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
         more = {**arranged.about, **noted(marked), **personal, "gate": gate.as_json(), "columns": names, **({"formats": formats} if formats else {})}
-        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
-    return result
+        about = _manifest(scores, recipe, selection, temporary)
+        name, data = name_of(about["files"]), scores.dataset
+        about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
+        write_json(temporary / "manifest.json", {**about, **more})
+    if out is None:
+        note_written(work, work.version(name), asked)
+    return result if out else replace(result, out=work.version(name))
 
 
-def _name(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
-    """Name of a Version: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
+def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
+    """What an export rests on: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
     ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     part = full.model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
-    return digest([scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
+    return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
 
 
 def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -171,9 +189,11 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
     return {
         "curate": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "name": None,
         "parent": None,
         "input": [{"path": path, "sha256": sha} for path, sha in dataset.sources],
         **({} if dataset.ratings is None else {"ratings": {"path": str((recipe.annotations and recipe.annotations.path) or ""), "key": dataset.ratings.name}}),
+        **({"references": beside} if (beside := references({t.signal.name: t.parameters for t in scores.tasks}, _ratings(recipe))) else {}),
         "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},
         "funnel": [{"threshold": name, "dropped": dropped, "left": left} for name, dropped, left in selection.funnel],
         **({} if selection.spent is None else {"budget": selection.spent.as_json()}),
@@ -181,7 +201,7 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "signals": {task.signal.name: signal(task) for task in scores.tasks},
         "seeds": {t.signal.name: t.parameters["seed"] for t in scores.tasks if "seed" in t.parameters} | _seeds(recipe),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in _sorted(folder.rglob("*"))},
+        "files": {name: file_sha256(file) for name, file in content_files(folder).items()},
     }
 
 
@@ -197,5 +217,5 @@ def _seeds(recipe: Recipe) -> dict[str, int | str]:
     return {name: part.seed for name, part in drawn.items() if part is not None}
 
 
-def _sorted(files: Any) -> Sequence[Path]:
-    return sorted(f for f in files if f.is_file() and f.name != "manifest.json" and not f.name.startswith("."))
+def _ratings(recipe: Recipe) -> list[str]:
+    return [recipe.annotations.path] if recipe.annotations and recipe.annotations.path else []

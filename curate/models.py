@@ -31,6 +31,7 @@ __all__ = [
     "loaded",
     "own_language_model",
     "prepare",
+    "speaking_model",
     "tokenizer",
 ]
 
@@ -221,6 +222,17 @@ def _tokenizer(folder: Path) -> Tokenizer:
     found.no_truncation()
     found.no_padding()
     return found
+
+
+def speaking_model(name: str) -> tuple[Any, Any]:
+    """A language model that writes: the transformers model on `device()` and its whole tokenizer, with the chat template where it has one. Not kept."""
+    return loaded(name, _language_folder, _language_model), loaded(name, _language_folder, _whole_tokenizer)
+
+
+def _whole_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, padding_side="left")
 
 
 def _language_folder(name: str) -> Path:

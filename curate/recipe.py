@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from curate.admission import Admission
 from curate.errors import InputError
 from curate.gating import Gate, Override
 from curate.part import (
@@ -59,6 +60,7 @@ class Recipe(Part):
     weights: Weights | None = None
     personal: Personal | None = None
     gate: Gate | None = None
+    synthetic: Admission | None = None
     export: Export = Export()
 
     @model_validator(mode="after")
@@ -223,6 +225,7 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
         "personal": Personal,
         "gate": Gate,
         "override": Override,
+        "synthetic": Admission,
         "export": Export,
     }
     for step in reversed(path):
@@ -264,6 +267,8 @@ def load_recipe(path: Path) -> Recipe:
     changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
     compared = {n: {**p, "reference": _resolved(p["reference"], path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
     changed["signals"] = {n: _weights_seen(p, path.parent) for n, p in {**recipe.signals, **compared}.items()}
+    if recipe.synthetic and recipe.synthetic.evaluation:
+        changed["synthetic"] = recipe.synthetic.model_copy(update={"evaluation": _resolved(recipe.synthetic.evaluation, path.parent)})
     if recipe.annotations and recipe.annotations.path:
         changed["annotations"] = recipe.annotations.model_copy(update={"path": resolve(recipe.annotations.path, path.parent)})
     if recipe.reviews:

@@ -33,10 +33,12 @@ __all__ = [
     "Decided",
     "Review",
     "append",
+    "append_line",
     "cuts",
     "edits",
     "fold",
     "labels",
+    "last_marks",
     "marks",
     "parse",
     "places",
@@ -106,8 +108,13 @@ class Decided:
 
 def append(path: Path, review: Review) -> int:
     """Add a decision; on disk when this returns. Returns the number of lines of the log with it. Safe with several writers."""
+    return append_line(path, {k: v for k, v in asdict(review).items() if v not in (None, (), "")})
+
+
+def append_line(path: Path, entry: Mapping[str, Any]) -> int:
+    """Add an entry to a log; on disk when this returns. Returns the number of its lines with it. Safe with several writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({k: v for k, v in asdict(review).items() if v not in (None, (), "")}, ensure_ascii=False).encode() + b"\n"
+    line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
     try:
         with path.open("ab+", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -201,14 +208,22 @@ def recipes(log: Sequence[Review]) -> list[Mapping[str, Any]]:
 
 def marks(marked: Sequence[Review], row_ids: pl.Series) -> npt.NDArray[np.int8]:
     """What people said of each row: 1 keep, -1 drop, 0 nothing. int8 [rows]. Row ids that the dataset does not have are passed over."""
-    said, out = [r for r in marked if r.action in MARKS], np.zeros(len(row_ids), np.int8)
-    for review, rows in zip(said, _positions([r.rows for r in said], row_ids), strict=True):
+    return last_marks(marked, row_ids)[0]
+
+
+def last_marks(marked: Sequence[Review], row_ids: pl.Series) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+    """The same, and which entry of `marked` said so last: int32 [rows], -1 where none says anything of the row."""
+    said, out, by = [i for i, r in enumerate(marked) if r.action in MARKS], np.zeros(len(row_ids), np.int8), np.full(len(row_ids), -1, np.int32)
+    for i, rows in zip(said, _positions([marked[i].rows for i in said], row_ids), strict=True):
+        review = marked[i]
         if review.action == "only":
-            chosen, out = out[rows], np.full(len(out), -1, np.int8)
-            out[rows] = chosen
+            chosen, whose = out[rows], by[rows]
+            out, by = np.full(len(out), -1, np.int8), np.full(len(out), i, np.int32)
+            out[rows], by[rows] = chosen, whose
         else:
             out[rows] = {"keep": 1, "drop": -1}.get(review.value or "" if review.action == "settle" else review.action, 0)
-    return out
+            by[rows] = i
+    return out, by
 
 
 def tags(marked: Sequence[Review]) -> Mapping[str, tuple[str, ...]]:

@@ -1,13 +1,14 @@
 """Rows on disk: what a reader gives becomes `rows.parquet`, each row with its id, in one pass and bounded memory.
 
 A row's id is the first 16 hex digits of the MD5 of its JSON, keys by name: so it depends on content alone, not on place, format or order of columns. Of n
-rows alike in everything the k-th, k > 1, has the MD5 of that id, "#" and k. A file that Curate exported brings its ids with it.
+rows alike in everything the k-th, k > 1, has the MD5 of that id, "#" and k. What only generated rows
+have counts for no other row. A file that Curate exported brings its ids with it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["Written", "write_rows"]
+__all__ = ["ADDED", "Written", "added_columns", "write_rows"]
+
+ADDED = ("synthetic", "generator", "model", "prompt_hash", "parents", "target", "made", "seconds", "cost")
+"""What stands beside a generated row (`curate.synthetic.accept`), as `synthetic_<name>` where the dataset has a column of that name."""
 
 _GROUP_ROWS, _GROUP_BYTES = 100_000, 64 << 20
 _PAGE_BYTES = 64 << 10
@@ -98,14 +102,25 @@ def _made(group: pa.Table, names: list[str], con: duckdb.DuckDBPyConnection) -> 
 
     con.register("block", group.append_column("row_id", pa.array(np.arange(len(group)))))  # its place, under a name that no column has
     kinds = dict(zip(names, con.sql("select * exclude (row_id) from block").types, strict=True))
-    fields = ", ".join(f"{_quoted(n, chr(39))}: {_quoted(n)}{f'::{_by_name(kinds[n])}' if 'STRUCT' in str(kinds[n]) else ''}" for n in sorted(names))
-    con.execute(f"create or replace temp table fresh as select row_id p, left(md5(to_json({{{fields}}})::varchar), 16) h from block")
+    held = {n: f"{_quoted(n, chr(39))}: {_quoted(n)}{f'::{_by_name(kinds[n])}' if 'STRUCT' in str(kinds[n]) else ''}" for n in sorted(names)}
+    added = added_columns(names)
+    content = f"to_json({{{', '.join(held.values())}}})"
+    if added and (own := [field for n, field in held.items() if n not in added]):
+        content = f"if(synthetic_id is null, to_json({{{', '.join(own)}}}), {content})"
+    con.execute(f"create or replace temp table fresh as select row_id p, left(md5({content}::varchar), 16) h from block")
     found = con.sql("""
         with earlier as (select h, count(*) n from seen semi join fresh using (h) group by h),
              numbered as (select p, h, row_number() over (partition by h order by p) + coalesce(n, 0) k from fresh left join earlier using (h))
         select if(k = 1, h, left(md5(h || '#' || k), 16)) row_id from numbered order by p""").to_arrow_table()
     con.execute("insert into seen select h from fresh")
     return found.column("row_id")
+
+
+def added_columns(names: Sequence[str]) -> set[str]:
+    """Columns that only generated rows have, beside `synthetic_id`: a row without one keeps the id that it has where generated rows do not stand beside it."""
+    if "synthetic_id" not in names:
+        return set()
+    return {"synthetic_id", "synthetic_reviewed"} & {*names} | {(f"synthetic_{n}" if f"synthetic_{n}" in names else n) for n in ADDED} & {*names}
 
 
 def _quoted(name: str, quote: str = '"') -> str:

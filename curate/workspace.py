@@ -6,7 +6,7 @@ workspace/
   ratings/<key>/       ratings in long form joined to a dataset: ratings.parquet, lost.json (last)
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
-  versions/<name>/     exports
+  versions/<name>/     exports, each under the digest of its content; versions/log.jsonl says which are current, tagged, rolled back to
   recipes/ plans/      what jobs are given, by content
   downloads/           formats of an export that are folders, as one file each
 """
@@ -127,8 +127,11 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not. Another writer who was first wins."""
+def whole_folder(path: Path, named: Callable[[Path], Path] | None = None) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not. Another writer who was first wins.
+
+    named: says from what was written where it goes, instead of `path`; beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir()
@@ -139,6 +142,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
                 with file.open("rb+") as handle:
                     os.fsync(handle.fileno())
         _sync_folder(temporary)
+        path = path if named is None else named(temporary)
         try:
             os.rename(temporary, path)
         except OSError:

@@ -46,6 +46,7 @@ PAGES = {
     "personal": "Personal data",
     "score": "Score",
     "thresholds": "Thresholds",
+    "synthetic": "Synthetic rows",
     "order": "Order",
     "weights": "Weights",
     "conflicts": "Conflicts",
@@ -56,6 +57,8 @@ PAGES = {
     "probes": "Probes",
     "training": "Training",
     "export": "Export",
+    "versions": "Versions",
+    "ledger": "Ledger",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait by spinning take the core from the worker beside; read where a library is loaded
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -43,6 +44,21 @@ def shared() -> Path:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace of the test's own."""
+    return Workspace.at(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `small.jsonl` and a workspace of three Versions of it, each after the other (`tests.shelf`); to be read only."""
+    from tests.shelf import three_versions
+
+    return three_versions(tmp_path_factory.mktemp("three"))
+
+
+@pytest.fixture
+def work(three: Path, tmp_path: Path) -> Workspace:
+    """A copy of that workspace that a test may write to."""
+    shutil.copytree(three / "workspace", tmp_path / "workspace")
     return Workspace.at(tmp_path / "workspace")
 
 

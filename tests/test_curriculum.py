@@ -215,5 +215,5 @@ def test_the_export_holds_order_and_phase_and_the_command_gives_the_same_bytes(t
     from curate.recipe import load_recipe
 
     second = run(load_recipe(first / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), tmp_path / "two", "inline").out
-    for name in ("selected.parquet", "decisions.parquet", "recipe.yaml"):
+    for name in ("selected.parquet", "decisions.parquet", "ledger.parquet", "recipe.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name

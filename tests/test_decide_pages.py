@@ -163,8 +163,8 @@ def test_the_export_page_offers_formats_with_what_each_needs(app: AppTest, tmp_p
     assert "TRL DPO: For DPOTrainer" in _said(app)
     assert [b.proto.label for b in app.main.get("download_button")][:2] == ["Download Parquet", "Download TRL DPO"]
     done = run(_held(work, fingerprint, recipe), work, None, "inline")
-    app.run()
-    assert "The newest, TRL DPO: 1 row, 17 left out (17 no rejected answer)" in _said(app)
+    app.switch_page("pages/ship/versions.py").run()
+    assert "TRL DPO: 1 row, 17 left out (17 no rejected answer)" in _said(app)
     assert json.loads((done.out / "manifest.json").read_text())["formats"]["trl_dpo"]["rows"] == 1
 
 

@@ -36,11 +36,11 @@ def _started(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "curate", *args], capture_output=True, text=True, cwd=folder, check=False)
 
 
-def test_run_prints_one_object_and_writes_four_files(tmp_path: Path) -> None:
+def test_run_prints_one_object_and_writes_five_files(tmp_path: Path) -> None:
     done = _started("run", str(_recipe(tmp_path)), "--out", "kept", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"rows": 40, "kept": 30, "dropped": {"near_duplicate": 10}, "out": str(tmp_path / "kept")}
-    assert sorted(f.name for f in (tmp_path / "kept").iterdir()) == ["decisions.parquet", "manifest.json", "recipe.yaml", "selected.parquet"]
+    assert sorted(f.name for f in (tmp_path / "kept").iterdir()) == ["decisions.parquet", "ledger.parquet", "manifest.json", "recipe.yaml", "selected.parquet"]
     again = curate("run", str(_recipe(tmp_path)), "--out", "kept", folder=tmp_path)
     assert again.returncode == 2
     assert "not an empty folder" in again.stderr
@@ -87,7 +87,7 @@ def test_the_manifest_holds_the_hash_of_each_file(tmp_path: Path, workspace: Wor
     out = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "out", "inline").out
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["files"] == {
-        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ["decisions.parquet", "recipe.yaml", "selected.parquet"]
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ["decisions.parquet", "ledger.parquet", "recipe.yaml", "selected.parquet"]
     }
     assert manifest["input"][0]["sha256"] == hashlib.sha256((tmp_path / "small.jsonl").read_bytes()).hexdigest()
     assert manifest["funnel"] == [{"threshold": "near_duplicate", "dropped": 10, "left": 30}]
@@ -96,7 +96,7 @@ def test_the_manifest_holds_the_hash_of_each_file(tmp_path: Path, workspace: Wor
 def test_the_written_recipe_gives_the_same_bytes(tmp_path: Path, workspace: Workspace) -> None:
     first = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "one", "inline").out
     second = run(load_recipe(first / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), tmp_path / "two", "inline").out
-    for name in ("selected.parquet", "decisions.parquet", "recipe.yaml"):
+    for name in ("selected.parquet", "decisions.parquet", "ledger.parquet", "recipe.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 

@@ -249,7 +249,7 @@ def test_the_export_holds_weights_and_the_command_gives_the_same_bytes(tmp_path:
     assert (frame["repeat"] - frame["weight"]).abs().max() < 1  # type: ignore[operator]
     assert frame.schema["repeat"] == pl.Int32()
     second = run(load_recipe(first / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), tmp_path / "two", "inline").out
-    for name in ("selected.parquet", "decisions.parquet", "recipe.yaml"):
+    for name in ("selected.parquet", "decisions.parquet", "ledger.parquet", "recipe.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 

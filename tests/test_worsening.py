@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.probes.direction import higher_is_better
+from curate.probes.trainer_log import named
 from curate.probes.worsening import untold, worsening
 
 

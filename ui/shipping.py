@@ -14,7 +14,6 @@ from curate.jobs import start
 from curate.part import Export
 from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
-from curate.workspace import read_json
 from ui import state
 
 __all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
@@ -58,20 +57,6 @@ def set_export(**changed: object) -> None:
     state.change(now.model_copy(update={"export": Export.model_validate({**now.export.model_dump(), **changed})}))
 
 
-def versions() -> list[dict[str, object]]:
-    """Versions of this workspace, the newest first: name, when, input, rows, kept, size in bytes, folder."""
-    found: list[dict[str, object]] = []
-    for manifest in (state.workspace().root / "versions").glob("*/manifest.json"):
-        note, folder = read_json(manifest), manifest.parent
-        found.append(
-            {
-                "name": folder.name,
-                "written": note["created"].replace("T", " ").removesuffix("+00:00"),
-                "input": Path(note["input"][0]["path"]).name if note["input"] else "",
-                "rows": note["dataset"]["rows"],
-                "kept": note["kept"],
-                "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
-                "folder": str(folder),
-            }
-        )
-    return sorted(found, key=lambda v: str(v["written"]), reverse=True)
+def versions() -> int:
+    """How many Versions this workspace holds."""
+    return sum(1 for _ in (state.workspace().root / "versions").glob("[!.]*/manifest.json"))

@@ -5,7 +5,7 @@ import streamlit as st
 from ui import formats, shipping, state
 from ui.escape import plain
 from ui.gate import gate
-from ui.widgets import beside, count, empty, head, need_dataset, share
+from ui.widgets import beside, count, head, need_dataset, share
 
 head("Export", "Take the kept rows away, with everything that it takes to get them again.")
 need_dataset()
@@ -46,20 +46,6 @@ with again:
         st.code(shipping.recipe_text(), language="yaml", height=330)
     st.download_button("Download the recipe", shipping.recipe_text(), f"{name}.yaml", "application/yaml", icon=":material/description:", on_click="ignore")
 
-st.subheader("Versions in this workspace")
 written = shipping.versions()
-if written:
-    st.dataframe(
-        written,
-        hide_index=True,
-        column_config={
-            "written": "written (UTC)",
-            "rows": st.column_config.NumberColumn(format="localized"),
-            "kept": st.column_config.NumberColumn(format="localized"),
-            "bytes": st.column_config.NumberColumn("size", format="bytes"),
-        },
-    )
-    for line in formats.said(str(written[0]["folder"])):
-        st.text(f"The newest, {line}")
-else:
-    empty("None yet", "A Version is a folder with the rows, every decision, the recipe and a manifest of hashes.")
+told = f"Versions in this workspace: {count(written)}" if written else "Versions: none written yet"
+st.page_link("pages/ship/versions.py", label=told, icon=":material/account_tree:")

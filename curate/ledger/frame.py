@@ -1,0 +1,276 @@
+"""Make the ledger from what an export decided. No text of a row stands in it: ids, numbers, limits, licences, labels, and who said what.
+
+Columns: `row` (Int64, its place in the input, from 0), `row_id`, `keep`, then those decisions that the recipe and the reviews make, each a struct:
+
+- `synthetic`: where a made row comes from, and what its gate said
+- `label`, `edit`, `cut`: what people put in the place of the given, and which links they parted
+- `review`: what people said of keeping the row
+- `threshold_<name>` of a score: `value`, `at_least`, `at_most`, `passed`, `dropped`
+- `license`: `spdx`, `origin`, `verdict`, `dropped`
+- `personal`: what was `found`, how much of it is `treated` where the row is written, of which `kinds`, how much people `spared`, `dropped`
+- `threshold_<name>` of Links: `limit`, `passed` (null where the row was gone before), `keeper` (row_id) and `similarity`, `stands_for`, `dropped`
+- `rank`: `score`, and whether doubt `raised` it
+- `budget`: the value that the row is `of`, its `quota` and `floor`, the row's `place` among those of it that came so far (from 1), `passed`, `dropped`
+- `written`: the `place` of the row in selected.parquet (from 0), how many `times`, phase, weights
+
+`passed` is what the limit says; `dropped` what came of it: a row that people keep fails a limit and stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.arrangement import Arrangement
+from curate.budget import values_of
+from curate.corrected import as_corrected
+from curate.groups import likeness
+from curate.ledger.origin import origin_columns
+from curate.ledger.people import people_columns
+from curate.part import LinkThreshold, Personal, ScoreThreshold
+from curate.personal import wanted
+from curate.policy import VERDICTS, verdicts
+from curate.recipe import Recipe
+from curate.reviews import Review, spared
+from curate.scores import Scores
+from curate.selection import Selection, score_values, threshold_mask
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["KEY", "VERSION", "Made", "ledger_frame", "write_ledger"]
+
+KEY = "curate"
+"""Of the file's metadata."""
+VERSION = 1
+GROUP = 1 << 17
+"""Rows of a row group: a row is found by its id in one column, then read from one group."""
+
+At = npt.NDArray[np.int64] | slice
+Bools = npt.NDArray[np.bool_]
+Step = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was decided. marked: the entries of the log that hold. arranged: how rows are written; None where that is not worked out."""
+
+    scores: Scores
+    recipe: Recipe
+    selection: Selection
+    marked: Sequence[Review] = ()
+    arranged: Arrangement | None = None
+
+    @cached_property
+    def came(self) -> Mapping[str, Bools]:
+        """By step of the funnel, the rows that were still there when it began. bool [rows]."""
+        left, found = np.ones(self.selection.rows, np.bool_), {}
+        for name, dropped in self.selection.drops.items():
+            found[name] = left
+            left = left & ~dropped
+        return found
+
+
+def ledger_frame(made: Made, rows: npt.NDArray[np.int64] | None = None) -> tuple[pl.DataFrame, list[Step]]:
+    """The ledger, and what is the same for all rows of each of its decisions: its `column`, its `kind` and more by kind. rows: positions; all where None."""
+    import polars as pl
+
+    at: At = slice(None) if rows is None else rows
+    ids = made.scores.frame["row_id"]
+    whose = ids[at]
+    columns = [pl.Series("row", np.arange(len(ids), dtype=np.int64)[at]), whose, pl.Series("keep", made.selection.keep[at])]
+    steps: list[Step] = []
+    for step, column in _columns(made, at, whose):
+        steps.append({"column": column.name, **step})
+        columns.append(column)
+    return pl.DataFrame(columns), steps
+
+
+def _columns(made: Made, at: At, ids: pl.Series) -> Iterator[tuple[Step, pl.Series]]:
+    """Each decision in order: what is the same for all rows, and its column."""
+    recipe, drops = made.recipe, made.selection.drops
+    yield from origin_columns(made.scores, at)
+    yield from people_columns(made.scores, made.marked, ids)
+    for name, threshold in recipe.thresholds.items():
+        if isinstance(threshold, ScoreThreshold) and name in drops:
+            yield _score(made, name, threshold, at)
+    if recipe.licenses is not None and "license" in drops:
+        yield _license(made, at)
+    if recipe.personal is not None and "pii_spans" in made.scores.frame.columns:
+        yield _personal(made, recipe.personal, at)
+    for name, threshold in recipe.thresholds.items():
+        if isinstance(threshold, LinkThreshold) and name in drops:
+            yield _links(made, name, threshold, at)
+    if recipe.rank is not None and made.selection.score is not None:
+        yield _rank(made, at)
+    if recipe.budget is not None and made.selection.spent is not None:
+        yield _budget(made, at)
+    if made.arranged is not None:
+        yield _written(made, made.arranged, at)
+
+
+def _struct(name: str, fields: Mapping[str, Any], there: Bools | None = None) -> pl.Series:
+    """Columns as one struct; null where a row is not there."""
+    import polars as pl
+
+    frame = pl.DataFrame({key: values if isinstance(values, pl.Series | np.ndarray) else pl.Series(values) for key, values in fields.items()})
+    packed = pl.struct(pl.all())
+    return frame.select((packed if there is None else pl.when(pl.Series(there)).then(packed)).alias(name)).to_series()
+
+
+def _where(values: Any, there: Bools) -> pl.Series:
+    """Values, null where they are not there."""
+    import polars as pl
+
+    return pl.select(pl.when(pl.Series(there)).then(pl.Series(values))).to_series()
+
+
+def _constant(value: float | None, rows: int) -> pl.Series:
+    import polars as pl
+
+    return pl.Series([value], dtype=pl.Float64).new_from_index(0, rows)
+
+
+def _score(made: Made, name: str, threshold: ScoreThreshold, at: At) -> tuple[Step, pl.Series]:
+    import polars as pl
+
+    values = as_corrected(made.scores, name, score_values(made.scores, name), made.marked)
+    passed, limit = ~threshold_mask(values, threshold)[at], threshold.limit
+    low, high = limit if isinstance(limit, tuple) else (None, limit) if threshold.keep == "below" else (limit, None)
+    fields = {
+        "value": pl.Series(values[at]).fill_nan(None),
+        "at_least": _constant(low, len(passed)),
+        "at_most": _constant(high, len(passed)),
+        "passed": passed,
+        "dropped": made.selection.drops[name][at],
+    }
+    return {"kind": "score", "name": name, "missing": threshold.missing}, _struct(f"threshold_{name}", fields)
+
+
+def _links(made: Made, name: str, threshold: LinkThreshold, at: At) -> tuple[Step, pl.Series]:
+    gives, dropped = made.selection.gives_way[name], made.selection.drops[name]
+    mine, itself, came = gives[at], np.arange(len(gives), dtype=np.int32)[at], made.came[name][at]
+    gone = mine != itself
+    alike = np.full(len(mine), np.nan, np.float32)
+    alike[gone] = likeness(made.scores.links[name], itself[gone], mine[gone])
+    fields = {
+        "limit": _constant(threshold.limit, len(mine)),
+        "passed": _where(~gone, came),
+        "keeper": _where(made.scores.frame["row_id"].gather(mine), gone),
+        "similarity": _where(alike, ~np.isnan(alike)),
+        "stands_for": np.bincount(gives[dropped], minlength=len(gives)).astype(np.uint32)[at],
+        "dropped": dropped[at],
+    }
+    said = {"rule": threshold.rule, "keeper": threshold.keeper, "conflicts": threshold.conflicts}
+    return {"kind": "links", "name": name, **said}, _struct(f"threshold_{name}", fields)
+
+
+def _license(made: Made, at: At) -> tuple[Step, pl.Series]:
+    import polars as pl
+
+    assert made.recipe.licenses is not None
+    spdx = made.scores.frame["license_spdx"][at]
+    said = pl.Series([*VERDICTS]).gather(verdicts(spdx, made.recipe.licenses))
+    fields = {"spdx": spdx, "origin": made.scores.frame["license_origin"][at], "verdict": said, "dropped": made.selection.drops["license"][at]}
+    return {"kind": "license"}, _struct("license", fields)
+
+
+def _personal(made: Made, personal: Personal, at: At) -> tuple[Step, pl.Series]:
+    import polars as pl
+
+    spans, ids = made.scores.frame["pii_spans"][at], made.scores.frame["row_id"][at]
+    every = pl.DataFrame({"at": np.arange(len(spans), dtype=np.uint32), "id": ids, "kind": spans.list.eval(pl.element().struct.field("type"))})
+    every = every.filter(pl.col("kind").list.len() > 0).explode("kind")
+    let = spared(made.marked)
+    pairs = every.select("id", "kind").unique(maintain_order=True)
+    there = [wanted(kind, personal, let.get(row, frozenset())) for row, kind in pairs.iter_rows()] if let else None
+    asked = pl.lit(True) if personal.types == "all" else pl.col("kind").is_in(personal.types)
+    marked = every.with_columns(asked.alias("meant")) if there is None else every.join(pairs.with_columns(pl.Series("meant", there)), on=["id", "kind"])
+    mine = pl.col("kind").filter("meant")
+    each = marked.group_by("at").agg(
+        pl.col("meant").sum().cast(pl.UInt32).alias("treated"),
+        mine.unique().sort().str.join(", ").alias("kinds"),
+        _spared(let, pl).alias("spared"),
+    )
+    found = pl.DataFrame({"at": np.arange(len(spans), dtype=np.uint32)}).join(each, on="at", how="left", maintain_order="left").drop("at")
+    written = made.selection.keep[at] & (personal.treat != "drop")
+    count = spans.list.len().fill_null(0).cast(pl.UInt32)
+    fields = {
+        "found": count,
+        "treated": _where(found["treated"].fill_null(0), written),
+        "kinds": found["kinds"].replace("", None),
+        "spared": found["spared"].fill_null(0),
+        "dropped": made.selection.drops["personal"][at] if "personal" in made.selection.drops else np.zeros(len(ids), np.bool_),
+    }
+    return {"kind": "personal", "treat": personal.treat}, _struct("personal", fields, (count > 0).to_numpy())
+
+
+def _spared(let: Mapping[str, frozenset[str] | None], pl: Any) -> Any:
+    """How many findings of a row people spared."""
+    whole = [row for row, kinds in let.items() if kinds is None]
+    some = [f"{row} {kind}" for row, kinds in let.items() for kind in kinds or ()]
+    return (pl.col("id").is_in(whole) | (pl.col("id") + " " + pl.col("kind")).is_in(some)).sum().cast(pl.UInt32)
+
+
+def _rank(made: Made, at: At) -> tuple[Step, pl.Series]:
+    assert made.recipe.rank is not None
+    assert made.selection.score is not None
+    score, plain = made.selection.score[at], made.selection.signal
+    raised = np.zeros(len(score), np.bool_) if plain is None else score != plain[at]
+    return {"kind": "rank", "score": made.recipe.rank.score}, _struct("rank", {"score": score, "raised": raised})
+
+
+def _budget(made: Made, at: At) -> tuple[Step, pl.Series]:
+    import polars as pl
+
+    spent, budget = made.selection.spent, made.recipe.budget
+    assert spent is not None
+    assert budget is not None
+    (names, code), came = values_of(made.scores, budget.per, made.marked), made.came["budget"][at]
+    by_value = np.argsort(code[spent.order], kind="stable")
+    sizes = np.bincount(code[spent.order], minlength=len(names))
+    place = np.zeros(made.selection.rows, np.int64)
+    place[spent.order[by_value]] = np.arange(1, len(by_value) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    fields: dict[str, Any] = {}
+    if budget.per is not None:
+        allotted = {g.name: g for g in spent.groups}
+        fields["of"] = pl.Series(names, dtype=pl.String).gather(code[at])
+        for part in ("quota", "floor") if budget.parted else ():
+            amounts = pl.Series([getattr(allotted[n], part) if n in allotted else None for n in names], dtype=pl.Int64)
+            fields[part] = amounts.gather(code[at])
+    fields |= {"place": _where(place[at], came), "passed": _where(spent.keep[at], came), "dropped": made.selection.drops["budget"][at]}
+    near = {} if budget.diversity is None else {"diversity": budget.diversity.by}
+    return {"kind": "budget", "unit": spent.unit, "total": spent.total, "per": budget.per, **near}, _struct("budget", fields)
+
+
+def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series]:
+    rows = arranged.rows
+    place, times = np.zeros(made.selection.rows, np.int64), np.bincount(rows, minlength=made.selection.rows).astype(np.int32)
+    place[rows[::-1]] = np.arange(len(rows))[::-1]  # the first of a row's copies comes last here, and stays
+    there, own = times[at] > 0, [c for c in arranged.columns.columns if c not in ("order", "repeat")]
+    fields: dict[str, Any] = {"place": place[at], "times": times[at]}
+    if len(rows):
+        fields |= {name: arranged.columns[name].gather(np.where(there, place[at], 0)) for name in own}
+    return {"kind": "written", "order": made.recipe.export.order}, _struct("written", fields, there)
+
+
+def write_ledger(made: Made, path: Path) -> None:
+    """Write the ledger of all rows. The same decisions on the same rows give the same bytes."""
+    frame, steps = ledger_frame(made)
+    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset.folder / "rejected.jsonl")}
+    frame.write_parquet(path, row_group_size=GROUP, metadata={KEY: json.dumps(told, ensure_ascii=False)})
+
+
+def _aside(path: Path) -> list[tuple[str, int]]:
+    """File and line of the lines that were set aside: without them a line of the source cannot be told from the next row's."""
+    if not path.exists():
+        return []
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(entry["file"], entry["line"]) for entry in entries]

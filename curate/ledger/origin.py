@@ -1,0 +1,60 @@
+"""Where made rows come from, as a column of the ledger: what the dataset's own columns say, and what the gate of their batch said.
+
+A batch is a folder of the workspace, `synthetic/<batch>/`, with `gate.parquet` once it was checked. Of rows whose batch is not in this workspace no verdict is
+known, and none is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.roles import MADE, Role
+from curate.scores import Scores
+from curate.view import as_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["origin_columns"]
+
+TOLD = "synthetic_id", "generator", "model", "target", "parents", "prompt_hash"
+"""Columns that a batch's rows bring with them."""
+
+
+def origin_columns(scores: Scores, at: Any) -> Iterator[tuple[dict[str, Any], pl.Series]]:
+    """The column `synthetic`, null for rows that were not made, where rows say whether they were; nothing else. at: positions, or a slice."""
+    import polars as pl
+
+    own, flags = [n for n, _ in scores.dataset.columns], scores.dataset.roles.get(Role.SYNTHETIC, ())
+    told = [n for n in TOLD if n in own] if "synthetic_id" in own else []
+    if not flags and not told:
+        return
+    names = [*dict.fromkeys([*told, *flags])]
+    frame = scores.dataset.scan().select(names).collect() if isinstance(at, slice) else scores.dataset.rows_at(at.tolist()).select(names)
+    made = pl.Series("made", [False]).new_from_index(0, len(frame)) if not flags else _flag(frame[flags[0]])
+    if told:
+        made = made | frame["synthetic_id"].is_not_null()
+        frame = frame.select(told).join(_gates(scores.workspace.root / "synthetic"), on="synthetic_id", how="left", maintain_order="left")
+    fields = [pl.lit(True).alias("made"), *(pl.col(n) for n in frame.columns if told)]
+    yield {"kind": "synthetic"}, frame.select(pl.when(made).then(pl.struct(fields)).alias("synthetic")).to_series()
+
+
+def _flag(column: pl.Series) -> pl.Series:
+    return as_text(column).str.to_lowercase().is_in(MADE).fill_null(False)
+
+
+def _gates(folder: Path) -> pl.DataFrame:
+    """By `synthetic_id`: the batch, whether the row `passed` its gate, and the checks that it `failed`, joined by commas."""
+    import polars as pl
+
+    parts = []
+    for path in sorted(folder.glob("*/gate.parquet")):
+        gate = pl.read_parquet(path)
+        checks = [c for c in gate.columns if c.startswith("fail_")]
+        words = [pl.when(pl.col(c).fill_null(False)).then(pl.lit(c.removeprefix("fail_"))) for c in checks]
+        failed = pl.concat_str(words, separator=", ", ignore_nulls=True).replace("", None) if words else pl.lit(None, pl.String)
+        parts.append(gate.select(pl.col("synthetic_id").cast(pl.String), pl.lit(path.parent.name).alias("batch"), passed="passes", failed=failed))
+    types = {"synthetic_id": pl.String, "batch": pl.String, "passed": pl.Boolean, "failed": pl.String}
+    return pl.concat(parts).unique("synthetic_id", keep="last", maintain_order=True) if parts else pl.DataFrame(schema=types)

@@ -1,0 +1,196 @@
+"""Acceptance: the rows of a batch that passed the gate and the reading, written once in the dataset's own columns, and the recipe that lists them.
+
+workspace/synthetic/<batch>/   accepted.parquet, the same in the format of the dataset's files (a dataset is read from files of one kind), recipe.yaml,
+                               accepted.json (last): rows, the pass rate, rows over the cap
+
+Beside the dataset's columns stand `synthetic` (true; or the column that has that role), `synthetic_id`, `synthetic_reviewed` (whether a person read this very
+row), and of the batch generator, model, prompt_hash, parents, target, made, seconds, cost; as `synthetic_<name>` where the dataset has a column of that name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.admission import Admission
+from curate.dataset import Dataset
+from curate.errors import InputError
+from curate.part import ReviewLog
+from curate.readers.file import find_files, is_hub_name
+from curate.recipe import Recipe, dump_recipe
+from curate.reviews import fold, read_log
+from curate.roles import Role
+from curate.scores import Scores
+from curate.synthetic.batch import Batch, batches_of, read_rows
+from curate.synthetic.columns import in_columns
+from curate.synthetic.gate import Gated, read_gate
+from curate.synthetic.review import Reading, order, reading
+from curate.workspace import file_sha256, read_json, write_file, write_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Accepted", "accept", "accepted_of", "over_cap", "stale"]
+
+FILES = {"json": "jsonl", "csv": "csv", "parquet": "parquet", "arrow": "arrow"}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What was accepted. rows: how many. file: what a recipe lists. recipe: the file of the recipe with these rows. over: rows over the cap, by source or
+    label. read_bad: rows that passed the gate and that a reader found bad. said: the pass rate in words."""
+
+    rows: int
+    file: str
+    recipe: str
+    over: dict[str, int]
+    read_bad: int
+    said: str
+
+
+def accepted_of(batch: Batch) -> Accepted | None:
+    """What was accepted of a batch; None where that is not decided."""
+    path = batch.folder / "accepted.json"
+    if not path.exists():
+        return None
+    told = read_json(path)
+    where = {n: str(batch.folder / told[n]) for n in ("file", "recipe")}
+    return Accepted(told["rows"], **where, over=told["over"], read_bad=told["read_bad"], said=told["said"])
+
+
+def stale(scores: Scores, recipe: Recipe, gated: Gated) -> str:
+    """Why the gate's outcome does not hold for a recipe any more; "" where it does."""
+    policy = None if recipe.licenses is None else recipe.licenses.model_dump(mode="json")
+    if gated.recipe["dataset"] != scores.dataset.key:
+        return "it was checked beside another dataset"
+    if (recipe.synthetic or Admission()) != gated.admission:
+        return "the recipe's limits changed since it was checked"
+    return "" if policy == gated.recipe["licenses"] else "the recipe's policy on licences changed since it was checked"
+
+
+def accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None = None) -> Accepted:
+    """Write the accepted rows of a batch. What was accepted before is told again.
+
+    log: the dataset's reviews, which the new recipe then rests on too. Raises InputError where the batch is not checked by this recipe, not read, or refused.
+    """
+    held = accepted_of(batch)
+    if held is not None:
+        return held
+    gated = read_gate(batch)
+    if gated is None or (why := stale(scores, recipe, gated)):
+        what = "is not checked yet" if gated is None else why
+        raise InputError(batch.name, what, f"Run `curate grow --check {batch.name}`, or check it on the page Synthetic rows")
+    told = reading(batch, gated)
+    if told.state == "to be read":
+        what = f"{len(told.left):,} of {len(told.rows):,} drawn rows are not read" if told.left else "no rate is known, for readers could not tell"
+        raise InputError(batch.name, what, "Read the drawn rows on the page Synthetic rows, or draw more with synthetic.rows")
+    if told.state == "refused":
+        raise InputError(batch.name, f"the batch is refused: {told.said}", "Change the prompts and grow again")
+    rows = _chosen(batch, gated, told)
+    over = over_cap(scores, rows, gated.admission, batch)
+    by = rows.filter(over)[gated.admission.per] if gated.admission.per else ["all"] * int(over.sum())
+    bad = sum(word == "bad" for word in told.words.values())
+    about = {"over": dict(Counter(v or "none" for v in by)), "read_bad": bad, "said": told.said, "rate": asdict(told.rate)}
+    return _write(scores.dataset, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.admission.model_dump(mode="json")}, log)
+
+
+def _chosen(batch: Batch, gated: Gated, told: Reading) -> pl.DataFrame:
+    """Rows that pass and that no reader found bad, with the licence that they inherit and whether they were read."""
+    import polars as pl
+
+    bad = [row for row, word in told.words.items() if word == "bad"]
+    good = [row for row, word in told.words.items() if word == "good"]
+    rows = read_rows(batch)
+    if "license" in gated.rows.columns:
+        rows = rows.with_columns(license=pl.coalesce(gated.rows["license"].cast(pl.String), "license"))
+    rows = rows.with_columns(synthetic_reviewed=pl.col("synthetic_id").is_in(good))
+    return rows.filter(pl.Series(gated.rows["passes"]) & ~rows["synthetic_id"].is_in(bad))
+
+
+def over_cap(scores: Scores, rows: pl.DataFrame, admission: Admission, batch: Batch) -> pl.Series:
+    """Rows beyond the most that a source or label may hold of generated ones, Boolean [rows]; targets take turns, in random order within each.
+
+    Generated rows that the dataset holds, or that were accepted from other batches, count. A value that no row of the dataset has leaves room for none.
+    """
+    import polars as pl
+
+    data, per = scores.dataset, admission.per
+    per = per if per is not None and data.has(per) else None
+    own = data.views([per] if per else []).collect()[per].cast(pl.String) if per else pl.Series("all", ["all"] * data.rows)
+    made = _synthetic(data)
+    others = [read_rows(b).filter(pl.col("synthetic_id").is_in(_ids(b).implode())) for b in batches_of(scores.workspace, batch.dataset)
+              if b.name != batch.name and (b.folder / "accepted.json").exists()]  # fmt: skip
+    before = Counter([*own.filter(made), *(v for o in others for v in (o[per] if per else ["all"] * len(o)))])
+    room = {value: int(admission.share / (1 - admission.share) * n + 1e-9) - before[value] for value, n in Counter(own.filter(~made)).items()}
+    turn: Counter[str | None] = Counter()
+    ranked = []
+    for i in sorted(range(len(rows)), key=lambda i: order(rows["synthetic_id"][i], admission.seed)):
+        turn[rows["target"][i]] += 1
+        ranked.append((turn[rows["target"][i]], i))
+    over = [True] * len(rows)
+    for _, i in sorted(ranked, key=lambda r: r[0]):
+        value = rows[per][i] if per else "all"
+        if room.get(value, 0) > 0:
+            room[value] -= 1
+            over[i] = False
+    return pl.Series("over", over, pl.Boolean)
+
+
+def _ids(batch: Batch) -> pl.Series:
+    import polars as pl
+
+    return pl.read_parquet(batch.folder / "accepted.parquet", columns=["synthetic_id"])["synthetic_id"]
+
+
+def _synthetic(data: Dataset) -> pl.Series:
+    """Rows of the dataset that were generated. Boolean [rows]."""
+    import polars as pl
+
+    if not data.has("synthetic"):
+        return pl.Series("synthetic", [False] * data.rows, pl.Boolean)
+    held = data.views(["synthetic"]).collect()["synthetic"]
+    return held.cast(pl.String).str.to_lowercase().is_in(["true", "1", "yes", "synthetic", "generated"]).fill_null(False)
+
+
+def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
+    """The files, accepted.json last."""
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if any(is_hub_name(given) for given in data.given):
+        raise InputError(data.name, "comes from the hub, beside which no file can be listed", "Save it as a file and open that")
+    if not len(rows):
+        raise InputError(batch.name, "no row of it may enter: none passed, or the cap leaves no room", "See the reasons, or raise synthetic.share")
+    table = in_columns(data, rows)
+    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    write_file(batch.folder / "accepted.parquet", lambda p: pq.write_table(arrow, p))
+    kind = FILES[find_files(data.given)[0].format]
+    path = batch.folder / f"accepted.{kind}"
+    if kind == "jsonl":
+        write_file(path, lambda p: p.write_text("".join(json.dumps(r, default=str, ensure_ascii=False) + "\n" for r in table.iter_rows(named=True)), "utf-8"))
+    elif kind == "csv":
+        flat = table.with_columns(pl.col(n).map_elements(lambda v: json.dumps(list(v)), pl.String) for n, t in table.schema.items() if isinstance(t, pl.List))
+        write_file(path, lambda p: flat.write_csv(p))
+    elif kind == "arrow":
+        write_file(path, lambda p: pa.ipc.new_file(str(p), arrow.schema).write_table(arrow))
+    new = _listing(data, recipe, path, log)
+    write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(new), encoding="utf-8"))
+    hashes = {n: file_sha256(batch.folder / n) for n in ("accepted.parquet", path.name)}
+    write_json(batch.folder / "accepted.json", {"rows": len(table), "file": path.name, "recipe": "recipe.yaml", **told, "files": hashes, "dataset": data.key})
+    found = accepted_of(batch)
+    assert found is not None
+    return found
+
+
+def _listing(data: Dataset, recipe: Recipe, path: Path, log: Path | None) -> Recipe:
+    """The recipe with the accepted rows beside the dataset's files, and the reviews that stand in a log."""
+    roles: dict[Role, list[str]] = {role: [*names] for role, names in data.roles.items()}
+    roles.setdefault(Role.SYNTHETIC, ["synthetic"])
+    part = recipe.dataset.model_copy(update={"path": [*data.given, str(path)], "roles": roles})
+    lines = log.read_bytes().count(b"\n") if log is not None and log.exists() else 0
+    reviews = ReviewLog(path=str(log), lines=lines) if log is not None and fold(read_log(log)).marked else recipe.reviews
+    return recipe.model_copy(update={"dataset": part, "reviews": reviews})

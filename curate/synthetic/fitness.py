@@ -1,0 +1,165 @@
+"""What each generated row is like by itself, and beside the dataset's own rows: length, form, phrases that models fall into, perplexity, label,
+grounding, personal data, licence. Measured here, judged in `curate.synthetic.gate`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curate.synthetic.copies import Vectors
+
+__all__ = ["QUANTILES", "faults", "grounded", "inherited", "label_fit", "length_of", "perplexities", "personal_types", "phrase_of", "quantiles"]
+
+Wide = npt.NDArray[np.float64]
+QUANTILES = np.linspace(0, 1, 401)
+"""At which the dataset's own rows are told, so that a band may be chosen later."""
+
+REFUSAL = re.compile(
+    r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)\b"
+    r"|\bi(?:'|’)?(?:m| am) (?:just |only )?an? (?:ai|(?:large )?language model|chatbot)\b"
+    r"|\bi(?:'|’)?(?:m| am) (?:sorry|afraid),? (?:but )?(?:i |that )"
+    r"|\bi (?:can(?:no|'|’)t|am (?:not able|unable) to|will not|won(?:'|’)t) "
+    r"(?:assist|help|fulfil+|comply|provide|generate|create|answer|complete|access|browse)\b"
+    r"|\bi (?:do not|don(?:'|’)t) have (?:access to (?:real-time|current|the internet|your)|personal (?:opinions|feelings|experiences|beliefs))"
+    r"|\bmy (?:knowledge cut-?off|training data|last (?:knowledge )?update)\b|\bas of my (?:last|latest|knowledge)\b"
+    r"|\bviolates? (?:our|my|the) (?:content |usage )?(?:policy|policies|guidelines)\b",
+    re.I,
+)
+"""Refusals and a model's words on itself."""
+OPENING = re.compile(
+    r"^\W*(?:(?:sure|certainly|of course|absolutely|great|okay|ok)\b[!,. ]+(?:here|i|let|this|that)\b"
+    r"|here(?:'|’)?s? (?:is |are )?(?:an?|the|your|some|one) (?:\w+ ){0,4}?"
+    r"(?:example|version|paraphrase|response|answer|instruction|question|rewrit\w+|variation)s?\b)",
+    re.I,
+)
+"""What a model says to who asked it, before the text that was asked for."""
+CLOSING = re.compile(r"(?:(?:i )?hope (?:this|that) helps|let me know if you|feel free to (?:ask|reach)|is there anything else i can)[^\n]{0,80}\W*$", re.I)
+LEFT = re.compile(
+    r"\{\{.*?\}\}|<\|[\w/]+\|>|\[/?INST\]|</?(?:s|prompt|context|response|label|instruction|input|output)>"
+    r"|\[(?:insert|your|placeholder|todo)\b[^\]\n]*\]|<no ?input>",
+    re.I,
+)
+"""Marks of a template that were not filled in or taken off."""
+REPEATED = re.compile(r"(.)\1{19,}|(\b\w+\b)(?:\W+\2\b){7,}", re.S)
+
+
+def length_of(texts: pl.Series) -> pl.Series:
+    """Words of each text, parted by white space; null where it is null. UInt32."""
+    return texts.str.extract_all(r"\S+").list.len()
+
+
+def quantiles(values: pl.Series) -> list[float]:
+    """The dataset's own values at QUANTILES; empty where it has none."""
+    known = values.drop_nulls().to_numpy()
+    return [] if not len(known) else np.quantile(known[np.isfinite(known)], QUANTILES).tolist()
+
+
+def faults(row: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+    """What is wrong with the form of a row, in words. fields: texts that a row of this dataset has."""
+    found = [f"the {name} is empty" for name in fields if not (row[name] or "").strip()]
+    said = {name: row[name] or "" for name in ("prompt", "context", "response")}
+    for name, text in said.items():
+        if left := LEFT.search(text):
+            found.append(f"{left.group()[:40]!r} stands in the {name}")
+        if text.count("```") % 2:
+            found.append(f"a code block of the {name} does not end")
+        if repeated := REPEATED.search(text):
+            found.append(f"the {name} repeats {(repeated.group(2) or repeated.group(1))[:20]!r}")
+    if said["prompt"].strip() and said["prompt"].strip() == said["response"].strip():
+        found.append("the response is the prompt")
+    return found
+
+
+def phrase_of(row: Mapping[str, Any]) -> str | None:
+    """A refusal, or a phrase that a model says to who asked it, as it stands in the row; None where there is none.
+
+    A refusal counts in any text, for the prompts are generated too; openings and closings at the ends of prompt and response.
+    """
+    for name in ("response", "prompt", "context"):
+        text = row[name] or ""
+        patterns = (REFUSAL,) if name == "context" else (REFUSAL, OPENING, CLOSING)
+        if found := next((m for p in patterns if (m := p.search(text))), None):
+            return found.group().strip()[:80]
+    return None
+
+
+def perplexities(rows: pl.DataFrame, text: pl.Series, parameters: Mapping[str, Any]) -> pl.DataFrame:
+    """The columns of the signal perplexity for generated rows."""
+    import polars as pl
+    import pyarrow as pa
+
+    from curate.signals.perplexity import SIGNAL
+
+    parts = {n: pa.array(rows[n].to_list(), pa.large_string()) for n in ("prompt", "context", "response")}
+    found = SIGNAL.compute(pa.record_batch({**parts, "text": pa.array(text.to_list(), pa.large_string())}), **parameters)
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def label_fit(mine: Vectors, given: pl.Series, pool: Vectors, labels: pl.Series, seed: int = 0) -> tuple[list[float | None], list[str | None]]:
+    """How likely each generated row's label is to a classifier of the dataset's rows, as a share of the likeliest's probability, and the likeliest label.
+
+    Balanced logistic regression on embeddings, of labels with LEAST rows and more. 0 for a label that no row of the dataset has; null without a label or a
+    vector, and for a label of too few rows to be learnt. given: String [rows]; labels: of the pool's rows, any type.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    from curate.label import LEARNT, LEAST, classes
+
+    code, names = classes(labels)
+    there = code[pool.at] >= 0
+    known = {names[i]: int(n) for i, n in enumerate(np.bincount(code[code >= 0], minlength=len(names)))}
+    own, vectors = code[pool.at][there], pool.unit[there]
+    learnt = np.bincount(own, minlength=len(names)) >= LEAST
+    fit, share, said = learnt[own], [None] * len(given), [None] * len(given)
+    told: list[float | None] = [0.0 if name is not None and name not in known else s for name, s in zip(given, share, strict=True)]
+    best: list[str | None] = [*said]
+    if learnt.sum() < 2:
+        return told, best
+    at = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(fit))[:LEARNT])
+    model = LogisticRegression(max_iter=300, class_weight="balanced").fit(vectors[at], own[at])
+    place = {names[c]: i for i, c in enumerate(model.classes_.tolist())}
+    for row, chance in zip(mine.at.tolist(), model.predict_proba(mine.unit) if len(mine.at) else (), strict=True):
+        best[row] = names[int(model.classes_[chance.argmax()])]
+        if given[row] in place:
+            told[row] = float(chance[place[given[row]]] / chance.max())
+    return told, best
+
+
+def grounded(rows: pl.DataFrame, contexts: Sequence[str | None]) -> list[float | None]:
+    """The share of each response's triples of words that its context holds; null without a context or with fewer than three words."""
+    from curate.grounding import words
+
+    found = zip(rows["prompt"], contexts, rows["response"], strict=True)
+    return [words(p or "", c, r).trigram if c and r else None for p, c, r in found]
+
+
+def personal_types(text: pl.Series, parameters: Mapping[str, Any]) -> list[list[str]]:
+    """The types of personal data found in each text, by the signal pii."""
+    from curate.signals.pii import find
+
+    given = {n: parameters[n] for n in ("types", "threshold", "regions", "ner")}
+    return [sorted({f.type for f in row or ()}) for row in find(text, **given)]
+
+
+def inherited(parents: Sequence[Sequence[str]], own: Sequence[str | None], licences: Mapping[str, str | None]) -> list[str | None]:
+    """The licence of each generated row as an SPDX expression: that of all its parents and its own together; null where one of them is not known.
+
+    parents: row ids. own: what the row says itself. licences: SPDX expression by row id.
+    """
+    from curate.license import parse
+
+    found: list[str | None] = []
+    for rows, said in zip(parents, own, strict=True):
+        held = [licences.get(row) for row in rows] or [parse(said)]
+        every = sorted({*(h for h in held if h), *([mine] if (mine := parse(said)) else [])})
+        found.append(None if None in held else parse(" AND ".join(f"({one})" if " OR " in one else one for one in every)))
+    return found

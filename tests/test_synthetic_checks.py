@@ -1,0 +1,79 @@
+"""What the synthetic gate measures of a row by itself, and ROUGE-L against a plain loop and published counts."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate.synthetic.fitness import faults, inherited, phrase_of
+from curate.synthetic.rouge import close_pairs, closest_texts
+
+
+def _common(a: Sequence[str], b: Sequence[str]) -> int:
+    """Longest common subsequence by the plain table."""
+    row = [0] * (len(b) + 1)
+    for x in a:
+        new = [0]
+        for j, y in enumerate(b):
+            new.append(row[j] + 1 if x == y else max(row[j + 1], new[j]))
+        row = new
+    return row[-1]
+
+
+def _rouge(a: str, b: str) -> float:
+    one, other = (re.findall("[a-z0-9]+", t.lower()) for t in (a, b))
+    return 2 * _common(one, other) / (len(one) + len(other)) if one and other else 0.0
+
+
+def test_rouge_equals_a_plain_loop_on_runs_of_any_length() -> None:
+    rng = random.Random(3)
+    texts = [" ".join(rng.choice("abcdefgh") for _ in range(rng.choice((0, 1, 3, 9, 63, 64, 65, 130)))) for _ in range(32)]
+    asked, pool = texts[:12], texts[12:]
+    best, place = closest_texts(pl.Series(asked), pl.Series(pool))
+    for i, text in enumerate(asked):
+        plain = [_rouge(text, other) for other in pool]
+        assert best[i] == pytest.approx(max(plain), abs=1e-12)
+        assert place[i] == (int(np.argmax(plain)) if max(plain) else -1)
+    a, b, score = close_pairs(pl.Series(texts), 0.6)
+    plain_pairs = {(i, j): s for j in range(32) for i in range(j) if (s := _rouge(texts[i], texts[j])) >= 0.6}
+    assert dict(zip(zip(a.tolist(), b.tolist(), strict=True), score.tolist(), strict=True)) == pytest.approx(plain_pairs)
+
+
+def test_rouge_finds_what_self_instruct_says(shared: Path) -> None:
+    names = "seed_tasks.jsonl", "user_oriented_instructions.jsonl"
+    texts = [(shared / "self-instruct" / name).read_text(encoding="utf-8").splitlines() for name in names]
+    seeds, users = ([json.loads(line)["instruction"] for line in lines] for lines in texts)
+    assert int((closest_texts(pl.Series(users), pl.Series(seeds))[0] >= 0.7).sum()) == 3
+    assert len({*close_pairs(pl.Series(seeds), 0.7)[1].tolist()}) == 2
+
+
+def test_forms_and_phrases_are_told_and_plain_texts_are_not() -> None:
+    plain = {"prompt": "Name a river.", "context": None, "response": "The Elbe. I am sorry it is short; here is where it begins."}
+    assert faults(plain, ("prompt", "response")) == []
+    assert phrase_of(plain) is None
+    for change, word in (({"response": " "}, "empty"), ({"response": "a {{topic}} b"}, "{{topic}}"), ({"response": "```py\nx"}, "does not end"),
+                         ({"response": "no " * 12}, "repeats"), ({"prompt": "x y", "response": "x y"}, "is the prompt")):  # fmt: skip
+        assert any(word in fault for fault in faults({**plain, **change}, ("prompt", "response"))), change
+    refusals = [
+        "As an AI language model, I think so.",
+        "I'm sorry, but I can't help with that.",
+        "I cannot assist with this.",
+        "Sure! Here is the rewritten text:",
+        "Here's a paraphrase of the question: who?",
+        "Paris. Let me know if you need more.",
+    ]
+    assert [r for r in refusals if phrase_of({**plain, "response": r}) is None] == []
+
+
+def test_licences_of_all_parents_are_inherited_and_an_unknown_one_stays_unknown() -> None:
+    held = {"a": "MIT", "b": "CC-BY-NC-4.0", "c": None, "d": "MIT OR Apache-2.0"}
+    assert inherited([["a"], ["a", "b"], ["a", "c"], [], ["d", "b"]], [None, None, None, "MIT", None], held) == [
+        "MIT", "CC-BY-NC-4.0 AND MIT", None, "MIT", "CC-BY-NC-4.0 AND (MIT OR Apache-2.0)",
+    ]  # fmt: skip

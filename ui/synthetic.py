@@ -1,0 +1,306 @@
+"""The page of generated rows: which batch, what the gate says and why, the reading by key, drift, and acceptance."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+import streamlit as st
+
+from curate.admission import CHECKS, Admission
+from curate.jobs import Job, jobs, start
+from curate.rate import percent
+from curate.recipe import dump_recipe
+from curate.synthetic.accept import accept, accepted_of, stale
+from curate.synthetic.batch import Batch, batches_of, read_rows
+from curate.synthetic.checks import ABOUT, COPIES
+from curate.synthetic.gate import Gated, counts, judge, read_gate, reasons
+from curate.synthetic.measured import measured_of
+from curate.synthetic.review import Reading, say, take_back
+from ui import opening, state
+from ui.charts import DROPPED, escape, layout, show
+from ui.keys import KEYS
+from ui.reader import name_box, reader
+from ui.rows import text_diff
+from ui.widgets import amount, attempt, count, empty, key_of, share
+
+__all__ = ["choose", "entrance", "facts", "gate_of", "limits", "picture", "read_by_key", "refused"]
+
+CHOSEN = "synthetic-batch"
+GROW = "curate grow recipe.yaml --generator rules --rows 200"
+SLIDERS = {
+    "near": "Nearly the same words from",
+    "semantic": "Nearly the same meaning from",
+    "rouge": "ROUGE-L from",
+    "label": "Label as likely as the likeliest, at least",
+}
+TEXTS = ("prompt", "context", "response")
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _rows(folder: str, name: str, _batch: Batch) -> pl.DataFrame:
+    del folder, name
+    return read_rows(_batch)
+
+
+def rows_of(batch: Batch) -> pl.DataFrame:
+    """The rows of a batch, kept for the next run."""
+    return _rows(str(batch.folder), batch.files["rows.parquet"], batch)
+
+
+def choose() -> Batch:
+    """The batch in hand; the page stops where there is none."""
+    data = state.dataset()
+    assert data is not None
+    found = batches_of(state.workspace(), data.key)
+    if not found:
+        empty("No generated rows yet", "A generator writes rows where the dataset is thin, as a batch. None of them is used before it passed this page.")
+        st.caption("Make a batch from a recipe of this dataset; it appears here:")
+        st.code(GROW, language="bash")
+        st.stop()
+    names = [b.name for b in found]
+    wanted = st.session_state.get(CHOSEN)
+    shown = wanted if wanted in names else names[0]
+    called = {b.name: f"{b.ended[:16].replace('T', ' ')} · {count(b.rows, 'rows')} by {b.model or b.generator}" for b in found}
+    key = key_of("synthetic-chosen", shown)
+    st.selectbox("Batch", names, names.index(shown), lambda n: called[n], key, on_change=_want, args=(key,), width=520)
+    return found[names.index(shown)]
+
+
+def _want(key: str) -> None:
+    st.session_state[CHOSEN] = st.session_state[key]
+
+
+def _job(batch: Batch) -> Job | None:
+    """The newest check of a batch."""
+    return next((j for j in jobs(state.workspace()) if j.args[0] == "grow" and batch.name in j.args), None)
+
+
+def _check(batch: Batch) -> None:
+    path = state.workspace().keep("recipes", dump_recipe(state.full_recipe()))
+    key = str(st.session_state["dataset"])
+    start(state.workspace(), ["grow", str(path), "--check", batch.name, "--key", key], "Checking generated rows", key)
+
+
+def gate_of(batch: Batch) -> Gated:
+    """What the gate said; the page stops while it is not checked, is being checked, or the check failed."""
+    gated, job = read_gate(batch), _job(batch)
+    if job is not None and job.state == "running":
+        now = job.progress
+        done = f"{now.stage}, {amount(now)}" if now.total else now.stage
+        empty("Checking the rows", f"{done}. It runs in the background; this page fills by itself. You can go on working.")
+        st.stop()
+    if job is not None and job.state in ("failed", "stopped") and gated is None:
+        why = job.message or "The process ended without a word; it may have run out of memory. What it had finished is kept."
+        empty("The check failed", why, "Try again", partial(_check, batch), "synthetic-check")
+        st.stop()
+    if gated is None:
+        about = f"{count(batch.rows, 'rows')} wait. They are compared with every row of the dataset and with one another, in {len(CHECKS)} checks."
+        empty("Not checked yet", about, "Check the rows", partial(_check, batch), "synthetic-check")
+        st.stop()
+    why = stale(state.scores(), state.recipe(), gated)
+    if why and accepted_of(batch) is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(f"This is the outcome of an earlier check: {why}.", icon=":material/update:")
+            st.button("Check again", on_click=_check, args=(batch,), key="synthetic-again", type="primary")
+    return gated
+
+
+def facts(batch: Batch, gated: Gated, read: Reading) -> None:
+    """How many rows are where."""
+    cells = st.columns(4)
+    cells[0].metric("Rows made", count(batch.rows), f"{share(batch.rows, batch.asked)} of {count(batch.asked)} asked", "off", delta_arrow="off")
+    passes = int(gated.recipe["passes"])
+    cells[1].metric("Pass the gate", count(passes), share(passes, batch.rows), "off", delta_arrow="off")
+    cells[2].metric("Read", count(len(read.words)), f"of {count(len(read.rows))} drawn", "off", delta_arrow="off")
+    rate = read.rate
+    told = "–" if rate.value is None else percent(rate.value)
+    cells[3].metric("Pass rate", told, f"{percent(rate.low)} to {percent(rate.high)}, {percent(read.wanted)} wanted", "off", delta_arrow="off")
+
+
+def limits(batch: Batch) -> None:
+    """The limits that people move most, each with the rows it would refuse; the whole part stands in the recipe."""
+    now = state.recipe()
+    admission, measured = now.synthetic or Admission(), measured_of(state.scores(), now, batch)
+    with st.popover("Limits", icon=":material/tune:", width=360):
+        if measured is None:
+            st.caption("What the checks rest on has changed; check again, then limits move live.")
+            return
+        fails = counts(judge(measured, admission, now.licenses))
+        for name, label in SLIDERS.items():
+            if name not in fails:
+                continue
+            low = 0.0 if name == "label" else 0.5
+            key = key_of(f"synthetic-{name}", getattr(admission, name))
+            refuses = f"Refuses {count(fails[name], 'rows')}. {ABOUT[name]}."  # type: ignore[index]
+            st.slider(label, low, 1.0, getattr(admission, name), 0.01, key=key, on_change=_limit, args=(name, key), help=refuses)
+            st.caption(f"refuses {count(fails[name], 'rows')}")
+        st.caption("All limits stand in the recipe, under `synthetic`.")
+
+
+def _limit(name: str, key: str) -> None:
+    now = state.recipe()
+    admission = (now.synthetic or Admission()).model_copy(update={name: float(st.session_state[key])})
+    state.change(now.model_copy(update={"synthetic": admission}))
+
+
+def picture(gated: Gated) -> None:
+    """Rows refused by each check, and the checks that were not made."""
+    fails = gated.recipe["fails"]
+    names = sorted((c for c in CHECKS if fails.get(c)), key=lambda c: -fails[c])
+    rows, passes = int(gated.recipe["rows"]), int(gated.recipe["passes"])
+    if names:
+        figure = go.Figure()
+        told = [escape(ABOUT[n]) for n in names]
+        figure.add_bar(
+            y=names,
+            x=[fails[n] for n in names],
+            orientation="h",
+            marker_color=DROPPED,
+            customdata=told,
+            hovertemplate="%{customdata}: %{x:,} rows<extra></extra>",
+            texttemplate="%{x:,}",
+            textposition="outside",
+            cliponaxis=False,
+        )
+        title = f"{count(rows - passes)} of {count(rows, 'rows')} refused, most often by {names[0]}"
+        layout(figure, title, 90 + 26 * len(names), bargap=0.3, margin={"l": 0, "r": 40, "t": 44, "b": 0})
+        figure.update_xaxes(title="rows refused; a row may fail several checks", tickformat=",", rangemode="tozero")
+        figure.update_yaxes(autorange="reversed", type="category")
+        show(figure, "synthetic-gate")
+    else:
+        st.markdown(f"**All {count(rows, 'rows')} pass**")
+    if gated.skipped:
+        with st.expander(f"{count(len(gated.skipped), 'checks')} not made", icon=":material/info:"):
+            for name, why in gated.skipped.items():
+                st.text(f"{name}: {why}.")
+
+
+def refused(batch: Batch, gated: Gated) -> None:
+    """Every row with its outcome; the one in hand beside the row that it copies."""
+    rows, passing = rows_of(batch), gated.rows["passes"]
+    every = st.segmented_control("Rows", ["Refused", "Passing", "All"], default="Refused", key="synthetic-rows", label_visibility="collapsed")
+    keep = pl.Series([True] * len(rows)) if every == "All" else passing if every == "Passing" else ~passing
+    at = keep.arg_true().to_list()
+    if not at:
+        st.text("No row is refused." if every != "Passing" else "No row passes.")
+        return
+    why = [", ".join(c for c in CHECKS if gated.rows[f"fail_{c}"][i]) or "passes" for i in at]
+    names = [n for n in ("target", *TEXTS, "label") if not rows[n].is_null().all()]
+    line = pl.all().str.slice(0, 240).str.replace_all(r"\s+", " ")
+    table = pl.DataFrame({"outcome": why}).hstack(rows[at].select(names).select(line))
+    told = "The checks that refuse it; choose the row for the reasons in words"
+    config = {"outcome": st.column_config.TextColumn(width=150, pinned=True, help=told)} | {n: st.column_config.TextColumn(width=220) for n in TEXTS}
+    event = st.dataframe(table, hide_index=True, height=330, row_height=62, on_select="rerun", selection_mode="single-row", column_config=config,
+                         key=f"synthetic-list-{batch.name}-{every}", placeholder="")  # fmt: skip
+    chosen = event.selection.rows
+    place = at[chosen[0]] if chosen and chosen[0] < len(at) else at[0]
+    _one(rows.row(place, named=True), gated.rows.row(place, named=True), gated, batch)
+
+
+def _one(row: dict[str, Any], said: dict[str, Any], gated: Gated, batch: Batch) -> None:
+    """A generated row, beside the closest row where it is a copy."""
+    found = reasons(said, gated)
+    st.text(f"{row['synthetic_id']} · {row['target'] or 'any'} · " + ("; ".join(found) if found else "passes"))
+    copied = next((c for c in COPIES if said[f"fail_{c}"]), None)
+    other = _other(said, copied, batch) if copied else None
+    if other is None:
+        _texts(row)
+        return
+    name, texts = other
+    text_diff(["generated", name], {n: (row[n], texts.get(n)) for n in TEXTS if row[n] or texts.get(n)})
+
+
+def _other(said: dict[str, Any], copied: str, batch: Batch) -> tuple[str, dict[str, str | None]] | None:
+    """The row that one copies, called and by text: generated like it, or of the dataset."""
+    twin, closest = said.get(f"{copied}_twin"), said.get(f"{copied}_row")
+    if twin:
+        mate = rows_of(batch).row(by_predicate=pl.col("synthetic_id") == twin, named=True)
+        return f"generated too: {twin}", {n: mate[n] for n in TEXTS}
+    scores = state.scores()
+    at = scores.frame["row_id"].index_of(closest) if closest else None
+    if at is None:
+        return None
+    names = [n for n in TEXTS if scores.dataset.has(n)]
+    return f"row {count(at)} of the dataset", scores.dataset.rows_at([at], names).row(0, named=True)
+
+
+def _texts(row: dict[str, Any], height: int | None = None) -> None:
+    for name in TEXTS:
+        if row[name]:
+            st.caption(name)
+            text = row[name]
+            st.code(text, language=None, wrap_lines=True, height=height if height and len(text) > 900 else "content")
+    told = [f"{n}: {row[n]}" for n in ("label", "source", "license") if row[n]]
+    st.text(" · ".join([*told, f"made by {row['model'] or row['generator']} from {count(len(row['parents'] or ()), 'rows')}"]))
+
+
+def read_by_key(batch: Batch, read: Reading) -> None:
+    """The next drawn row and the keys; who reads, and what was said."""
+    done = accepted_of(batch) is not None
+    name_box("Of several readers' words on a row the worst counts")
+    st.progress(len(read.words) / max(1, len(read.rows)), f"{count(len(read.words))} of {count(len(read.rows), 'rows')} read")
+    st.caption(read.said + ". Drawn by target and generator.")
+    if not read.left or done:
+        st.text("Every drawn row is read." if read.rows else "No row passes the gate, so there is none to read.")
+    else:
+        name = read.left[0]
+        with st.container(horizontal=True, gap="small"):
+            st.button("Good", key="synthetic-good", on_click=_say, args=(batch, name, "good"), shortcut=KEYS["good"], type="primary")
+            st.button("Bad", key="synthetic-bad", on_click=_say, args=(batch, name, "bad"), shortcut=KEYS["bad"])
+            st.button("Unsure", key="synthetic-unsure", on_click=_say, args=(batch, name, "unsure"), shortcut=KEYS["skip"], help="Counts neither way")
+            _undo(batch, read)
+        row = rows_of(batch).row(by_predicate=pl.col("synthetic_id") == name, named=True)
+        st.text(f"Target: {row['target'] or 'any'}")
+        _texts(row, 260)
+        return
+    if not done:
+        _undo(batch, read)
+
+
+def _undo(batch: Batch, read: Reading) -> None:
+    st.button("Undo", key="synthetic-undo", on_click=_back, args=(batch,), shortcut=KEYS["undo"], disabled=not read.words, help="Your own last word")
+
+
+def _say(batch: Batch, row: str, word: str) -> None:
+    attempt(lambda: say(batch, row, word, reader(), state.session()))
+
+
+def _back(batch: Batch) -> None:
+    attempt(lambda: take_back(batch, reader(), state.session()))
+
+
+def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
+    """What would enter, or what did, and the way on."""
+    done = accepted_of(batch)
+    if done is not None:
+        st.markdown(f"**{count(done.rows, 'rows')} of this batch are accepted**")
+        over = [f"{count(n, 'rows')} of {name} were over the cap" for name, n in done.over.items()]
+        st.text(" · ".join([done.said, *over]))
+        st.text("They are a file of their own, listed beside the dataset's. Open both to measure, decide and export with them; marks and limits come along.")
+        st.button("Open the dataset with these rows", on_click=_open, args=(done.recipe,), type="primary", key="synthetic-open", icon=":material/folder_open:")
+        return
+    admission = gated.admission
+    per = f" of each {admission.per}" if admission.per else ""
+    why = stale(state.scores(), state.recipe(), gated)
+    if read.state == "refused":
+        st.error(f"The whole batch is refused: {read.said}. Its rows keep their reasons; change the prompts and grow again.", icon=":material/block:")
+        return
+    waits = f"check again first: {why}" if why else f"{count(len(read.left), 'drawn rows')} are still to be read" if read.left else ""
+    waits = waits or ("" if read.state == "good enough" else "no pass rate is known")
+    st.text(f"Rows that pass and that no reader found bad enter, up to {percent(admission.share, 0)}{per}." + (f" Not yet: {waits}." if waits else ""))
+    st.button("Accept these rows", on_click=_accept, args=(batch,), disabled=bool(waits), type="primary", key="synthetic-accept", icon=":material/check:")
+
+
+def _accept(batch: Batch) -> None:
+    data = state.dataset()
+    assert data is not None
+    now = state.recipe()
+    now = now.model_copy(update={"dataset": now.dataset.model_copy(update={"bad_lines": data.bad_lines})})
+    attempt(lambda: accept(state.scores(), now, batch, state.workspace().reviews(data.fingerprint)))
+
+
+def _open(recipe: str) -> None:
+    attempt(lambda: opening.open_path(recipe))
