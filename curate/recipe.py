@@ -99,9 +99,7 @@ class Recipe(Part):
         found |= _reads_of_order(self) | _reads_of_weights(self)
         if self.personal is not None:
             found["personal"] = ("pii_count", "pii_spans")
-        if self.gate is not None:
-            found["gate"] = self.gate.reads
-        return found
+        return found if self.gate is None else {**found, "gate": self.gate.reads}
 
     def with_threshold(self, name: str, threshold: Threshold | None) -> Recipe:
         """The recipe with one threshold set, or taken off where None."""
@@ -246,8 +244,7 @@ def load_recipe(path: Path) -> Recipe:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{line}", f"is not YAML ({getattr(error, 'problem', None) or error})", "Mend the line") from error
-    if isinstance(given, dict) and given.get("gate", 0) is None:
-        given["gate"] = {}  # `gate:` alone is a gate, not none
+    given = {**given, "gate": {}} if isinstance(given, dict) and given.get("gate", 0) is None else given  # `gate:` alone is a gate
     recipe = parse_recipe(given, str(path))
     paths = recipe.dataset.path
     seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]

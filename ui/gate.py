@@ -88,24 +88,24 @@ def _headline(found: Gated) -> str:
 def _finding(found: Gated, one: Finding) -> None:
     """One finding: what, what to do, its first rows, and the page to look into it; its reason where it is let through."""
     reason, (page, label) = found.reason(one), PAGES[one.name.partition(".")[0]]
-    st.markdown(f"**{plain(_title(one.name))}.** {plain(one.what[:1].upper() + one.what[1:])}.")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if reason is not None:
-            st.caption(f"Overridden: {plain(reason)}", width="stretch")
-            st.button("Take back", key=f"gate-back-{one.name}", on_click=_take_back, args=(one.name,))
-            return
-        st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:", width="content")
-        more = f" and {count(one.number - min(SHOWN, len(one.rows)))} more" if one.number > SHOWN else ""
-        rows = f" Rows {', '.join(one.rows[:SHOWN])}{more}." if one.rows else ""
-        st.caption(plain(f"{one.remedy}.{rows}"), width="stretch")
+    said, act = st.columns([5, 1], vertical_alignment="center")
+    said.markdown(f"**{plain(_title(one.name))}.** {plain(one.what[:1].upper() + one.what[1:])}.")
+    if reason is not None:
+        said.caption(f"Overridden: {plain(reason)}")
+        act.button("Take back", key=f"gate-back-{one.name}", on_click=_take_back, args=(one.name,))
+        return
+    more = f" and {count(one.number - min(SHOWN, len(one.rows)))} more" if one.number > SHOWN else ""
+    rows = f" Rows {', '.join(one.rows[:SHOWN])}{more}." if one.rows else ""
+    said.caption(plain(f"{one.remedy}.{rows}"))
+    act.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
 
 
 def _idle(found: Gated, name: str) -> None:
     """An override that lets nothing through now: it would as soon as something is found."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        reason = found.gate.reason(name) if found.gate is not None else None
-        st.caption(plain(f"{_title(name)}: nothing is found now, and would be let through: {reason}"), width="stretch")
-        st.button("Take back", key=f"gate-back-{name}", on_click=_take_back, args=(name,))
+    said, act = st.columns([5, 1], vertical_alignment="center")
+    reason = found.gate.reason(name) if found.gate is not None else None
+    said.caption(plain(f"{_title(name)}: nothing is found now, and would be let through: {reason}"))
+    act.button("Take back", key=f"gate-back-{name}", on_click=_take_back, args=(name,))
 
 
 def _set_gate(new: Gate | None) -> None:
