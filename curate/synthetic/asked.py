@@ -42,13 +42,13 @@ class Question:
 def questions(scores: Scores, targets: Sequence[Target], shots: int, seed: int) -> list[Question]:
     """What is wanted, targets mixed by what they want, so that a batch that ends early has some of each. shots: parents a question has at most.
 
-    Every parent has its turn before one has a second. The others are drawn at random, of the same label where there are labels.
+    Every parent has its turn before one has a second. The others are drawn at random, of the same label where there are labels, but for a gap.
     """
     labels = _column(scores, Role.LABEL) if scores.dataset.has(Role.LABEL) else None
     found = []
     for number, target in enumerate(targets):
         chance = random.Random(digest([seed, target.name]))
-        label = {p: labels[p] if labels is not None else None for p in target.parents}
+        label = {p: labels[p] if labels is not None and target.kind != "gap" else None for p in target.parents}
         alike: dict[Any, list[int]] = {}
         for parent in target.parents:
             alike.setdefault(label[parent], []).append(parent)
@@ -146,21 +146,24 @@ def joined_license(licenses: Sequence[str | None]) -> str | None:
     return " AND ".join(f"({name})" if " OR " in str(name) else str(name) for name in sorted({*map(str, known)}))
 
 
-def batch_rows(asks: Sequence[Ask], lines: Sequence[Line], generator: str) -> list[dict[str, Any]]:
-    """Rows of a batch from the answers that gave one, in the order of the asks: the columns of `curate.synthetic.batch.schema` but synthetic_id."""
+def batch_rows(wanted: Sequence[Ask], lines: Sequence[Line], generator: Generator) -> list[dict[str, Any]]:
+    """Rows of a batch from the answers that gave one, in the order of the asks: the columns of `curate.synthetic.batch.schema` but synthetic_id.
+
+    An edit keeps its parent's label; what a model writes has the one that it was told, and none for a gap.
+    """
     answers = {line["number"]: line for line in lines if "texts" in line}
     found = []
-    for ask in asks:
+    for ask in wanted:
         line = answers.get(ask.number)
         if line is None:
             continue
         used, first = ask.parents[: line["starts"]], ask.parents[0]
         texts: dict[str, Any] = {name: line["texts"].get(name) for name in FIELDS}
         given = {
-            "label": ask.value if ask.kind == "label" else first.label,
+            "label": ask.label if generator.asks else first.label,
             "source": ask.value if ask.kind == "source" else first.source,
             "license": joined_license([p.license for p in used]),
         }
-        who = {"target": ask.target, "generator": generator, "model": line["model"], "prompt_hash": ask.prompt.hash, "parents": [p.row_id for p in used]}
+        who = {"target": ask.target, "generator": generator.name, "model": line["model"], "prompt_hash": ask.prompt.hash, "parents": [p.row_id for p in used]}
         found.append({**texts, **given, **who, "made": datetime.fromisoformat(line["at"]), "seconds": line["seconds"], "cost": line["cost"]})
     return found

@@ -41,10 +41,10 @@ class TargetCount:
 class Batch:
     """What a batch is. name: of its folder. dataset: key of the dataset that it is for. recipe: as YAML, what chose the rows that it starts from.
 
-    generator, model: who wrote; model is "" where none did. prompts: hash (16 hex digits) by name of each prompt file beside it; a row has its own. asked: rows
-    that were wanted. rows: rows there are, of distinct content. failed: answers that gave no row, by reason. repeated: answers equal to an earlier one. seconds:
-    of all answers. cost: of all whose price is known, in what the prices were given in; unknown_cost: answers whose price is not known. began, ended: UTC, ISO
-    8601. options: what else was asked for (temperature, …).
+    generator, model: who wrote; model is "" where none did. prompts: hash (16 hex digits) by name of each prompt file beside it; a row has its own.
+    asked: rows that were wanted. rows: rows there are, of distinct content. failed: answers that gave no row, by reason. repeated: equal to an earlier one.
+    seconds: of all answers. cost: of all whose price is known, in what the prices were given in; unknown_cost: answers whose price is not known.
+    began, ended: UTC, ISO 8601. options: what else was asked for (temperature, …).
     """
 
     name: str

@@ -25,7 +25,7 @@ from curate.synthetic.prompt import read_prompts
 from curate.synthetic.targets import Bools, Target, allot, find_targets, startable
 from curate.workspace import Workspace
 
-__all__ = ["Grown", "command", "grow", "plan"]
+__all__ = ["Grown", "Wanted", "command", "grow", "plan"]
 
 LEARNT = 50_000  # texts that rules learn from
 
@@ -57,7 +57,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     if args.recipe is None:
         raise InputError("curate grow", "no recipe is given", "Name a recipe, or a batch with --show")
     options, generator = _options(args), _generator(args)
-    asked = plan(load_recipe(args.recipe), workspace, generator, options, _Wanted(tuple(args.targets or ()), args.rows, args.personal, args.key), tell)
+    asked = plan(load_recipe(args.recipe), workspace, generator, options, Wanted(tuple(args.targets or ()), args.rows, args.personal, args.key), tell)
     if not asked.asks:
         print("\n".join(("No place is thin enough to ask for rows.", *asked.notes)))
         return 1
@@ -67,16 +67,15 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     batch, ended = grow(asked, workspace, args.max_cost, args.close, tell)
     if batch is None:
         log = read_log(folder_of(workspace, f"{asked.name}.parts") / "made.jsonl")
-        print(
-            f"{sum('texts' in line for line in log):,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again to go on, or with --close to end it here."
-        )
+        made = sum("texts" in line for line in log)
+        print(f"{made:,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again to go on, or with --close to end it.")
         return 1
     _print(batch, args.json, asked.notes)
     return 0 if batch.rows else 1
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """targets: kinds or names, none for what is thin. rows: None for all that they lack. personal: whether rows with personal data may be sent."""
 
     targets: tuple[str, ...]
@@ -112,7 +111,7 @@ def _options(args: argparse.Namespace) -> Options:
     return Options(args.model or "", **ways, **limits, price=tuple(args.price) if args.price else None)
 
 
-def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Options, wanted: _Wanted, tell: Tell | None = None) -> Grown:
+def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Options, wanted: Wanted, tell: Tell | None = None) -> Grown:
     """What would be asked for. The recipe's signals are measured first, its kept rows chosen."""
     dataset = dataset_of(recipe, workspace, wanted.key, tell)
     measure(dataset, read_scores(dataset, recipe, workspace).tasks, workspace, "pool", tell)
@@ -143,15 +142,21 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
     with hold(parts) as log:
         if (folder / "batch.json").exists():  # made while this process waited for its turn
             return read_batch(folder), Ended()
-        ended = Ended("it was closed") if close else fill_log(log, asked.asks, _open(asked), max_cost, tell)
+        ended = Ended("it was closed") if close else _made(asked, log, max_cost, tell)
         lines = read_log(log)
         if ended.why and not (close and lines):
             return None, Ended("nothing is made yet") if close else ended
-        batch = write_batch(
-            _batch(asked, lines, folder), batch_rows(asked.asks, lines, asked.generator.name), {a.prompt.name: a.prompt.text for a in asked.asks}
-        )
+        batch = write_batch(_batch(asked, lines, folder), batch_rows(asked.asks, lines, asked.generator), {a.prompt.name: a.prompt.text for a in asked.asks})
         shutil.rmtree(parts)
     return batch, Ended()
+
+
+def _made(asked: Grown, log: Path, max_cost: float | None, tell: Tell | None) -> Ended:
+    opened = _open(asked)
+    try:
+        return fill_log(log, asked.asks, opened, max_cost, tell)
+    finally:
+        opened.close()
 
 
 def _open(asked: Grown) -> Opened:

@@ -51,6 +51,11 @@ class Ask:
     prompt: Prompt
     seed: int
 
+    @property
+    def label(self) -> str | None:
+        """The label that the new row shall have; None of a gap, whose rows are on a subject that no row here is on, so that no label can be taken over."""
+        return self.value if self.kind == "label" else None if self.kind == "gap" else self.parents[0].label
+
 
 @dataclass(frozen=True)
 class Written:
@@ -100,12 +105,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Opened:
-    """A generator that is ready. model: what it writes with. write: answers asks, one each, in order; stops early by raising `Cancelled` once told to stop."""
+    """A generator that is ready. model: what it writes with. write: answers asks, one each, in order; stops early by raising `Cancelled` once told to stop.
+
+    close: lets go of what it holds, such as connections.
+    """
 
     model: str
     write: Callable[[Sequence[Ask], Purse, Stop], list[Written]]
     batch: int = 1
     at_once: int = 1
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,8 @@ class Generator:
 def told(ask: Ask) -> str:
     """The prompt file of an ask, filled in: what a model is told."""
     parents = [{name: getattr(p, name) for name in ask.fields} for p in ask.parents]
-    return fill(ask.prompt, ask.value or "the same subject", ask.parents[0].source, parents, ask.fields)
+    about = {"value": ask.value or "the same subject", "source": ask.parents[0].source, "label": ask.label}
+    return fill(ask.prompt, about, parents, ask.fields)
 
 
 def most_cost(said: str, options: Options) -> float:

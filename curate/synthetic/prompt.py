@@ -1,8 +1,9 @@
 """What a generator is told: files that a person can read and edit, in the workspace's folder `prompts/`, and how an answer is read.
 
 A file is copied there when it is first used, and never written over. Names in double braces are filled in: {{value}} (the label, or the words that name the
-topic), {{source}}, {{examples}} (the parents, each text between tags), {{parent}} (the first of them alone) and {{answer}} (the tags that the answer shall
-have). An answer is read by these tags, `<prompt>…</prompt>`: they need no escapes, so that code and quotes come through, and small models can write them.
+topic), {{source}}, {{label}} (a sentence that says the label that the new row must have; nothing where there is none), {{examples}} (the parents, each text
+between tags), {{parent}} (the first of them alone) and {{answer}} (the tags that the answer shall have). An answer is read by these tags,
+`<prompt>…</prompt>`: they need no escapes, so that code and quotes come through, and small models can write them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from curate.workspace import Workspace, write_file
 
 __all__ = ["NAMES", "Prompt", "fill", "read_answer", "read_prompts", "tagged"]
 
-NAMES = "value", "source", "examples", "parent", "answer"
+NAMES = "value", "source", "label", "examples", "parent", "answer"
 HOLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -60,12 +61,13 @@ def tagged(texts: Mapping[str, str | None]) -> str:
     return "\n".join(f"<{name}>{text}</{name}>" for name, text in texts.items() if text)
 
 
-def fill(prompt: Prompt, value: str, source: str | None, parents: Sequence[Mapping[str, str | None]], fields: Sequence[str]) -> str:
-    """The text of a prompt file with its names filled in, all at once: braces in a row's own text stay what they are."""
+def fill(prompt: Prompt, about: Mapping[str, str | None], parents: Sequence[Mapping[str, str | None]], fields: Sequence[str]) -> str:
+    """The text of a prompt file with its names filled in, all at once: braces in a row's own text stay what they are. about: value, source and label."""
     said = [tagged({name: parent.get(name) for name in fields}) for parent in parents]
     given = {
-        "value": value,
-        "source": source or "",
+        "value": about.get("value") or "",
+        "source": about.get("source") or "",
+        "label": f"They all have the label {label}, and the new one must have it too." if (label := about.get("label")) else "",
         "examples": "\n\n".join(f"Example {i}:\n{text}" for i, text in enumerate(said, 1)),
         "parent": said[0] if said else "",
         "answer": "\n".join(f"<{name}>…</{name}>" for name in fields),

@@ -107,9 +107,9 @@ def find_targets(scores: Scores, keep: Bools, may: Bools, asked: Sequence[str] =
     notes: list[str] = []
     for kind in kinds:
         every, said = _of_kind(scores, kind, keep, may)
-        notes += said if asked or kind not in ("cluster", "gap") else []
         named = [_spelt(a) for a in asked if a.partition(":")[0].strip() == kind]
         whole = not asked or kind in named
+        notes += said if whole else []
         chosen = [t for t in every if t.name in named or (whole and t.lacks)]
         if missing := [n for n in named if n != kind and n not in {t.name for t in every}]:
             raise InputError(f"--targets {missing[0]!r}", "no row is there to start from, or there is none of that name", _there(kind, every))
@@ -131,16 +131,28 @@ def _there(kind: str, every: Sequence[Target]) -> str:
 def _of_kind(scores: Scores, kind: str, keep: Bools, may: Bools) -> tuple[list[Target], list[str]]:
     """Every target of a kind, thin or not, and what hinders."""
     if kind == "any":
-        return [Target("any", "", int(keep.sum()), int(keep.sum()), tuple(np.flatnonzero(may).tolist()))], []
+        return [Target("any", "", int(keep.sum()), 0, tuple(np.flatnonzero(may).tolist()))], []
     if kind == "gap":
         return _gaps(scores, may)
     if kind == "cluster":
         if "cluster_name" not in scores.frame.columns:
             return [], ["Thin clusters are not known: the signal cluster is not measured"]
-        return _groups(kind, scores.frame["cluster_name"], keep, may), []
+        every = _groups(kind, scores.frame["cluster_name"], keep, may)
+        return every, _none_thin(kind, every)
     if not scores.dataset.has(kind):
         return [], [f"No column has the role {kind}"]
-    return _groups(kind, _text(scores, kind), keep, may), []
+    every = _groups(kind, _text(scores, kind), keep, may)
+    return every, _none_thin(kind, every)
+
+
+def _none_thin(kind: str, every: Sequence[Target]) -> list[str]:
+    """Says so where no group is thin."""
+    if not every or any(t.lacks for t in every):
+        return []
+    quarter = THIN * sum(t.rows for t in every) / len(every)
+    return [
+        f"No {kind} is thin: the smallest of {len(every):,} has {min(t.rows for t in every):,} kept rows, and a quarter of an equal share is {quarter:,.1f}"
+    ]
 
 
 def _groups(kind: str, values: pl.Series, keep: Bools, may: Bools) -> list[Target]:
@@ -183,7 +195,7 @@ def allot(targets: Sequence[Target], rows: int | None) -> tuple[Target, ...]:
         wanted = lacks
     else:
         wanted = _parted(lacks, min(rows, int(lacks.sum())))
-        free = [i for i, t in enumerate(targets) if not t.lacks or t.kind == "any"]
+        free = [i for i, t in enumerate(targets) if not t.lacks]
         rest = rows - int(wanted.sum())
         if free and rest > 0:
             wanted[free] += _parted(np.ones(len(free), np.int64), rest)

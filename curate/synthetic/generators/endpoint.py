@@ -219,7 +219,7 @@ def _open(options: Options, texts: Callable[[], Iterable[str]]) -> Opened:
     timeout = httpx.Timeout(options.timeout, connect=min(CONNECT, options.timeout))
     client = httpx.Client(base_url=address, headers=headers, timeout=timeout, limits=httpx.Limits(max_connections=options.at_once))
     endpoint = _Endpoint(client, options.model, options, Pace(options.per_minute), _secrets(base, address, key))
-    return Opened(options.model, lambda asks, purse, stop: [endpoint.write(ask, purse, stop) for ask in asks], 1, options.at_once)
+    return Opened(options.model, lambda asks, purse, stop: [endpoint.write(ask, purse, stop) for ask in asks], 1, options.at_once, client.close)
 
 
 def _secrets(base: str, address: httpx.URL, key: str) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 Three ways, in turn: a *template* puts the parent's prompt into a sentence of the file `rules.md`; *words* replaces words by others that stand between the same
 neighbours elsewhere in the data, backing off from both neighbours to one (n-grams, Katz 1987), and are near in static word vectors; *cross* joins the first
-half of the sentences of one row to the second half of another's, only where rows of the same label have one text and no response (Luque 2019, "Atalaya at
-TASS": instance crossover). Numbers, names, negations, code and words in quotes stay. What it misses: it says nothing new, and a word's neighbour may be its
-opposite; most edits stay near their parent, and the gate refuses those above its limits.
+half of the sentences of one row to the second half of another's, where both have several sentences, one label and no response (Luque 2019, "Atalaya at TASS":
+instance crossover). Numbers, names, negations, code and words in quotes stay. What it misses: it says nothing new, and a word's neighbour may be its opposite;
+most edits stay near their parent, and the gate refuses those above its limits.
 """
 
 from __future__ import annotations
@@ -105,16 +105,22 @@ def paraphrase(text: str, words: Words, chance: random.Random) -> str:
     return "".join([*out, text[at:]])
 
 
+def _sentences(text: str | None) -> list[str]:
+    return SENTENCE.split(text.strip()) if text else []
+
+
 def _cross(ask: Ask, field: str) -> str:
-    """First half of one row's sentences, or of its words where it has one, and the second half of another's."""
-    first, *others = (str(getattr(p, field) or "") for p in ask.parents)
-    if not others:
-        return first
-    parts = [SENTENCE.split(text.strip()) for text in (first, others[0])]
-    if min(len(p) for p in parts) < 2:
-        parts = [text.split() for text in (first, others[0])]
-    head, tail = parts
+    """The first half of one row's sentences and the second half of another's."""
+    head, tail = (_sentences(getattr(p, field)) for p in ask.parents[:2])
     return " ".join([*head[: -(-len(head) // 2)], *tail[len(tail) // 2 :]])
+
+
+def _ways(ask: Ask) -> list[str]:
+    """Rules that suit an ask."""
+    field, parents = ask.fields[0], ask.parents[:2]
+    ways = ["template", "words"] if field == "prompt" and "response" in ask.fields else ["words"]
+    whole = len(parents) > 1 and all(p.label is not None and p.label == parents[0].label and len(_sentences(getattr(p, field))) > 1 for p in parents)
+    return [*ways, "cross"] if whole and len(ask.fields) == 1 else ways
 
 
 def templates(ask: Ask) -> list[str]:
@@ -129,9 +135,7 @@ def edit(ask: Ask, words: Words) -> Written:
     """One edited row. failed: where no rule changes anything."""
     begun, chance, parent = time.perf_counter(), random.Random(ask.seed), ask.parents[0]
     texts = {name: str(getattr(parent, name) or "") for name in ask.fields}
-    field = ask.fields[0]
-    ways = ["words"] if field != "prompt" else ["template", "words"] if "response" in ask.fields else ["words"]
-    ways += ["cross"] if parent.label is not None and len(ask.fields) == 1 and len(ask.parents) > 1 else []
+    field, ways = ask.fields[0], _ways(ask)
     way = ways[ask.number % len(ways)]
     made = _cross(ask, field) if way == "cross" else paraphrase(texts[field], words, chance)
     if way == "template":
