@@ -1,6 +1,7 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
+Files: selected.parquet, decisions.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, README.md and
+croissant.json that say what it is, .gitattributes, manifest.json last.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from curate import __version__
 from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
+from curate.describing import describe
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
@@ -23,9 +25,10 @@ from curate.formats.writing import check_formats, write_formats
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
+from curate.noise import noise
 from curate.part import ReviewLog
 from curate.recipe import Recipe, dump_recipe
-from curate.reviews import fold, read_log
+from curate.reviews import Review, fold, read_log
 from curate.scores import Scores, read_scores
 from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
@@ -123,7 +126,9 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
         more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
-        write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
+        about = {**_manifest(scores, recipe, selection, temporary), **_judged(scores, selection, marked), **more}
+        about["files"] |= describe(temporary, about)
+        write_json(temporary / "manifest.json", about)
     return result
 
 
@@ -173,6 +178,12 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "files": {file.relative_to(folder).as_posix(): file_sha256(file) for file in _sorted(folder.rglob("*"))},
     }
+
+
+def _judged(scores: Scores, selection: Selection, marked: Sequence[Review]) -> dict[str, Any]:
+    """The noise rate of the kept rows with its interval, where people judged a sample of them."""
+    found = noise(scores, marked, selection.keep)
+    return {"noise_rate": asdict(found.rate)} if found is not None and found.rate.judged else {}
 
 
 def _seeds(recipe: Recipe) -> dict[str, int | str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,8 @@ def _table(held: Mapping[str, str]) -> Mapping[str, str]:
     table = pl.DataFrame(
         {"source": names, "rows": [rows.get(n, 0) for n in names], "licence": [held.get(n) for n in names]}, schema_overrides={"licence": pl.String}
     )
-    edited: pl.DataFrame = st.data_editor(table, disabled=["source", "rows"], hide_index=True, key=f"by-source-{sorted(held.items())}", height=260)
+    key = f"by-source-{sorted(held.items())}"
+    edited = cast(pl.DataFrame, st.data_editor(table, disabled=["source", "rows"], hide_index=True, key=key, height=260))
     return {name: text.strip() for name, text in edited.select("source", "licence").iter_rows() if text and text.strip()}
 
 

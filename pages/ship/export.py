@@ -2,7 +2,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import formats, shipping, state
+from ui import formats, hub, shipping, state
 from ui.escape import plain
 from ui.widgets import beside, count, empty, head, need_dataset, share
 
@@ -60,5 +60,6 @@ if written:
     )
     for line in formats.said(str(written[0]["folder"])):
         st.text(f"The newest, {line}")
+    hub.offer(str(written[0]["folder"]))
 else:
     empty("None yet", "A Version is a folder with the rows, every decision, the recipe and a manifest of hashes.")
