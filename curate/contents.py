@@ -76,7 +76,7 @@ class Contents:
         """The one column of plain values that has a role; None where none or several have it."""
         import pyarrow as pa
 
-        named = self.recipe["dataset"].get("roles", {}).get(str(role))
+        named = (self.recipe["dataset"].get("roles") or {}).get(str(role))
         name = named[0] if isinstance(named, list) and len(named) == 1 else named
         there = isinstance(name, str) and name in self.schema.names
         return name if there and not pa.types.is_nested(self.schema.field(name).type) else None

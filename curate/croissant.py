@@ -78,7 +78,10 @@ def _table(told: Contents, name: str, file: str, about: str) -> dict[str, Any]:
     schema = told.schema if file == "selected.parquet" else pq.read_schema(told.folder / file)
     back = {column: own for own, column in dict(told.manifest.get("columns", {})).items()}
     fields = [one for f in schema for one in _fields(f"{name}/{f.name}", f, file, back.get(f.name, f.name))]
-    return {"@type": "cr:RecordSet", "@id": name, "name": name, "description": about, "key": {"@id": f"{name}/row_id"}, "field": fields}
+    named = told.column("row_id") or "row_id" if name == "rows" else "row_id"
+    repeated = name == "rows" and told.written != told.manifest["kept"]  # then a row_id stands in several lines
+    key = {} if repeated else {"key": {"@id": f"{name}/{named}"}}
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "description": about, **key, "field": fields}
 
 
 def _fields(place: str, field: pa.Field, file: str, own: str) -> Iterator[dict[str, Any]]:

@@ -216,7 +216,7 @@ def _patient(seconds: float) -> Iterator[None]:
 def _counting() -> Callable[[httpx2.Response], None]:
     conflicts = [0]
 
-    def look(answer: httpx2.Response) -> None:
+    def _look(answer: httpx2.Response) -> None:
         asked = answer.headers.get("retry-after", "")
         if asked.isdigit() and int(asked) > LONGEST_WAIT:
             raise InputError(str(answer.url.host), f"asks to wait {int(asked):,} s ({answer.status_code})", "Push again then")
@@ -224,7 +224,7 @@ def _counting() -> Callable[[httpx2.Response], None]:
         if conflicts[0] > TRIES:
             raise InputError(str(answer.url.host), f"said {TRIES} times that another dataset is being made", "Push again later")
 
-    return look
+    return _look
 
 
 @contextmanager

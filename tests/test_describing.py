@@ -249,3 +249,23 @@ def test_rare_values_are_told_together(version: Path, tmp_path: Path) -> None:
     assert next(iter(mix.items())) == ("s29", 21)
     assert mix["all others (10)"] == 10
     assert sum(mix.values()) == 50
+
+
+def test_a_version_without_rows_is_described_too(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
+    recipe = {"dataset": {"path": str(tmp_path / "small.jsonl")}, "signals": QUICK, "thresholds": {"confidence": {"keep": "above", "limit": 2}}}
+    out = run(parse_recipe(recipe, "r"), workspace, tmp_path / "out", "inline").out
+    assert "0 of 40 rows are kept." in (out / "README.md").read_text(encoding="utf-8")
+    assert _header(out)["size_categories"] == "n<1K"
+    assert json.loads((out / "croissant.json").read_text())["description"].startswith("0 rows")
+
+
+def test_repeated_rows_have_no_key(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
+    weights = {"trust": {"source": {"a": 3.0}}, "normalise": "none", "repeat": "rows"}
+    recipe = {"dataset": {"path": str(tmp_path / "small.jsonl")}, "signals": QUICK, "weights": weights, "export": {"weight": "weights"}}
+    out = run(parse_recipe(recipe, "r"), workspace, tmp_path / "out", "inline").out
+    rows_, decisions = json.loads((out / "croissant.json").read_text())["recordSet"]
+    assert "key" not in rows_
+    assert decisions["key"] == {"@id": "decisions/row_id"}
+    assert "80 lines are 40 rows" in (out / "README.md").read_text(encoding="utf-8")
