@@ -35,7 +35,6 @@ KINDS = {
     ".parquet": "application/x-parquet",
     ".jsonl": "application/jsonlines",
     ".json": "application/json",
-    ".yaml": "application/yaml",
     ".arrow": "application/vnd.apache.arrow.file",
 }
 TABLES = (("rows", "selected.parquet", "The kept rows."), ("decisions", "decisions.parquet", "Every row of the input with what was decided about it."))
@@ -43,7 +42,8 @@ TABLES = (("rows", "selected.parquet", "The kept rows."), ("decisions", "decisio
 
 def croissant(told: Contents, files: Mapping[str, str]) -> dict[str, Any]:
     """The metadata as plain data. files: SHA-256 by file of the Version."""
-    given = [_file(told, name, sha) for name, sha in sorted(files.items()) if PurePath(name).suffix in KINDS and not PurePath(name).name.startswith(".")]
+    data = [n for n in sorted(files) if PurePath(n).suffix in KINDS and n != "reviews.jsonl"]  # a log of people's decisions is no data, and may stay at home
+    given = [_file(told, name, files[name]) for name in data]
     licences = [_license(one) for one in told.licences or () if one]
     return {
         "@context": {**CONTEXT},

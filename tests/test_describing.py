@@ -182,7 +182,7 @@ def test_croissant_hashes_every_file_of_data(version: Path) -> None:
     for one in told["distribution"]:
         content = (version / one["contentUrl"]).read_bytes()
         assert (one["sha256"], one["contentSize"]) == (sha256(content).hexdigest(), f"{len(content)} B")
-    assert {"selected.parquet", "decisions.parquet", "recipe.yaml", "trl_sft/train.parquet"} <= {one["@id"] for one in told["distribution"]}
+    assert {"selected.parquet", "decisions.parquet", "trl_sft/train.parquet"} <= {one["@id"] for one in told["distribution"]}
 
 
 def test_turns_stand_in_croissant_by_their_parts(tmp_path: Path, workspace: Workspace) -> None:
