@@ -1,14 +1,15 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
+Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, README.md and
+croissant.json that say what it is, .gitattributes, manifest.json last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from curate import __version__
 from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
+from curate.describing import describe
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
@@ -28,9 +30,10 @@ from curate.lineage import asked_before, note_written, parent_for
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
+from curate.noise import noise
 from curate.part import ReviewLog
 from curate.recipe import Recipe, dump_recipe
-from curate.reviews import fold, read_log
+from curate.reviews import Review, fold, read_log
 from curate.scores import Scores, read_scores
 from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
@@ -146,10 +149,11 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
         (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
         more = {**arranged.about, **noted(marked), **personal, "gate": gate.as_json(), "columns": names, **({"formats": formats} if formats else {})}
-        about = _manifest(scores, recipe, selection, temporary)
+        about = {**_manifest(scores, recipe, selection, temporary), **_judged(scores, selection, marked), **more}
+        about["files"] |= describe(temporary, about)
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
-        write_json(temporary / "manifest.json", {**about, **more})
+        write_json(temporary / "manifest.json", about)
     if out is None:
         note_written(work, work.version(name), asked)
     return result if out else replace(result, out=work.version(name))
@@ -203,6 +207,12 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "files": {name: file_sha256(file) for name, file in content_files(folder).items()},
     }
+
+
+def _judged(scores: Scores, selection: Selection, marked: Sequence[Review]) -> dict[str, Any]:
+    """The noise rate of the kept rows with its interval, where people judged a sample of them."""
+    found = noise(scores, marked, selection.keep)
+    return {"noise_rate": asdict(found.rate)} if found is not None and found.rate.judged else {}
 
 
 def _seeds(recipe: Recipe) -> dict[str, int | str]:
