@@ -31,6 +31,7 @@ from benchmarks.gold import case_coverage, case_importance, case_importance_dict
 from benchmarks.grounding import case_closed_book, case_grounding
 from benchmarks.influence import INFLUENCE
 from benchmarks.labels import case_label_issue
+from benchmarks.machine_written import case_machine_written
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
@@ -65,6 +66,7 @@ ALL: Mapping[str, Case] = {
     "importance": case_importance,
     "importance_dictionary": case_importance_dictionary,
     "label_issue": case_label_issue,
+    "machine_written": case_machine_written,
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
     "planted_curves": case_planted_curves,
