@@ -51,7 +51,10 @@ page = st.navigation(
             st.Page("pages/prove/training.py", title="Training", icon=":material/monitoring:", url_path="training"),
             st.Page("pages/prove/influence.py", title="Influence", icon=":material/bolt:", url_path="influence"),
         ],
-        "Ship": [st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export")],
+        "Ship": [
+            st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export"),
+            st.Page("pages/ship/workspace.py", title="Workspace", icon=":material/folder_managed:", url_path="workspace"),
+        ],
     }
 )
 

@@ -126,7 +126,7 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
     return 0
 
 
-_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow"}
+_STANDS = {"audit": "report", "probe": "probes.command", "follow": "probes.follow", "workspace": "tending"}
 
 
 def _module(command: str) -> Any:
@@ -191,7 +191,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
-_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere}
+_COMMANDS |= {"audit": _elsewhere, "compare": _elsewhere, "preset": _elsewhere, "probe": _elsewhere, "follow": _elsewhere, "workspace": _elsewhere}
 
 
 STOPPED = "Stopped. What was finished stays in the workspace, and the next start goes on from there."

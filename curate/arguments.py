@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_choices(add)
     _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
     _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
+    _add_workspace(add("workspace", "list workspaces, see what one keeps, clean it of what nothing uses, or move it"))
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -110,3 +111,22 @@ def _add_follow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="what the checkpoints adapt, with --run")
     parser.add_argument("--once", action="store_true", help="tell what there is and stop; 1 where a metric lies behind its best")
     parser.add_argument("--json", action="store_true", help="print one object, with --once: name, version, last, worse")
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    """What `curate workspace` can do."""
+    choices = parser.add_subparsers(dest="what", required=True, metavar="list|size|clean|move")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        choice = choices.add_parser(name, help=text, description=text)
+        choice.add_argument("--workspace", default=argparse.SUPPRESS, metavar="DIR", help="the workspace (default: ./workspace)")
+        choice.add_argument("--json", action="store_true", help="print the same as JSON")
+        return choice
+
+    add("list", "workspaces in a folder and below it").add_argument("folder", type=Path, nargs="?", default=Path(), metavar="FOLDER")
+    clean, size = add("clean", "caches that nothing uses: says what would go, removes it with --yes"), add("size", "what a workspace keeps, by kind")
+    for one in (clean, size):
+        one.add_argument("--keep", type=Path, nargs="+", default=[], metavar="RECIPE.yaml", help="recipes outside the workspace whose caches stay")
+    clean.add_argument("--yes", action="store_true", help="remove it")
+    clean.add_argument("--younger", type=float, default=1.0, metavar="HOURS", help="what was written since stays (default: 1)")
+    add("move", "copy a workspace to another place, proved by hashes").add_argument("to", type=Path, metavar="FOLDER", help="absent or empty")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.formats.writing import check_formats, write_formats
-from curate.load import load, open_dataset
+from curate.hold import hold
+from curate.load import keep_open, load
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.part import ReviewLog
@@ -84,9 +86,12 @@ def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: T
 def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
     """The dataset of a recipe with its roles and ratings, loaded; or opened by its key where that is known."""
     part = recipe.dataset
-    if key is not None:
-        return with_ratings(open_dataset(workspace, key, part.roles), recipe.annotations, workspace)
-    return with_ratings(load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell), recipe.annotations, workspace)
+    if key is None:
+        key = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell).key
+        hold(workspace, key)
+        if not (workspace.dataset(key) / "dataset.json").is_file():  # cleaned between the two
+            load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    return with_ratings(keep_open(workspace, key, part.roles), recipe.annotations, workspace)
 
 
 def check_out(out: Path) -> None:
@@ -120,7 +125,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None) -> Export:
         if log:
             (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
             full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
-        (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
+        told = full if out else _within(full, scores.workspace, folder)
+        (temporary / "recipe.yaml").write_text(dump_recipe(told), encoding="utf-8")
         personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
         more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
         write_json(temporary / "manifest.json", {**_manifest(scores, recipe, selection, temporary), **more})
@@ -139,6 +145,13 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with the recognised roles written out."""
     roles: dict[Any, Any] = {role: names[0] if len(names) == 1 else list(names) for role, names in dataset.roles.items()}
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"roles": roles})})
+
+
+def _within(recipe: Recipe, workspace: Workspace, folder: Path) -> Recipe:
+    """The recipe with input files that lie in the workspace told from the Version's folder, so that both can be moved."""
+    given = [recipe.dataset.path] if isinstance(recipe.dataset.path, str) else recipe.dataset.path
+    paths = [os.path.relpath(path, folder) if Path(path).is_relative_to(workspace.root) else path for path in given]
+    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"path": paths[0] if len(paths) == 1 else paths})})
 
 
 def _write_jsonl(source: Path, path: Path) -> None:
@@ -162,7 +175,7 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "curate": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "parent": None,
-        "input": [{"path": path, "sha256": sha} for path, sha in dataset.sources],
+        "input": [{"path": scores.workspace.within(path), "sha256": sha} for path, sha in dataset.sources],
         **({} if dataset.ratings is None else {"ratings": {"path": str((recipe.annotations and recipe.annotations.path) or ""), "key": dataset.ratings.name}}),
         "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},
         "funnel": [{"threshold": name, "dropped": dropped, "left": left} for name, dropped, left in selection.funnel],

@@ -56,6 +56,7 @@ PAGES = {
     "probes": "Probes",
     "training": "Training",
     "export": "Export",
+    "workspace": "Workspace",
 }
 
 
