@@ -56,6 +56,7 @@ page = st.navigation(
             st.Page("pages/ship/export.py", title="Export", icon=":material/download:", url_path="export"),
             st.Page("pages/ship/versions.py", title="Versions", icon=":material/account_tree:", url_path="versions"),
             st.Page("pages/ship/ledger.py", title="Ledger", icon=":material/receipt_long:", url_path="ledger"),
+            st.Page("pages/ship/workspace.py", title="Workspace", icon=":material/folder_managed:", url_path="workspace"),
         ],
     }
 )

@@ -261,6 +261,7 @@ OTHERWISE = {
     "grounding_score",
     "importance",
     "license",
+    "machine_written",
     "mismatch",
     "near_duplicate",
     "neighbour",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_svg
+from benchmarks.machine_written import machine_written_line
 from benchmarks.probing import probing_line, probing_lora_line
 from benchmarks.ranking import ranking_line
 from benchmarks.reviewing import reviewing_line
@@ -161,6 +162,8 @@ def _beside(results: Results) -> list[str]:
             f"- Answers without a context ({one['answers']:,}, {one['invented']} invented), AUROC for the sound ones with the question in the context's place: "
             f"{said}. Shared words do not tell what is invented where nothing is given to stand on; Curate measures no grounding there."
         )
+    if one := results.get(("machine_written", 10_000)):
+        lines.append(machine_written_line(one))
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"

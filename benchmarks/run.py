@@ -32,6 +32,7 @@ from benchmarks.grounding import case_closed_book, case_grounding
 from benchmarks.influence import INFLUENCE
 from benchmarks.labels import case_label_issue
 from benchmarks.ledger import case_ledger
+from benchmarks.machine_written import case_machine_written
 from benchmarks.maps import case_docstring_map
 from benchmarks.neighbours import NEIGHBOURS
 from benchmarks.peers import PEERS
@@ -67,6 +68,7 @@ ALL: Mapping[str, Case] = {
     "importance_dictionary": case_importance_dictionary,
     "label_issue": case_label_issue,
     "ledger": case_ledger,
+    "machine_written": case_machine_written,
     "news_by_gold": case_news_by_gold,
     "personal": case_personal,
     "planted_curves": case_planted_curves,

@@ -137,7 +137,8 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 _STANDS = {name: name for name in ("check", "compare", "preset")}
 _STANDS |= {"audit": "report", "card": "describing", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command"}
-_STANDS |= {"probe": "probes.command", "push": "hub", **dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")}
+_STANDS |= {"probe": "probes.command", "push": "hub", "workspace": "tending"}
+_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
 """Where in the house a command stands that is more than ten lines."""
 
 

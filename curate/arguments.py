@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
     _add_versions(add)
     _add_hub(add)
+    _add_workspace(add("workspace", "list workspaces, see what one keeps, clean it of what nothing uses, or move it"))
     load = add("load", "load a dataset into the workspace and print what it is")
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
@@ -216,3 +217,22 @@ def _add_hub(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     push.add_argument("--overwrite", action="store_true", help="write into a dataset that Curate did not make")
     push.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
     push.add_argument("--json", action="store_true", help="print one object: name, url, commit, files, bytes, deleted, left_out, paths")
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    """What `curate workspace` can do."""
+    choices = parser.add_subparsers(dest="what", required=True, metavar="list|size|clean|move")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        choice = choices.add_parser(name, help=text, description=text)
+        choice.add_argument("--workspace", default=argparse.SUPPRESS, metavar="DIR", help="the workspace (default: ./workspace)")
+        choice.add_argument("--json", action="store_true", help="print the same as JSON")
+        return choice
+
+    add("list", "workspaces in a folder and below it").add_argument("folder", type=Path, nargs="?", default=Path(), metavar="FOLDER")
+    clean, size = add("clean", "caches that nothing uses: says what would go, removes it with --yes"), add("size", "what a workspace keeps, by kind")
+    for one in (clean, size):
+        one.add_argument("--keep", type=Path, nargs="+", default=[], metavar="RECIPE.yaml", help="recipes outside the workspace whose caches stay")
+    clean.add_argument("--yes", action="store_true", help="remove it")
+    clean.add_argument("--younger", type=float, default=1.0, metavar="HOURS", help="what was written since stays (default: 1)")
+    add("move", "copy a workspace to another place, proved by hashes").add_argument("to", type=Path, metavar="FOLDER", help="absent or empty")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -24,10 +25,11 @@ from curate.errors import InputError
 from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
+from curate.hold import hold
 from curate.ledger.frame import Made, write_ledger
 from curate.ledger.read import FILE
 from curate.lineage import asked_before, note_written, parent_for
-from curate.load import load, open_dataset
+from curate.load import keep_open, load
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.noise import noise
@@ -104,9 +106,12 @@ def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: T
 def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
     """The dataset of a recipe with its roles and ratings, loaded; or opened by its key where that is known."""
     part = recipe.dataset
-    if key is not None:
-        return with_ratings(open_dataset(workspace, key, part.roles), recipe.annotations, workspace)
-    return with_ratings(load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell), recipe.annotations, workspace)
+    if key is None:
+        key = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell).key
+        hold(workspace, key)
+        if not (workspace.dataset(key) / "dataset.json").is_file():  # cleaned between the two
+            load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
+    return with_ratings(keep_open(workspace, key, part.roles), recipe.annotations, workspace)
 
 
 def check_out(out: Path) -> None:
@@ -137,7 +142,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     if there is not None:
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
-        about = _write(Made(scores, recipe, selection, marked, arranged), arranged, decisions, temporary, gate.as_json())
+        about = _write(Made(scores, recipe, selection, marked, arranged), arranged, decisions, temporary)
+        about["gate"] = gate.as_json()
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
         write_json(temporary / "manifest.json", about)
@@ -146,7 +152,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     return result if out else replace(result, out=work.version(name))
 
 
-def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: Path, gate: Mapping[str, Any]) -> dict[str, Any]:
+def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """Write every file but the manifest, and give what that says of them."""
     scores, recipe, marked, log = made.scores, made.recipe, made.marked, made.recipe.reviews
     full, edited = _full(recipe, scores.dataset), edited_columns(marked, decisions["row_id"])
@@ -160,9 +166,10 @@ def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: P
     if log:
         (folder / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
         full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
-    (folder / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
+    told = _within(full, scores.workspace) if _moves(scores.workspace, folder) else full
+    (folder / "recipe.yaml").write_text(dump_recipe(told), encoding="utf-8")
     personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
-    more = {**arranged.about, **noted(marked), **personal, "gate": gate, "columns": names, **({"formats": formats} if formats else {})}
+    more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
     about = {**_manifest(scores, recipe, made.selection, folder), **_judged(scores, made.selection, marked), **more}
     about["files"] |= describe(folder, about)
     return about
@@ -180,6 +187,19 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with the recognised roles written out."""
     roles: dict[Any, Any] = {role: names[0] if len(names) == 1 else list(names) for role, names in dataset.roles.items()}
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"roles": roles})})
+
+
+def _moves(workspace: Workspace, folder: Path) -> bool:
+    """Whether a folder lies among the workspace's Versions, so that it moves with it."""
+    return folder.parent == workspace.root / "versions"
+
+
+def _within(recipe: Recipe, workspace: Workspace) -> Recipe:
+    """The recipe with input files that lie in the workspace told from a Version's folder, so that both can be moved."""
+    folder = workspace.version("any")
+    given = [recipe.dataset.path] if isinstance(recipe.dataset.path, str) else recipe.dataset.path
+    paths = [os.path.relpath(path, folder) if Path(path).is_relative_to(workspace.root) else path for path in given]
+    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"path": paths[0] if len(paths) == 1 else paths})})
 
 
 def _write_jsonl(source: Path, path: Path) -> None:
@@ -204,7 +224,7 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": None,
         "parent": None,
-        "input": [{"path": path, "sha256": sha} for path, sha in dataset.sources],
+        "input": [{"path": scores.workspace.within(path) if _moves(scores.workspace, folder) else path, "sha256": sha} for path, sha in dataset.sources],
         **({} if dataset.ratings is None else {"ratings": {"path": str((recipe.annotations and recipe.annotations.path) or ""), "key": dataset.ratings.name}}),
         **({"references": beside} if (beside := references({t.signal.name: t.parameters for t in scores.tasks}, _ratings(recipe))) else {}),
         "dataset": {"fingerprint": dataset.fingerprint, "rows": dataset.rows, "rejected": dataset.rejected},

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.hold import hold, using
 from curate.readers.columnar import read_columnar
 from curate.readers.delimited import read_delimited
 from curate.readers.file import InputFile, find_files, is_hub_name, resolve
@@ -25,7 +26,7 @@ from curate.roles import Role, parse_roles
 from curate.rows import write_rows
 from curate.workspace import Workspace, digest, file_sha256, read_json, whole_folder, write_json
 
-__all__ = ["list_datasets", "load", "open_dataset"]
+__all__ = ["keep_open", "list_datasets", "load", "open_dataset"]
 
 VERSION = 2
 """Part of every key: raise it when the same files would come out otherwise."""
@@ -62,13 +63,15 @@ def load(
         sources = tuple((file.shown, sha) for file, sha in zip(files, hashes, strict=True))
         name = Path(given[0]).name if not is_hub_name(given[0]) else given[0]
         name += f" and {len(given) - 1} more" if len(given) > 1 else ""
+        stack.enter_context(using(workspace, key))
         if not (workspace.dataset(key) / "dataset.json").is_file():
             with _writing(workspace), whole_folder(workspace.dataset(key)) as folder:
                 _make(Dataset(folder, key, name, "", 0, 0, (), {}, sources, bad_lines=bad_lines), files, meter)
                 if changed := [f.shown for f, then in zip(files, before, strict=True) if f.path.stat().st_mtime_ns != then.st_mtime_ns]:
                     raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
-    _note(workspace, key, {"name": name, "sources": [list(s) for s in sources], "given": [resolve(path, Path()) for path in given]})
-    return open_dataset(workspace, key, roles)
+        within = [[workspace.within(path), sha] for path, sha in sources]
+        _note(workspace, key, {"name": name, "sources": within, "given": [workspace.within(resolve(path, Path())) for path in given]})
+        return open_dataset(workspace, key, roles)
 
 
 def _note(workspace: Workspace, key: str, seen: Mapping[str, Any]) -> None:
@@ -89,12 +92,18 @@ def open_dataset(workspace: Workspace, key: str, roles: Mapping[Any, str | Seque
     columns = tuple((name, kind) for name, kind in found["columns"])
     recognised = parse_roles({role: columns for role, (columns, _) in found["roles"].items()}, [name for name, _ in columns])
     facts: dict[str, Any] = {k: found[k] for k in ("key", "name", "fingerprint", "rows", "rejected", "bad_lines")}
-    sources = tuple((path, sha) for path, sha in found["sources"])
+    sources = tuple((workspace.place(path), sha) for path, sha in found["sources"])
     reasons = {Role(role): why for role, (_, why) in found["roles"].items()}
-    given = tuple(found.get("given") or [path for path, _ in sources])  # a kill before the note leaves the files
+    given = tuple(workspace.place(path) for path in found.get("given") or [path for path, _ in sources])  # a kill before the note leaves the files
     more: dict[str, Any] = {"columns": columns, "roles": recognised, "sources": sources, "reasons": reasons, "notes": tuple(found["notes"]), "given": given}
     dataset = Dataset(folder, **facts, **more)
     return dataset if roles is None else dataset.with_roles(roles)
+
+
+def keep_open(workspace: Workspace, key: str, roles: Mapping[Any, str | Sequence[str]] | None = None) -> Dataset:
+    """The same, and no other process takes it away while this one lives."""
+    hold(workspace, key)
+    return open_dataset(workspace, key, roles)
 
 
 def list_datasets(workspace: Workspace) -> list[Dataset]:

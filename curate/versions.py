@@ -108,8 +108,8 @@ def read_version(folder: Path) -> Version:
             kept=int(said["kept"]),
             written=int(said.get("written", said["kept"])),
             fingerprint=str(said["dataset"]["fingerprint"]),
-            inputs=_hashed(said["input"]),
-            references=_hashed(said.get("references", ())),
+            inputs=_hashed(folder, said["input"]),
+            references=_hashed(folder, said.get("references", ())),
             files=files,
             manifest=said,
         )
@@ -117,8 +117,10 @@ def read_version(folder: Path) -> Version:
         raise InputError(str(folder / MANIFEST), f"is no manifest of a Version ({error!r})", "Put the manifest back as it was written") from error
 
 
-def _hashed(given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(one["path"]), str(one["sha256"])) for one in given)
+def _hashed(folder: Path, given: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Files with their hashes; those in the workspace that the Version lies in where that stands now."""
+    workspace = Workspace(folder.absolute().parent.parent)
+    return tuple((workspace.place(str(one["path"])), str(one["sha256"])) for one in given)
 
 
 def _folders(workspace: Workspace) -> list[Path]:

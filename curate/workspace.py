@@ -29,6 +29,10 @@ from curate.errors import InputError
 __all__ = ["Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
 
 
+INSIDE = "workspace:"
+"""What stands before a path that is told from the workspace's root."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder that keeps everything. root: absolute path; made on first write."""
@@ -70,6 +74,14 @@ class Workspace:
     def version(self, name: str) -> Path:
         """Folder of an export."""
         return self.root / "versions" / name
+
+    def within(self, path: str) -> str:
+        """A path as the workspace notes it: one inside it is told from its root, so that the workspace can be moved; any other stays as it is."""
+        return f"{INSIDE}{Path(path).relative_to(self.root).as_posix()}" if Path(path).is_relative_to(self.root) else path
+
+    def place(self, noted: str) -> str:
+        """The path that `within` noted, where the workspace stands now."""
+        return str(self.root / noted.removeprefix(INSIDE)) if noted.startswith(INSIDE) else noted
 
     def keep(self, kind: str, text: str) -> Path:
         """A recipe or a plan as a file, named by its content. kind: the folder of its like, such as "recipes"."""

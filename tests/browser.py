@@ -59,6 +59,7 @@ PAGES = {
     "export": "Export",
     "versions": "Versions",
     "ledger": "Ledger",
+    "workspace": "Workspace",
 }
 
 

@@ -17,7 +17,7 @@ from curate.dataset import Dataset
 from curate.deciding import of
 from curate.errors import InputError
 from curate.journal import Known
-from curate.load import list_datasets, open_dataset
+from curate.load import keep_open, list_datasets
 from curate.noise import Noise, noise
 from curate.part import ReviewLog, Threshold
 from curate.recipe import Recipe
@@ -117,7 +117,7 @@ def _loaded() -> Dataset | None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _open(root: str, key: str, roles_text: str, _roles: Mapping[Any, Any] | None) -> Dataset:
     del roles_text
-    return open_dataset(Workspace(Path(root)), key, roles=_roles)
+    return keep_open(Workspace(Path(root)), key, roles=_roles)
 
 
 @once

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import InputError
 from curate.ledger.frame import KEY, VERSION
 from curate.ledger.way import Way, way_of
+from curate.versions import read_version
 from curate.workspace import file_sha256, read_json
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def read_ledger(folder: Path) -> Ledger:
     said = json.loads(pl.read_parquet_metadata(path)[KEY])
     if said["version"] != VERSION:
         raise InputError(str(path), f"is a ledger of version {said['version']}, and this Curate reads {VERSION}", "Use the Curate that wrote it")
-    sources = tuple((one["path"], one["sha256"]) for one in manifest["input"])
-    return Ledger(folder, int(manifest["dataset"]["rows"]), tuple(said["steps"]), sources, tuple((file, line) for file, line in said["aside"]))
+    version = read_version(folder)
+    return Ledger(folder, version.rows, tuple(said["steps"]), version.inputs, tuple((file, line) for file, line in said["aside"]))
 
 
 def ways(ledger: Ledger, rows: Sequence[int]) -> list[Way]:

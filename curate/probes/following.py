@@ -60,14 +60,15 @@ def follow(workspace: Workspace, path: Path, name: str = "", version: Path | Non
         raise InputError(str(path), "is no folder", "Give the folder that holds checkpoint-…")
     about = None if version is None else of_version(version)
     found = Followed(name or path.name, str(path), "" if version is None else str(version.absolute()), about, run, model)
-    write_json(workspace.root / "followed" / f"{found.key}.json", asdict(found))
+    write_json(workspace.root / "followed" / f"{found.key}.json", {**asdict(found), "version": workspace.within(found.version)})
     return found
 
 
 def followed(workspace: Workspace) -> list[Followed]:
     """Every training that is followed, the last begun first."""
     files = sorted((workspace.root / "followed").glob("[!.]*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
-    return [Followed(**read_json(path)) for path in files]
+    noted = [read_json(path) for path in files]
+    return [Followed(**{**one, "version": workspace.place(one.get("version", ""))}) for one in noted]
 
 
 def forget(workspace: Workspace, one: Followed) -> None:
