@@ -162,6 +162,8 @@ def test_synthetic_rows_are_to_be_read_or_of_an_accepted_batch(tmp_path: Path) -
     batch.mkdir(parents=True)
     pl.DataFrame({"synthetic_id": ["b" * 16, "c" * 16]}).write_parquet(batch / "accepted.parquet")
     assert house.at(house.look(*read)["synthetic"]) == [3]
+    many = House(tmp_path, _rows(MOST + 30, made=["yes"] * (MOST + 20)), PLAIN, {"synthetic": "made"}).look()["synthetic"]
+    assert (len(many.rows), many.number) == (MOST, MOST + 20)  # some are named, all are counted
     assert "synthetic" not in House(tmp_path, _rows(3), PLAIN).look()
 
 
@@ -186,12 +188,6 @@ def test_limits_of_noise_copies_shares_and_rows(tmp_path: Path) -> None:
     assert house.look(*judged, gate={"noise_rate": 0.12}) == {}
     with pytest.raises(InputError, match=r"gate\.share\.nothing"):
         house.look(gate={"share": {"nothing": 0.5}})
-
-
-def test_a_finding_names_some_rows_and_counts_all(tmp_path: Path) -> None:
-    house = House(tmp_path, _rows(MOST + 30, made=["yes"] * (MOST + 20)), PLAIN, {"synthetic": "made"})
-    found = house.look()["synthetic"]
-    assert (len(found.rows), found.number) == (MOST, MOST + 20)
 
 
 def _blocked(folder: Path, **parts: Any) -> Path:
