@@ -19,7 +19,7 @@ from benchmarks.news import NEWS, SKIPPED, read_news
 __all__ = ["INFLUENCE"]
 
 NAMES = ("world", "sports", "business", "sci_tech")
-ROWS, ASKED, STEPS = 300, 60, 30  # of the gradient's case: rows, validation rows, steps of warming up
+ROWS, ASKED, STEPS = 1000, 120, 60  # of the gradient's case: rows, validation rows, steps of warming up
 RATE = 0.2
 MODELS = ("wordllama",)  # add all-minilm-l6-v2 where some minutes more are to be had
 Ints = npt.NDArray[np.int32]

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.growth import growth_svg
 from benchmarks.probing import probing_line, probing_lora_line
+from benchmarks.ranking import ranking_line
 from benchmarks.reviewing import reviewing_line
 
 __all__ = ["report"]
@@ -136,6 +137,8 @@ def _beside(results: Results) -> list[str]:
         lines.append(probing_line(one))
     if one := results.get(("probe_noise_lora", 10_000)):
         lines.append(probing_lora_line(one))
+    if one := results.get(("lora_ranking", 4_000)):
+        lines.append(ranking_line(one))
     if one := results.get(("news_by_gold", 10_000)):
         said = "; ".join(
             f"{many} rows {own['measured']:.3f}, DSIR's settings {own['dsir_per_ngram']:.3f} per n-gram and {own['dsir']:.3f} in sum"

@@ -136,8 +136,8 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 
 _STANDS = {name: name for name in ("check", "compare", "preset")}
-_STANDS |= {"audit": "report", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command", "probe": "probes.command"}
-_STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
+_STANDS |= {"audit": "report", "card": "describing", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command"}
+_STANDS |= {"probe": "probes.command", "push": "hub", **dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")}
 """Where in the house a command stands that is more than ten lines."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ __all__ = ["CHECKS", "FLOOR", "Admission", "CheckName"]
 CheckName = Literal[
     "exact", "near", "semantic", "rouge", "contamination", "length", "format", "phrases", "perplexity", "label", "grounding", "personal", "license"
 ]
-CHECKS: tuple[CheckName, ...] = CheckName.__args__  # type: ignore[attr-defined]
+CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 FLOOR = 0.5
 """The least similarity that is measured between two generated rows, so the lowest limit."""
 Alike = Annotated[float, Field(ge=FLOOR, le=1)]

@@ -27,6 +27,25 @@ def parser() -> argparse.ArgumentParser:
     app = add("app", "open the app, with a dataset or a recipe")
     app.add_argument("file", nargs="?", metavar="FILE", help="a dataset or a recipe (.yaml)")
     app.add_argument("--port", type=int, default=8501)
+    _add_run(add)
+    _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
+    _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
+    _add_check(add("check", "the gate before an export, for CI: ends with 1 where a limit is broken"))
+    _add_choices(add)
+    _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
+    _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
+    _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
+    _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
+    _add_versions(add)
+    _add_hub(add)
+    load = add("load", "load a dataset into the workspace and print what it is")
+    load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
+    load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
+    return found
+
+
+def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands that measure what a recipe says."""
     run = add("run", "load, score, select and export what a recipe says")
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
@@ -42,19 +61,6 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
-    _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
-    _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
-    _add_check(add("check", "the gate before an export, for CI: ends with 1 where a limit is broken"))
-    _add_choices(add)
-    _add_probe(add("probe", "train small and cheap on what a recipe keeps, beside a control drawn at random"))
-    _add_ledger(add("ledger", "every decision on the way of a Version's rows"))
-    _add_follow(add("follow", "follow a training: its validation curves by domain, and what got worse"))
-    _add_grow(add("grow", "have a generator write rows where coverage is thin, as a batch that nothing uses before it passed the gate"))
-    _add_versions(add)
-    load = add("load", "load a dataset into the workspace and print what it is")
-    load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
-    load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
-    return found
 
 
 def _add_audit(command: argparse.ArgumentParser) -> None:
@@ -193,3 +199,20 @@ def _add_grow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--personal", action="store_true", help="of endpoint: also send rows in which personal data is found")
     parser.add_argument("--key", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one object: batch, rows, asked, failed, repeated, cost, targets, out")
+
+
+def _add_hub(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands that tell others of a Version."""
+    card = add("card", "print the dataset card of a Version")
+    card.add_argument("version", type=Path, metavar="VERSION", help="the folder of an export")
+    card.add_argument("--croissant", action="store_true", help="print its Croissant metadata (JSON-LD) instead")
+    card.add_argument("--out", type=Path, metavar="DIR", help="write README.md and croissant.json into a folder")
+    push = add("push", "put a Version on the Hugging Face hub, in one commit; the token comes from HF_TOKEN in the environment")
+    push.add_argument("version", type=Path, metavar="VERSION", help="the folder of an export")
+    push.add_argument("name", metavar="OWNER/NAME", help="the dataset on the hub; made where it is not there")
+    push.add_argument("--private", action="store_true", help="make it private; one that is there and public is refused")
+    push.add_argument("--endpoint", metavar="URL", help="another hub (default: HF_ENDPOINT, else https://huggingface.co)")
+    push.add_argument("--reviews", action="store_true", help="take reviews.jsonl along: who decided what, and the texts that were edited")
+    push.add_argument("--overwrite", action="store_true", help="write into a dataset that Curate did not make")
+    push.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    push.add_argument("--json", action="store_true", help="print one object: name, url, commit, files, bytes, deleted, left_out, paths")

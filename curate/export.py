@@ -1,21 +1,23 @@
 """Write the kept rows and all that it takes to get them again.
 
-Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, manifest.json last.
+Files: selected.parquet, decisions.parquet, ledger.parquet, recipe.yaml, reviews.jsonl where there are any, a folder for each other format, README.md and
+croissant.json that say what it is, .gitattributes, manifest.json last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate import __version__
 from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
+from curate.describing import describe
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
@@ -28,9 +30,10 @@ from curate.lineage import asked_before, note_written, parent_for
 from curate.load import load, open_dataset
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
+from curate.noise import noise
 from curate.part import ReviewLog
 from curate.recipe import Recipe, dump_recipe
-from curate.reviews import fold, read_log
+from curate.reviews import Review, fold, read_log
 from curate.scores import Scores, read_scores
 from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
@@ -38,6 +41,9 @@ from curate.signal import reporting
 from curate.task import Task
 from curate.versions import Version, content_files, manifest_of, name_of, references
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["Export", "check_out", "dataset_of", "decide", "export", "run", "scored"]
 
@@ -121,9 +127,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     selection = select(scores, recipe, marked)
     gate = gated(scores, recipe, selection, marked)
     gate.raise_blocked()
-    full = _full(recipe, scores.dataset)
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
-    work, asked = scores.workspace, _asked(scores, full, arranged, [r.id for r in marked])
+    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked])
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
@@ -132,27 +137,35 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     if there is not None:
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
-        edited = edited_columns(marked, decisions["row_id"])
-        (decisions if edited is None else decisions.with_columns(edited)).write_parquet(temporary / "decisions.parquet")
-        write_ledger(Made(scores, recipe, selection, marked, arranged), temporary / FILE)
-        beside, names = selected_columns(scores, selection, decisions, arranged)
-        treated = write_selected(scores, recipe, arranged, (beside, names.get("soft_target", "")), temporary / "selected.parquet", marked)
-        if "jsonl" in recipe.export.formats:
-            _write_jsonl(temporary / "selected.parquet", temporary / "selected.jsonl")
-        formats = write_formats(temporary, scores.dataset, recipe.export.formats, names)
-        if log:
-            (temporary / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
-            full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
-        (temporary / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
-        personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
-        more = {**arranged.about, **noted(marked), **personal, "gate": gate.as_json(), "columns": names, **({"formats": formats} if formats else {})}
-        about = _manifest(scores, recipe, selection, temporary)
+        about = _write(Made(scores, recipe, selection, marked, arranged), arranged, decisions, temporary, gate.as_json())
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
-        write_json(temporary / "manifest.json", {**about, **more})
+        write_json(temporary / "manifest.json", about)
     if out is None:
         note_written(work, work.version(name), asked)
     return result if out else replace(result, out=work.version(name))
+
+
+def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: Path, gate: Mapping[str, Any]) -> dict[str, Any]:
+    """Write every file but the manifest, and give what that says of them."""
+    scores, recipe, marked, log = made.scores, made.recipe, made.marked, made.recipe.reviews
+    full, edited = _full(recipe, scores.dataset), edited_columns(marked, decisions["row_id"])
+    (decisions if edited is None else decisions.with_columns(edited)).write_parquet(folder / "decisions.parquet")
+    write_ledger(made, folder / FILE)
+    beside, names = selected_columns(scores, made.selection, decisions, arranged)
+    treated = write_selected(scores, recipe, arranged, (beside, names.get("soft_target", "")), folder / "selected.parquet", marked)
+    if "jsonl" in recipe.export.formats:
+        _write_jsonl(folder / "selected.parquet", folder / "selected.jsonl")
+    formats = write_formats(folder, scores.dataset, recipe.export.formats, names)
+    if log:
+        (folder / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
+        full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
+    (folder / "recipe.yaml").write_text(dump_recipe(full), encoding="utf-8")
+    personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
+    more = {**arranged.about, **noted(marked), **personal, "gate": gate, "columns": names, **({"formats": formats} if formats else {})}
+    about = {**_manifest(scores, recipe, made.selection, folder), **_judged(scores, made.selection, marked), **more}
+    about["files"] |= describe(folder, about)
+    return about
 
 
 def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
@@ -203,6 +216,12 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "files": {name: file_sha256(file) for name, file in content_files(folder).items()},
     }
+
+
+def _judged(scores: Scores, selection: Selection, marked: Sequence[Review]) -> dict[str, Any]:
+    """The noise rate of the kept rows with its interval, where people judged a sample of them."""
+    found = noise(scores, marked, selection.keep)
+    return {"noise_rate": asdict(found.rate)} if found is not None and found.rate.judged else {}
 
 
 def _seeds(recipe: Recipe) -> dict[str, int | str]:

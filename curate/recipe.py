@@ -209,25 +209,9 @@ def _explain(error: ValidationError, where: str, before: tuple[str, ...]) -> tup
 
 def _valid(path: tuple[int | str, ...]) -> list[str]:
     """Keys that are valid at a place of the recipe."""
-    parts: Mapping[str, type[Part]] = {
-        "dataset": DatasetPart,
-        "annotations": Annotations,
-        "licenses": LicensePolicy,
-        "reviews": ReviewLog,
-        "rank": Rank,
-        "uncertain": Uncertain,
-        "budget": Budget,
-        "curriculum": Curriculum,
-        "weights": Weights,
-        "group": Grouping,
-        "smoothing": Smoothing,
-        "diversity": Diversity,
-        "personal": Personal,
-        "gate": Gate,
-        "override": Override,
-        "synthetic": Admission,
-        "export": Export,
-    }
+    parts: dict[str, type[Part]] = {"dataset": DatasetPart, "annotations": Annotations, "licenses": LicensePolicy, "reviews": ReviewLog, "rank": Rank}
+    parts |= {"uncertain": Uncertain, "budget": Budget, "curriculum": Curriculum, "weights": Weights, "group": Grouping, "smoothing": Smoothing}
+    parts |= {"diversity": Diversity, "personal": Personal, "gate": Gate, "override": Override, "synthetic": Admission, "export": Export}
     for step in reversed(path):
         if step in parts:
             return list(parts[str(step)].model_fields)

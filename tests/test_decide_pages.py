@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from curate.export import run
-from curate.jobs import Job, Progress
+from curate.jobs import Job, Progress, jobs
 from curate.load import load
 from curate.measure import measure
 from curate.overview import status
@@ -28,6 +29,7 @@ from curate.task import plan
 from curate.workspace import Workspace
 from tests import small
 from tests.browser import browser, opened, server, settled
+from tests.hub import TOKEN, standin
 from ui.charts import log_ticks
 
 ROOT = Path(__file__).parent.parent
@@ -166,6 +168,29 @@ def test_the_export_page_offers_formats_with_what_each_needs(app: AppTest, tmp_p
     app.switch_page("pages/ship/versions.py").run()
     assert "TRL DPO: 1 row, 17 left out (17 no rejected answer)" in _said(app)
     assert json.loads((done.out / "manifest.json").read_text())["formats"]["trl_dpo"]["rows"] == 1
+    _push(app, work, done.out, monkeypatch)
+
+
+def _push(app: AppTest, work: Workspace, version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest Version's card is shown, and a click puts it on a hub."""
+    assert any(c.value.strip() == (version / "README.md").read_text(encoding="utf-8").strip() for c in app.main.code)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    app.text_input(key="hub-name").set_value("me/data").run()
+    assert app.button(key="hub-push").disabled
+    with standin() as hub:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        app.text_input(key="hub-name").set_value("data").run()
+        assert app.button(key="hub-push").disabled
+        assert "is not OWNER" in app.main.error[0].value
+        app.text_input(key="hub-name").set_value("me/data").run()
+        app.button(key="hub-push").click().run()
+        assert not app.exception
+        while (job := next(j for j in jobs(work) if j.args[0] == "push")).state == "running":
+            time.sleep(0.1)
+        assert job.state == "done", job
+        assert hub.repos["me/data"]["private"]
+        assert hub.repos["me/data"]["files"]["selected.parquet"] == (version / "selected.parquet").read_bytes()
 
 
 @pytest.mark.browser

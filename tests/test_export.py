@@ -36,11 +36,12 @@ def _started(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "curate", *args], capture_output=True, text=True, cwd=folder, check=False)
 
 
-def test_run_prints_one_object_and_writes_five_files(tmp_path: Path) -> None:
+def test_run_prints_one_object_and_writes_the_files(tmp_path: Path) -> None:
     done = _started("run", str(_recipe(tmp_path)), "--out", "kept", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"rows": 40, "kept": 30, "dropped": {"near_duplicate": 10}, "out": str(tmp_path / "kept")}
-    assert sorted(f.name for f in (tmp_path / "kept").iterdir()) == ["decisions.parquet", "ledger.parquet", "manifest.json", "recipe.yaml", "selected.parquet"]
+    written = {"decisions.parquet", "ledger.parquet", "manifest.json", "recipe.yaml", "selected.parquet", ".gitattributes", "README.md", "croissant.json"}
+    assert {f.name for f in (tmp_path / "kept").iterdir()} == written
     again = curate("run", str(_recipe(tmp_path)), "--out", "kept", folder=tmp_path)
     assert again.returncode == 2
     assert "not an empty folder" in again.stderr
@@ -86,9 +87,8 @@ def test_original_columns_survive_with_type_and_value(tmp_path: Path, workspace:
 def test_the_manifest_holds_the_hash_of_each_file(tmp_path: Path, workspace: Workspace) -> None:
     out = run(load_recipe(_recipe(tmp_path)), workspace, tmp_path / "out", "inline").out
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["files"] == {
-        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ["decisions.parquet", "ledger.parquet", "recipe.yaml", "selected.parquet"]
-    }
+    assert manifest["files"] == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in out.iterdir() if file.name != "manifest.json"}
+    assert {"decisions.parquet", "recipe.yaml", "selected.parquet"} < {*manifest["files"]}
     assert manifest["input"][0]["sha256"] == hashlib.sha256((tmp_path / "small.jsonl").read_bytes()).hexdigest()
     assert manifest["funnel"] == [{"threshold": "near_duplicate", "dropped": 10, "left": 30}]
 

@@ -212,10 +212,10 @@ def test_requests_keep_to_their_pace_and_number(tmp_path: Path, monkeypatch: pyt
         return _row(server, number, body)
 
     with serving(slow) as server:
-        asked, workspace = _asked(tmp_path / "pace", server, monkeypatch, 8, per_minute=1200, at_once=8)
+        asked, workspace = _asked(tmp_path / "pace", server, monkeypatch, 8, per_minute=600, at_once=8)
         assert _made(asked, workspace).rows == 8
         times = sorted(seen[2] for seen in server.seen)
-        assert times[-1] - times[0] >= 7 * 0.05 - 0.02
+        assert times[-1] - times[0] >= 7 * 0.1 - 0.3  # a busy machine sees the first one late
     with serving(slow) as server:
         asked, workspace = _asked(tmp_path / "number", server, monkeypatch, 12, at_once=3)
         assert _made(asked, workspace).rows == 12

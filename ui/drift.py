@@ -44,8 +44,8 @@ def drift_picture(found: Sequence[Drift]) -> None:
         hovertemplate="%{y}, generated rows: %{customdata[0]:.3f}<extra></extra>",
     )
     fell = sum(d.collapsed for d in found)
-    said = f"Generated rows are less various than the dataset's own by {fell} of {len(found)} measures" if fell else "Generated rows are as various as its own"
-    layout(figure, said, 130 + 36 * len(found))
+    said = f"Generated rows are less various, by {fell} of {len(found)} measures" if fell else "Generated rows are as various"
+    layout(figure, said, 150 + 36 * len(found), legend={"orientation": "h", "x": 0, "y": -0.3, "yanchor": "top"})
     figure.update_xaxes(title=f"as a share of random draws of {count(found[0].rows, 'rows')}", tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", type="category")
     show(figure, "synthetic-drift")

@@ -14,9 +14,10 @@ from curate.jobs import start
 from curate.part import Export
 from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
+from curate.versions import versions_of
 from ui import state
 
-__all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
+__all__ = ["command", "download", "newest", "save_recipe", "set_export", "versions", "write_version"]
 
 AT_ONCE = 300_000  # rows; above, an export is written by a job and fetched from disk
 
@@ -55,6 +56,12 @@ def set_export(**changed: object) -> None:
     """Change what the export holds."""
     now = state.recipe()
     state.change(now.model_copy(update={"export": Export.model_validate({**now.export.model_dump(), **changed})}))
+
+
+def newest() -> str | None:
+    """The folder of the newest Version of this workspace; None where there is none that can be read."""
+    found = versions_of(state.workspace())
+    return str(found[-1].folder) if found else None
 
 
 def versions() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,28 +10,28 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from curate.admission import CHECKS, Admission
+from curate.admission import CHECKS, Admission, CheckName
 from curate.jobs import Job, jobs, start
 from curate.rate import percent
 from curate.recipe import dump_recipe
-from curate.synthetic.accept import accept, accepted_of, stale
+from curate.synthetic.accept import accepted_of, stale
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import ABOUT, COPIES
 from curate.synthetic.gate import Gated, counts, judge, read_gate, reasons
 from curate.synthetic.measured import measured_of
 from curate.synthetic.review import Reading, say, take_back
-from ui import opening, state
+from ui import state
 from ui.charts import DROPPED, escape, layout, show
 from ui.keys import KEYS
 from ui.reader import name_box, reader
 from ui.rows import text_diff
 from ui.widgets import amount, attempt, count, empty, key_of, share
 
-__all__ = ["choose", "entrance", "facts", "gate_of", "limits", "picture", "read_by_key", "refused"]
+__all__ = ["choose", "facts", "gate_of", "limits", "picture", "read_by_key", "refused"]
 
 CHOSEN = "synthetic-batch"
 GROW = "curate grow recipe.yaml --generator rules --rows 200"
-SLIDERS = {
+SLIDERS: Mapping[CheckName, str] = {
     "near": "Nearly the same words from",
     "semantic": "Nearly the same meaning from",
     "rouge": "ROUGE-L from",
@@ -134,7 +135,7 @@ def limits(batch: Batch) -> None:
                 continue
             low = 0.0 if name == "label" else 0.5
             key = key_of(f"synthetic-{name}", getattr(admission, name))
-            refuses = f"Refuses {count(fails[name], 'rows')}. {ABOUT[name]}."  # type: ignore[index]
+            refuses = f"{ABOUT[name]}."
             st.slider(label, low, 1.0, getattr(admission, name), 0.01, key=key, on_change=_limit, args=(name, key), help=refuses)
             st.caption(f"refuses {count(fails[name], 'rows')}")
         st.caption("All limits stand in the recipe, under `synthetic`.")
@@ -150,7 +151,7 @@ def picture(gated: Gated) -> None:
     """Rows refused by each check, and the checks that were not made."""
     fails = gated.recipe["fails"]
     names = sorted((c for c in CHECKS if fails.get(c)), key=lambda c: -fails[c])
-    rows, passes = int(gated.recipe["rows"]), int(gated.recipe["passes"])
+    rows = int(gated.recipe["rows"])
     if names:
         figure = go.Figure()
         told = [escape(ABOUT[n]) for n in names]
@@ -165,7 +166,7 @@ def picture(gated: Gated) -> None:
             textposition="outside",
             cliponaxis=False,
         )
-        title = f"{count(rows - passes)} of {count(rows, 'rows')} refused, most often by {names[0]}"
+        title = f"{names[0].capitalize()} refuses most"
         layout(figure, title, 90 + 26 * len(names), bargap=0.3, margin={"l": 0, "r": 40, "t": 44, "b": 0})
         figure.update_xaxes(title="rows refused; a row may fail several checks", tickformat=",", rangemode="tozero")
         figure.update_yaxes(autorange="reversed", type="category")
@@ -270,37 +271,3 @@ def _say(batch: Batch, row: str, word: str) -> None:
 
 def _back(batch: Batch) -> None:
     attempt(lambda: take_back(batch, reader(), state.session()))
-
-
-def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
-    """What would enter, or what did, and the way on."""
-    done = accepted_of(batch)
-    if done is not None:
-        st.markdown(f"**{count(done.rows, 'rows')} of this batch are accepted**")
-        over = [f"{count(n, 'rows')} of {name} were over the cap" for name, n in done.over.items()]
-        st.text(" · ".join([done.said, *over]))
-        st.text("They are a file of their own, listed beside the dataset's. Open both to measure, decide and export with them; marks and limits come along.")
-        st.button("Open the dataset with these rows", on_click=_open, args=(done.recipe,), type="primary", key="synthetic-open", icon=":material/folder_open:")
-        return
-    admission = gated.admission
-    per = f" of each {admission.per}" if admission.per else ""
-    why = stale(state.scores(), state.recipe(), gated)
-    if read.state == "refused":
-        st.error(f"The whole batch is refused: {read.said}. Its rows keep their reasons; change the prompts and grow again.", icon=":material/block:")
-        return
-    waits = f"check again first: {why}" if why else f"{count(len(read.left), 'drawn rows')} are still to be read" if read.left else ""
-    waits = waits or ("" if read.state == "good enough" else "no pass rate is known")
-    st.text(f"Rows that pass and that no reader found bad enter, up to {percent(admission.share, 0)}{per}." + (f" Not yet: {waits}." if waits else ""))
-    st.button("Accept these rows", on_click=_accept, args=(batch,), disabled=bool(waits), type="primary", key="synthetic-accept", icon=":material/check:")
-
-
-def _accept(batch: Batch) -> None:
-    data = state.dataset()
-    assert data is not None
-    now = state.recipe()
-    now = now.model_copy(update={"dataset": now.dataset.model_copy(update={"bad_lines": data.bad_lines})})
-    attempt(lambda: accept(state.scores(), now, batch, state.workspace().reviews(data.fingerprint)))
-
-
-def _open(recipe: str) -> None:
-    attempt(lambda: opening.open_path(recipe))

@@ -90,6 +90,22 @@ def _shared(said: Any, runs: Any, overlap: Any, touched: Any) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
+def _ordered(touched: Any, size: int, start: Any, overlap: Any, order: Any) -> Any:
+    """Texts that share tokens with a run of `size`, by steps of their bound into `order`; where each step begins, int64 [STEPS + 2]."""
+    first = np.zeros(STEPS + 2, np.int64)
+    for row in touched:
+        first[int(2 * STEPS * overlap[row] / (size + start[row + 1] - start[row])) + 1] += 1
+    for step in range(1, STEPS + 2):
+        first[step] += first[step - 1]
+    fill = first.copy()
+    for row in touched:
+        step = int(2 * STEPS * overlap[row] / (size + start[row + 1] - start[row]))
+        order[fill[step]] = row
+        fill[step] += 1
+    return first
+
+
+@nb.njit(cache=True, nogil=True)
 def closest(asked: Any, asked_first: Any, runs: Any, best: Any, place: Any) -> None:
     """The highest ROUGE-L of each run asked of with a text of `runs`, and that text, the first of equal ones, into `best` and `place`; 0 and -1 for none.
 
@@ -107,18 +123,7 @@ def closest(asked: Any, asked_first: Any, runs: Any, best: Any, place: Any) -> N
         mask, left = np.empty((size, (size + 63) >> 6), np.uint64), np.empty((size + 63) >> 6, np.uint64)
         _masks(said, local, mask)
         many = _shared(np.sort(said), runs, overlap, touched)
-        first = np.zeros(STEPS + 2, np.int64)
-        for t in range(many):
-            row = touched[t]
-            first[int(2 * STEPS * overlap[row] / (size + runs.first[row + 1] - runs.first[row])) + 1] += 1
-        for step in range(1, STEPS + 2):
-            first[step] += first[step - 1]
-        fill = first.copy()
-        for t in range(many):
-            row = touched[t]
-            step = int(2 * STEPS * overlap[row] / (size + runs.first[row + 1] - runs.first[row]))
-            order[fill[step]] = row
-            fill[step] += 1
+        first = _ordered(touched[:many], size, runs.first, overlap, order)
         step = STEPS
         while step >= 0 and (step + 1) / STEPS > best[q]:
             for o in range(first[step], first[step + 1]):

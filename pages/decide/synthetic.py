@@ -3,6 +3,7 @@ import streamlit as st
 from curate.synthetic.review import reading
 from ui import synthetic
 from ui.drift import drift_picture
+from ui.entrance import entrance
 from ui.widgets import beside, head, need_dataset
 
 head("Synthetic rows", "Which generated rows may enter, why not the others, and does the dataset stay as various?")
@@ -24,4 +25,4 @@ if people.open:
         synthetic.read_by_key(batch, read)
 with drift:
     drift_picture(gated.drift)
-synthetic.entrance(batch, gated, read)
+entrance(batch, gated, read)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import formats, shipping, state
+from ui import formats, hub, shipping, state
 from ui.escape import plain
 from ui.gate import gate
 from ui.widgets import beside, count, head, need_dataset, share
@@ -49,3 +49,5 @@ with again:
 written = shipping.versions()
 told = f"Versions in this workspace: {count(written)}" if written else "Versions: none written yet"
 st.page_link("pages/ship/versions.py", label=told, icon=":material/account_tree:")
+if newest := shipping.newest():
+    hub.offer(newest)

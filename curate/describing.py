@@ -1,0 +1,74 @@
+"""The files of a Version that tell others what it is: README.md, croissant.json and .gitattributes. They are made of its other files, the same each time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from curate.card import card
+from curate.contents import read_contents
+from curate.croissant import croissant
+from curate.errors import InputError
+from curate.formats import FORMATS
+from curate.workspace import read_json, write_file
+
+__all__ = ["ATTRIBUTES", "CARD", "CROISSANT", "command", "describe", "manifest_at", "texts"]
+
+CARD, CROISSANT, ATTRIBUTES = "README.md", "croissant.json", ".gitattributes"
+LARGE = ("*.parquet", "*.jsonl", "*.arrow", *sorted(f.path for f in FORMATS.values() if f.kind == "json"))
+
+
+def _attributes() -> str:
+    """What git is told: no line ending of any file is changed, so that hashes hold, and large files belong to LFS."""
+    return "\n".join(["* -text", *(f"{pattern} filter=lfs diff=lfs merge=lfs -text" for pattern in LARGE), ""])
+
+
+def texts(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The describing files by name, for a Version whose other files are written. manifest: with the SHA-256 of those in `files`."""
+    told = read_contents(folder, manifest)
+    files = {name: sha for name, sha in manifest["files"].items() if name not in (CARD, CROISSANT, ATTRIBUTES)}
+    about = json.dumps(croissant(told, files), ensure_ascii=False, indent=1)
+    return {CARD: card(told), CROISSANT: about + "\n", ATTRIBUTES: _attributes()}
+
+
+def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Write the describing files into the folder of an export; returns the SHA-256 of each by name."""
+    found = {name: text.encode() for name, text in texts(folder, manifest).items()}
+    for name, content in found.items():
+        (folder / name).write_bytes(content)
+    return {name: sha256(content).hexdigest() for name, content in found.items()}
+
+
+def manifest_at(folder: Path) -> dict[str, Any]:
+    """The manifest of a Version. Raises InputError where the folder is none."""
+    needed = ("manifest.json", "recipe.yaml", "selected.parquet", "decisions.parquet")
+    missing = next((name for name in needed if not (folder / name).is_file()), None)
+    if missing:
+        raise InputError(str(folder), f"is no Version: {missing} is missing", "Name the folder that `curate run` wrote")
+    found = read_json(folder / "manifest.json")
+    if not isinstance(found, dict) or not {"input", "dataset", "funnel", "kept", "signals", "files"} <= {*found}:
+        raise InputError(str(folder / "manifest.json"), "is no manifest of a Version", "Name the folder that `curate run` wrote")
+    return found
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def command(args: argparse.Namespace, tell: Any) -> int:
+    """`curate card`: print the card of a Version, or its Croissant metadata; or write both into a folder, for Versions that have none."""
+    del tell
+    found = texts(args.version, manifest_at(args.version))
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for name in (CARD, CROISSANT):
+            write_file(args.out / name, partial(_write, found[name].encode()))
+            print(args.out / name)
+        return 0
+    print(found[CROISSANT if args.croissant else CARD], end="")
+    return 0
