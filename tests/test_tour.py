@@ -48,7 +48,7 @@ def _ways(app: AppTest) -> list[str]:
 
 def test_the_tour_leads_through_its_pages_and_comes_back(demo: AppTest) -> None:
     assert _keys(demo) == {"tour-start", "tour-close"}
-    assert demo.switch_page(ROWS).run() and not _keys(demo), "before it begins it takes no room elsewhere"
+    assert not _keys(demo.switch_page(ROWS).run()), "before it begins it takes no room elsewhere"
     demo.switch_page(STEPS[0].page).run()
     demo.button(key="tour-start").click().run()
     for at, step in enumerate(STEPS):

@@ -42,8 +42,8 @@ STEPS = (
         "pages/explore/map.py",
         "map",
         "Map",
-        "Rows of like meaning lie together, and clusters are named by their words. Draw a lasso round some rows to keep, drop or tag them, or to see only them: "
-        "a pill in the line above then says so on every page, and takes it off again.",
+        "Rows of like meaning lie together, and clusters are named by their words. Draw a lasso round some rows to keep, drop or tag them, or to see only "
+        "them: a pill in the line above then says so on every page, and takes it off again.",
     ),
     Step(
         "pages/explore/perplexity.py",
@@ -56,14 +56,15 @@ STEPS = (
         "pages/decide/review.py",
         "review",
         "Review",
-        "Rows to read, those first where your word is worth most. K keeps, D drops, S skips, U takes your last word back. Each decision is on disk before it counts.",
+        "Rows to read, those first where your word is worth most. K keeps, D drops, S skips, U takes your last word back. Each decision is on disk "
+        "before it counts.",
     ),
     Step(
         "pages/ship/export.py",
         "export",
         "Export",
-        "The gate says what should not leave the house. Then the kept rows go out as Parquet and in the formats of trainers, with every decision, and the recipe "
-        "on the right gives the same rows without a browser.",
+        "The gate says what should not leave the house. Then the kept rows go out as Parquet and in the formats of trainers, with every decision, and the "
+        "recipe on the right gives the same rows without a browser.",
     ),
 )
 
