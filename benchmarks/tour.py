@@ -1,6 +1,7 @@
 """The pictures of the tour in README.md, taken from the real app on the demo in Chromium: `python -m benchmarks.tour [WORKSPACE]` writes docs/tour.
 
-It builds and measures the demo in a temporary workspace, or takes what the given one has measured; there it adds decisions, so give a copy.
+It builds and measures the demo in a temporary workspace, or takes what the given one has measured; there it adds decisions, so give a copy. The page
+Export shows where the workspace lies.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from playwright.sync_api import Page
 from curate.demo import build_demo
 from tests.browser import PAGES, browser, drag, server, settled
 
-__all__ = ["PICTURES", "SHOTS"]
+__all__ = ["PICTURES", "SHOTS", "SIZE"]
 
 PICTURES = Path(__file__).parent.parent / "docs" / "tour"
 ROWS = 300
-SIZE = {"width": 1440, "height": 900}
+SIZE = {"width": 1440, "height": 1100}
 QUALITY = 82
 PLOT = ".js-plotly-plot .nsewdrag"
-LASSO = ((0.42, 0.3), (0.62, 0.3), (0.62, 0.6), (0.42, 0.6), (0.42, 0.32))
+LASSO = ((0.36, 0.04), (0.44, 0.01), (0.53, 0.08), (0.52, 0.2), (0.42, 0.24), (0.36, 0.16), (0.36, 0.06))
 
 
 def _begun(page: Page) -> None:

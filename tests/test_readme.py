@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from benchmarks.tour import PICTURES, SHOTS
+from benchmarks.tour import PICTURES, SHOTS, SIZE
 from curate.arguments import parser
 from curate.recipe import parse_recipe
 from tests import small
@@ -119,4 +119,4 @@ def test_the_pictures_are_those_of_the_tour_and_small() -> None:
     assert sum(f.stat().st_size for f in files) < 600_000
     for file in files:
         with Image.open(file) as picture:
-            assert picture.size == (1440, 900)
+            assert picture.size == (SIZE["width"], SIZE["height"])
