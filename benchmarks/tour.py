@@ -53,6 +53,10 @@ def _lassoed(page: Page) -> None:
     page.evaluate("scrollTo(0, 0); document.querySelector('.stMain').scrollTo(0, 0)")
 
 
+def _ranked(page: Page) -> None:
+    page.get_by_role("button", name="Keep").first.wait_for()
+
+
 def _as_it_is(page: Page) -> None:
     del page
 
@@ -61,7 +65,7 @@ SHOTS: tuple[tuple[str, Callable[[Page], None]], ...] = (
     ("", _begun),
     ("duplicates", _lower),
     ("map", _lassoed),
-    ("review", _as_it_is),
+    ("review", _ranked),
     ("export", _as_it_is),
 )
 """Addresses of pages, in the order of the tour, with what is done on each before its picture is taken."""
