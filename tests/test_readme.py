@@ -119,4 +119,4 @@ def test_the_pictures_are_those_of_the_tour_and_small() -> None:
     assert sum(f.stat().st_size for f in files) < 600_000
     for file in files:
         with Image.open(file) as picture:
-            assert picture.width == SIZE["width"]
+            assert picture.size == (SIZE["width"], SIZE["height"])
