@@ -7,6 +7,7 @@ import streamlit as st
 from ui.frame import frame
 from ui.opening import begin
 from ui.run import one_run
+from ui.tour import tour
 
 st.set_page_config(page_title="Curate", page_icon=str(Path(__file__).parent / "ui" / "icon.png"), layout="wide")
 
@@ -64,4 +65,5 @@ page = st.navigation(
 with one_run():
     begin()
     frame()
+    tour(page.url_path)
     page.run()

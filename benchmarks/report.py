@@ -1,4 +1,4 @@
-"""The README's figures, made from benchmarks/results: `python -m benchmarks.report` writes them between the marks in README.md."""
+"""The figures, made from benchmarks/results: `python -m benchmarks.report` writes all between the marks in docs/figures.md, a few of them in README.md."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from benchmarks.probing import probing_line, probing_lora_line
 from benchmarks.ranking import ranking_line
 from benchmarks.reviewing import reviewing_line
 
-__all__ = ["report"]
+__all__ = ["headline", "report"]
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+FIGURES = HERE.parent / "docs" / "figures.md"
 PICTURE = HERE / "growth.svg"
 MARKS = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
 SIZES = (10_000, 100_000, 1_000_000)
@@ -51,6 +52,8 @@ WORK = {
     "export": "export",
     "run": "`curate run` from nothing: load, exact and near duplicates, tokens, export",
 }
+
+HEAD = ("| work | 10,000 rows | 100,000 | 1,000,000 | grows as n^ |", "|---|---|---|---|---|")
 
 Results = Mapping[tuple[str, int], Mapping[str, Any]]
 
@@ -206,13 +209,21 @@ def _personal(results: Results) -> list[str]:
 
 
 def report(results: Results) -> str:
-    """The section of the README between its marks."""
+    """The section of docs/figures.md between its marks."""
     machines = sorted({f"{one['machine']['cores']} cores of {one['machine']['processor']}" for one in results.values() if "machine" in one})
     head = f"On {' and '.join(machines)}; generated rows, one process a case, CPU-seconds and peak memory. The files in `benchmarks/results` hold each figure."
     cases: Sequence[str] = [case for case in WORK if any((case, rows) in results for rows in SIZES)]
-    table = ["| work | 10,000 rows | 100,000 | 1,000,000 | grows as n^ |", "|---|---|---|---|---|", *(_row(results, case) for case in cases)]
-    drawn = ["", "![CPU-seconds by rows](benchmarks/growth.svg)", ""]
+    table = [*HEAD, *(_row(results, case) for case in cases)]
+    drawn = ["", "![CPU-seconds by rows](../benchmarks/growth.svg)", ""]
     return "\n".join([head, "", *table, *drawn, *_quick(results), "", *_personal(results), *_beside(results)]).strip()
+
+
+FIRST = ("load", "near_duplicate", "rensa", "embedding_static", "neighbour", "text_quality", "tokens", "export")
+
+
+def headline(results: Results) -> str:
+    """The section of the README between its marks: a few rows of the same table."""
+    return "\n".join([*HEAD, *(_row(results, case) for case in FIRST)])
 
 
 DRAWN = {
@@ -237,12 +248,12 @@ def picture(results: Results) -> str:
 
 
 def main() -> None:
-    """Write the figures into README.md and growth.svg."""
+    """Write the figures into docs/figures.md and README.md, and growth.svg."""
     PICTURE.write_text(picture(read_results()))
-    text = README.read_text()
-    before, rest = text.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    README.write_text(f"{before}{MARKS[0]}\n\n{report(read_results())}\n\n{MARKS[1]}{after}")
+    for file, said in ((FIGURES, report(read_results())), (README, headline(read_results()))):
+        before, rest = file.read_text().split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        file.write_text(f"{before}{MARKS[0]}\n\n{said}\n\n{MARKS[1]}{after}")
 
 
 if __name__ == "__main__":

@@ -110,18 +110,19 @@ def _license(given: _Given) -> tuple[Finding, ...]:
     denied = verdicts(spdx, policy) == VERDICTS.index("deny")
     said = denied & spdx.is_not_null().to_numpy()
     bad, ways, example = denied & given.keep, dict[str, int](), ""
-    ways["kept by hand"] = int(bad.sum())
+    ways["kept by hand"], parents = int(bad.sum()), said.copy()
     for name in scores.links:
-        alike = conflicts(links_of(scores, name, given.marked).pairs, _limit(given, name), given.keep & ~denied, said)
-        alike = alike.filter(~pl.Series(bad).gather(alike["row"]))
+        copies = conflicts(links_of(scores, name, given.marked).pairs, _limit(given, name), ~denied, said)
+        parents[copies["row"].to_numpy()] = True
+        alike = copies.filter(~pl.Series(bad).gather(copies["row"]) & pl.Series(given.keep).gather(copies["row"]))
         ways[f"alike to a denied row by {name}"] = len(alike)
         if len(alike) and not example:
             row, other, by = alike.row(0)
             ids = given.frame["row_id"].gather([row, other]).to_list()
             example = f"; {ids[0]} is {by:.2f} alike to {ids[1]}, {spdx[other]}"
         bad[alike["row"].to_numpy()] = True
-    made = denied_parents(scores, said) & given.keep & ~bad
-    ways["made from a denied row"] = int(made.sum())
+    made = denied_parents(scores, parents) & given.keep & ~bad
+    ways["made from a denied row, or from a copy of one"] = int(made.sum())
     told = ", ".join(f"{n:,} {way}" for way, n in ways.items() if n)
     return given.found("license", bad | made, f"come from rows under a denied licence: {told}{example}", "Drop them, or change the policy")
 

@@ -88,8 +88,9 @@ def predicted_of(parts: Sequence[tuple[int, int, int]]) -> tuple[float, int, int
 def stratified(strata: Mapping[str, tuple[int, int, int]]) -> Rate:
     """Share of bad rows in all, from (rows, bad, judged) of each stratum, each weighted by its rows; None as value while a stratum has no judged row.
 
-    The interval is Wilson's at the number of rows that would tell as much if drawn from all at once: the rate's variance, each stratum's rate drawn a little
-    towards a half (Agresti & Coull) so that none seems certain.
+    The interval is Wilson's at the number of rows that would tell as much if drawn from all at once: the rate's variance with each stratum's rate drawn towards
+    a half (Agresti & Coull), or towards the rate of all, whichever makes it worth fewer rows. The first alone would invent rows where strata have few each, the
+    second where all are nearly pure. It holds the truth in .93 to 1 of simulated designs, from 1 to 1,000 rows a stratum (tests/test_rate.py).
     """
     total = sum(rows for rows, _, _ in strata.values())
     bad, judged = sum(b for _, b, _ in strata.values()), sum(n for _, _, n in strata.values())
@@ -97,11 +98,16 @@ def stratified(strata: Mapping[str, tuple[int, int, int]]) -> Rate:
         return Rate(bad, judged, None, 0.0, 1.0)
     if len(strata) == 1:
         return wilson(bad, judged)
-    value = sum(rows / total * b / n for rows, b, n in strata.values() if rows)
-    drawn = [(rows / total, (b + Z**2 / 2) / (n + Z**2), n + Z**2) for rows, b, n in strata.values() if rows]
-    variance = sum(w**2 * p * (1 - p) / n for w, p, n in drawn)
-    middle = sum(w * p for w, p, _ in drawn)
-    return Rate(bad, judged, value, *_bounds(value, max(1.0, middle * (1 - middle) / variance - Z**2)))
+    share, b, n = (np.array(part, np.float64) for part in zip(*((rows / total, b, n) for rows, b, n in strata.values() if rows), strict=True))
+    value, square = float((share * b / n).sum()), Z**2
+    half = (b + square / 2) / (n + square)
+    middle = float((share * half).sum())
+    towards_half = middle * (1 - middle) / float((share**2 * half * (1 - half) / (n + square)).sum()) - square
+    plain = 1 / float((share**2 / n).sum())
+    centre = (value + square / (2 * plain)) / (1 + square / plain)
+    drawn = (b + square * centre) / (n + square)
+    towards_all = centre * (1 - centre) / float((share**2 * drawn * (1 - drawn) / n).sum())
+    return Rate(bad, judged, value, *_bounds(value, max(1.0, min(towards_half, towards_all))))
 
 
 def more_to_halve(rate: Rate) -> int | None:

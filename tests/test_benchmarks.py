@@ -1,17 +1,20 @@
-"""The README's figures are those of the committed results."""
+"""The figures of README.md and docs/figures.md are those of the committed results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.report import DRAWN, MARKS, PICTURE, README, growth, picture, read_results, report
+from benchmarks.report import DRAWN, FIGURES, MARKS, PICTURE, README, Results, growth, headline, picture, read_results, report
 
 
-def test_the_readme_says_what_was_measured() -> None:
-    said = README.read_text().split(MARKS[0])[1].split(MARKS[1])[0].strip()
-    assert said == report(read_results()), "python -m benchmarks.report writes them anew"
+@pytest.mark.parametrize(("file", "say"), [(FIGURES, report), (README, headline)], ids=["figures.md", "README.md"])
+def test_a_page_says_what_was_measured(file: Path, say: Callable[[Results], str]) -> None:
+    said = file.read_text().split(MARKS[0])[1].split(MARKS[1])[0].strip()
+    assert said == say(read_results()), "python -m benchmarks.report writes them anew"
 
 
 def test_the_picture_is_of_the_same_results() -> None:

@@ -151,6 +151,7 @@ def test_what_is_tagged_is_read_again(prompt: str, response: str) -> None:
         ("<prompt>a</prompt><response>b, and then", "the answer's <response> is not closed"),
         ("<prompt> </prompt><response>b</response>", "the answer's <prompt> is empty"),
         ("<prompt>…</prompt><response>b</response>", "the answer's <prompt> is empty"),
+        ("<prompt>a</prompt><response>b \ud800</response>", "the answer's <response> holds half of a character, which no file can keep"),
     ],
 )
 def test_an_answer_that_is_no_row_says_why(said: str, why: str) -> None:

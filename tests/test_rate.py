@@ -42,6 +42,10 @@ def test_the_stratified_interval_holds_the_truth_as_often_as_it_says() -> None:
         ((0.02, 0.4), (9000, 1000), (60, 60)),
         ((0.1, 0.1, 0.3), (500, 3000, 500), (30, 40, 30)),
         ((0.0, 0.05), (5000, 5000), (50, 50)),
+        ((0.1,) * 10, (10,) * 10, (1,) * 10),
+        ((0.1,) * 60, (10,) * 60, (1,) * 60),
+        ((0.01, 0.01, 0.02), (6000, 3000, 1000), (30, 30, 30)),
+        ((0.5, 0.01), (5000, 5000), (10, 1000)),
     ]:
         truth, hits = float(np.dot(rates, sizes)) / sum(sizes), 0
         for _ in range(2000):
@@ -55,6 +59,8 @@ def test_one_stratum_is_wilson_and_an_unseen_one_is_not_known() -> None:
     assert stratified({"a": (1000, 4, 50), "b": (10, 0, 0)}).value is None
     same = stratified({"a": (500, 2, 25), "b": (500, 2, 25)})
     assert same.value == wilson(4, 50).value
+    few = stratified({str(i): (10, 0, 1) for i in range(10)})
+    assert few.high > 0.2, "ten rows tell no more for being of ten strata"
     assert [same.low, same.high] == pytest.approx([wilson(4, 50).low, wilson(4, 50).high], abs=0.02)
 
 

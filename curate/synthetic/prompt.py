@@ -92,5 +92,7 @@ def read_answer(text: str, fields: Sequence[str]) -> tuple[dict[str, str], str]:
             return {}, f"the answer's <{name}> is not closed"
         found[name] = text[begin + len(name) + 2 : end].strip()
         at = end
+    if broken := next((name for name, said in found.items() if any("\ud800" <= c <= "\udfff" for c in said)), None):
+        return {}, f"the answer's <{broken}> holds half of a character, which no file can keep"
     empty = next((name for name, said in found.items() if not said or said in ("…", "...")), None)
     return ({}, f"the answer's <{empty}> is empty") if empty else (found, "")

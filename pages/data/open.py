@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui import opening, state
 from ui.roles import roles_form
+from ui.tour import again
 from ui.widgets import amount, attempt, count, head
 
 head("Open", "Which rows do you want to work on, and what is each column for?")
@@ -45,6 +46,7 @@ with right:
             now = st.session_state.get("dataset") == data.key
             st.button("In hand" if now else "Open", key=f"known-{data.key}", disabled=now, on_click=state.open_key, args=(data.key,))
 
+again()
 if state.dataset() is not None:
     st.subheader("Roles")
     st.caption("Recognised from names, types and values. Correct what is wrong: signals read the columns that have these roles.")

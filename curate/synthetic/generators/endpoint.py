@@ -158,7 +158,8 @@ class _Endpoint:
         if why and answer["choices"][0].get("finish_reason") == "length":
             why = "the answer was cut off at its longest (--most-tokens)"
         model = answer.get("model")
-        return Written(texts, why, str(model) if isinstance(model, str) and model else self.model, seconds, cost, spent)
+        named = model.encode("utf-8", "replace").decode() if isinstance(model, str) and model else self.model
+        return Written(texts, why, named, seconds, cost, spent)
 
 
 def _content(answer: Mapping[str, Any]) -> object:
