@@ -21,6 +21,7 @@ from curate.synthetic.asked import asks_of, batch_rows, name_of, questions, with
 from curate.synthetic.batch import Batch, TargetCount, folder_of, read_batch, write_batch
 from curate.synthetic.generator import Ask, Generator, Opened, Options, discover, most_cost, told
 from curate.synthetic.making import Ended, Line, fill_log, hold, read_log
+from curate.synthetic.measured import evaluation_files
 from curate.synthetic.prompt import read_prompts
 from curate.synthetic.targets import Bools, Target, allot, find_targets, startable
 from curate.workspace import Workspace
@@ -116,7 +117,7 @@ def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Op
     dataset = dataset_of(recipe, workspace, wanted.key, tell)
     measure(dataset, read_scores(dataset, recipe, workspace).tasks, workspace, "pool", tell)
     scores, keep = read_scores(dataset, recipe, workspace), decide(recipe, workspace, wanted.key, tell).keep
-    start = startable(scores, keep)
+    start = startable(scores, keep, evaluation_files(recipe, recipe.synthetic))
     notes = [f"{number:,} kept rows are not started from: {why}" for why, number in start.left_out.items()]
     found, said = find_targets(scores, keep, start.may, wanted.targets)
     targets, shots = (allot(found, wanted.rows) if found else ()), min(options.shots, generator.shots)

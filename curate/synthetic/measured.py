@@ -27,7 +27,7 @@ from curate.workspace import digest, file_sha256, read_json, whole_folder, write
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Measured", "measure_batch", "measured_of", "pool_vectors"]
+__all__ = ["Measured", "evaluation_files", "measure_batch", "measured_of", "pool_vectors"]
 
 VERSION = 1
 POOL = ("prompt", "response", "text")
@@ -90,8 +90,13 @@ def _files(admission: Admission, recipe: Recipe) -> list[str]:
     """Hashes of the evaluation files."""
     from curate.readers.file import hashes
 
+    return hashes(evaluation_files(recipe, admission))
+
+
+def evaluation_files(recipe: Recipe, admission: Admission | None) -> list[str]:
+    """Files of evaluation rows: those of the signal contamination, and those of the gate of generated rows."""
     given = (recipe.signals.get("contamination") or {}).get("reference") or ()
-    return hashes([*([given] if isinstance(given, str) else given), *admission.evaluation])
+    return [*([given] if isinstance(given, str) else given), *(admission.evaluation if admission else ())]
 
 
 def measured_of(scores: Scores, recipe: Recipe, batch: Batch) -> Measured | None:

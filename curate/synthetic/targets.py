@@ -5,7 +5,7 @@ that quarter. A gap is a cluster of the signal coverage's reference without a ne
 that are closest to them. The reference's own texts are never shown to a generator: they may be what a model is judged by.
 
 New rows start from kept rows only, and neither from synthetic rows (errors would grow from one generation to the next) nor from those of a split that is held
-out, for training on what was made of them tells on the answer.
+out or that hold an evaluation row, for training on what was made of them tells on the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import numpy.typing as npt
 
 from curate.coverage import THIN, balance, lack, thin
 from curate.errors import InputError
-from curate.roles import Role
+from curate.leak import leaks
+from curate.reference import read_reference
+from curate.roles import MADE, Role
 from curate.scores import Scores
 from curate.view import as_text
 
@@ -40,7 +42,7 @@ KINDS = {
 UNASKED = "label", "cluster", "gap"
 """Kinds that are looked for unasked: rows that copy the manner of a source are wanted only by who says so."""
 HELD_OUT = ("test", "val", "dev", "eval", "held")
-YES = "true", "1", "yes", "synthetic", "generated", "machine"
+NEAR = 0.8  # Jaccard of word 3-grams from which a row holds an evaluation row
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,26 @@ class Start:
     left_out: Mapping[str, int]
 
 
-def startable(scores: Scores, keep: Bools) -> Start:
-    """Kept rows from which new ones may start: with a text, not synthetic, of no split that is held out. keep: bool [rows]."""
+def startable(scores: Scores, keep: Bools, evaluation: Sequence[str] = ()) -> Start:
+    """Kept rows from which new ones may start: with a text, not synthetic, of no split that is held out, and none that holds an evaluation row.
+
+    keep: bool [rows]. evaluation: files of evaluation rows. Raises InputError where one cannot be read.
+    """
     import polars as pl
 
     data, may, left = scores.dataset, keep.copy(), {}
     wordless = data.views(["text"]).select(pl.col("text").fill_null("").str.strip_chars().str.len_bytes() == 0).collect().to_series().to_numpy()
     barred = {"without text": wordless}
     if data.has(Role.SYNTHETIC):
-        barred["synthetic"] = _text(scores, Role.SYNTHETIC).str.to_lowercase().is_in(YES).fill_null(False).to_numpy()
+        barred["synthetic"] = _text(scores, Role.SYNTHETIC).str.to_lowercase().is_in([*MADE]).fill_null(False).to_numpy()
     if data.has(Role.SPLIT):
         held = pl.any_horizontal(*(pl.col("split").str.starts_with(name) for name in HELD_OUT))
         barred["of a held-out split"] = (
             _text(scores, Role.SPLIT).str.to_lowercase().alias("split").to_frame().select(held.fill_null(False)).to_series().to_numpy()
         )
+    if evaluation:
+        found = leaks(data.views(["text"]).collect()["text"], read_reference(evaluation, "text")["text"], NEAR)
+        barred["alike to an evaluation row"] = found.exact | found.near
     for why, rows in barred.items():
         left[why] = int((may & rows).sum())
         may = may & ~rows
