@@ -48,7 +48,7 @@ def _existing(path: str) -> Workspace:
 def _list(args: argparse.Namespace) -> Any:
     found: list[dict[str, Any]] = []
     for one in workspaces(args.folder):
-        many = {kind: sum(1 for _ in one.root.glob(f"{kind}/[!.]*/*.json")) for kind in ("datasets", "versions")}
+        many = {kind: sum(1 for _ in one.root.glob(f"{kind}/[!.]*/{last}")) for kind, last in (("datasets", "dataset.json"), ("versions", "manifest.json"))}
         running = sum(job.state == "running" for job in jobs(one))
         found.append({"workspace": str(one.root), "bytes": size(one.root), **many, "running": running})
     if not args.json:

@@ -168,6 +168,7 @@ def test_the_export_page_offers_formats_with_what_each_needs(app: AppTest, tmp_p
     app.switch_page("pages/ship/versions.py").run()
     assert "TRL DPO: 1 row, 17 left out (17 no rejected answer)" in _said(app)
     assert json.loads((done.out / "manifest.json").read_text())["formats"]["trl_dpo"]["rows"] == 1
+    app.switch_page("pages/ship/export.py").run()
     _push(app, work, done.out, monkeypatch)
 
 

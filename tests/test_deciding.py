@@ -46,7 +46,7 @@ def _reads_back(recipe: Recipe) -> bool:
 
 
 def test_every_part_of_a_recipe_decides_or_is_known_to_decide_nothing() -> None:
-    assert {*Recipe.model_fields} == {p.name for p in DECIDING} | {"dataset", "signals", "annotations", "reviews", "export"}
+    assert {*Recipe.model_fields} == {p.name for p in DECIDING} | {"dataset", "signals", "annotations", "reviews", "gate", "synthetic", "export"}
     assert {*Export.model_fields} == {*OFF, "formats"}
     assert {p.switch for p in DECIDING if p.switch} == {*OFF}
     assert all(p.words in in_words() for p in DECIDING)

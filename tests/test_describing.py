@@ -217,7 +217,13 @@ def test_git_leaves_every_byte_and_gives_large_files_to_lfs(version: Path, tmp_p
     names = sorted(manifest_at(version)["files"])
     told = git("check-attr", "-z", "filter", "text", "--", *(f"kept/{n}" for n in names)).split("\0")
     by = {(told[i].removeprefix("kept/"), told[i + 1]): told[i + 2] for i in range(0, len(told) - 2, 3)}
-    assert {n for n in names if by[n, "filter"] == "lfs"} == {"decisions.parquet", "llama_factory/train.json", "selected.parquet", "trl_sft/train.parquet"}
+    assert {n for n in names if by[n, "filter"] == "lfs"} == {
+        "decisions.parquet",
+        "ledger.parquet",
+        "llama_factory/train.json",
+        "selected.parquet",
+        "trl_sft/train.parquet",
+    }
     assert all(by[n, "text"] == "unset" for n in names)
 
 

@@ -39,7 +39,9 @@ def test_lines_are_those_of_the_files_as_they_were(tmp_path: Path, workspace: Wo
         row_of_line(book, "two.jsonl:2")
 
 
-@pytest.mark.parametrize(("harm", "says"), [("byte", "its SHA-256 is another"), ("gone", "is missing"), ("old", "has no ledger"), ("none", "is no Version")])
+@pytest.mark.parametrize(
+    ("harm", "says"), [("byte", "its SHA-256 is another"), ("gone", "is missing"), ("old", "has no ledger"), ("none", "is neither a folder")]
+)
 def test_a_ledger_that_is_not_the_written_one_is_refused(tmp_path: Path, workspace: Workspace, harm: str, says: str) -> None:
     out = export(measured(write(tmp_path), workspace), recipe(write(tmp_path))).out
     assert read_ledger(find_version(out.name, workspace).folder).rows == 40
