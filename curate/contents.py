@@ -16,6 +16,7 @@ from curate.license import parse
 from curate.rate import percent
 from curate.roles import Role
 from curate.signal import column_of, discover, owner_of
+from curate.view import machine_made
 
 if TYPE_CHECKING:
     import polars as pl
@@ -120,13 +121,8 @@ class Contents:
     @cached_property
     def synthetic(self) -> int | None:
         """Rows that a column says are synthetic; None where no column says it."""
-        import polars as pl
-
         name = self.role(Role.SYNTHETIC)
-        if name is None:
-            return None
-        said = pl.col(name).cast(pl.String, strict=False).str.to_lowercase().is_in(["true", "1", "1.0", "yes", "synthetic", "generated"])
-        return int(self.rows.select(said.sum()).collect().item() or 0)
+        return None if name is None else int(machine_made(self.rows.select(name).collect().to_series()).sum())
 
     @cached_property
     def personal(self) -> int | None:

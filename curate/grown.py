@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from curate.reading import word_of
 from curate.reviews import Review, places
-from curate.roles import MADE, Role
+from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text
+from curate.view import as_text, machine_made
 from curate.workspace import Workspace
 
 __all__ = ["accepted", "denied_parents", "read_rows", "unread"]
@@ -51,7 +51,7 @@ def unread(scores: Scores, marked: Sequence[Review]) -> Bools | None:
         return None
     made = pl.Series([False]).new_from_index(0, scores.dataset.rows)
     if scores.dataset.has(Role.SYNTHETIC):
-        made |= as_text(scores.column(Role.SYNTHETIC, "gate.synthetic")).str.to_lowercase().is_in([*MADE]).fill_null(False)
+        made |= machine_made(scores.column(Role.SYNTHETIC, "gate.synthetic"))
     read = scores.frame["row_id"].is_in([*read_rows(marked)])
     if own:
         name = scores.column(ID, "gate.synthetic")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from curate.errors import InputError
-from curate.roles import Role, Roles, turn_fields
+from curate.roles import MADE, Role, Roles, turn_fields
 from curate.signal import VIEWS
 
-__all__ = ["Source", "as_text", "available", "sources", "turns", "view"]
+__all__ = ["Source", "as_text", "available", "machine_made", "sources", "turns", "view"]
 
 ANSWERING = ("assistant", "gpt", "chatgpt", "bot", "bing", "bard", "model", "ai")
 """Speakers whose last turn is the response, in any case."""
@@ -191,3 +191,8 @@ def as_text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Boolean:
         return column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
     return column.to_frame("v").select(_as_text(pl.col("v"), column.dtype).alias(column.name)).to_series()
+
+
+def machine_made(column: pl.Series) -> pl.Series:
+    """Whether a column of the role synthetic says of each row that a machine wrote it. Boolean [rows], false where it says nothing."""
+    return as_text(column).str.to_lowercase().is_in([*MADE]).fill_null(False)

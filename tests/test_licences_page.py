@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from curate.dataset import Dataset
@@ -19,20 +18,14 @@ from curate.reviews import Review, append, fold, read_log
 from curate.task import plan
 from curate.workspace import Workspace
 
-APP = Path(__file__).parent.parent / "app.py"
 PAGE = "pages/audit/licences.py"
 SAID = ["MIT", "cc by-nc 4.0", "cc-by-sa-4.0", None, "odd terms", "MIT OR GPL-3.0"]
 
 
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> Iterator[AppTest]:
-    """The app on the test's workspace, with nothing that runs."""
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    """The app is on the test's workspace."""
     monkeypatch.setenv("CURATE_WORKSPACE", str(workspace.root))
-    monkeypatch.delenv("CURATE_OPEN", raising=False)
-    monkeypatch.setattr("ui.measuring.ensure", lambda: None)
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(APP), default_timeout=60)
-    st.cache_resource.clear()
 
 
 def _open(path: Path, workspace: Workspace, parts: Mapping[str, Any]) -> Dataset:

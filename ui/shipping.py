@@ -14,10 +14,10 @@ from curate.jobs import start
 from curate.part import Export
 from curate.recipe import Recipe, dump_recipe
 from curate.scores import Scores
-from curate.versions import versions_of
+from curate.versions import Version, versions_of
 from ui import state
 
-__all__ = ["command", "download", "newest", "save_recipe", "set_export", "versions", "write_version"]
+__all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
 
 AT_ONCE = 300_000  # rows; above, an export is written by a job and fetched from disk
 
@@ -58,12 +58,6 @@ def set_export(**changed: object) -> None:
     state.change(now.model_copy(update={"export": Export.model_validate({**now.export.model_dump(), **changed})}))
 
 
-def newest() -> str | None:
-    """The folder of the newest Version of this workspace; None where there is none that can be read."""
-    found = versions_of(state.workspace())
-    return str(found[-1].folder) if found else None
-
-
-def versions() -> int:
-    """How many Versions this workspace holds."""
-    return sum(1 for _ in (state.workspace().root / "versions").glob("[!.]*/manifest.json"))
+def versions() -> tuple[Version, ...]:
+    """The Versions of this workspace that can be read, the oldest first."""
+    return versions_of(state.workspace())

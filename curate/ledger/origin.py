@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate.roles import MADE, Role
+from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text
+from curate.view import machine_made
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,16 +33,12 @@ def origin_columns(scores: Scores, at: Any) -> Iterator[tuple[dict[str, Any], pl
         return
     names = [*dict.fromkeys([*told, *flags])]
     frame = scores.dataset.scan().select(names).collect() if isinstance(at, slice) else scores.dataset.rows_at(at.tolist()).select(names)
-    made = pl.Series("made", [False]).new_from_index(0, len(frame)) if not flags else _flag(frame[flags[0]])
+    made = pl.Series("made", [False]).new_from_index(0, len(frame)) if not flags else machine_made(frame[flags[0]])
     if told:
         made = made | frame["synthetic_id"].is_not_null()
         frame = frame.select(told).join(_gates(scores.workspace.root / "synthetic"), on="synthetic_id", how="left", maintain_order="left")
     fields = [pl.lit(True).alias("made"), *(pl.col(n) for n in frame.columns if told)]
     yield {"kind": "synthetic"}, frame.select(pl.when(made).then(pl.struct(fields)).alias("synthetic")).to_series()
-
-
-def _flag(column: pl.Series) -> pl.Series:
-    return as_text(column).str.to_lowercase().is_in(MADE).fill_null(False)
 
 
 def _gates(folder: Path) -> pl.DataFrame:

@@ -28,6 +28,7 @@ from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.columns import in_columns
 from curate.synthetic.gate import Gated, read_gate
 from curate.synthetic.review import Reading, order, reading
+from curate.view import machine_made
 from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
@@ -151,8 +152,7 @@ def _synthetic(data: Dataset) -> pl.Series:
 
     if not data.has("synthetic"):
         return pl.Series("synthetic", [False] * data.rows, pl.Boolean)
-    held = data.views(["synthetic"]).collect()["synthetic"]
-    return held.cast(pl.String).str.to_lowercase().is_in(["true", "1", "yes", "synthetic", "generated"]).fill_null(False)
+    return machine_made(data.views(["synthetic"]).collect()["synthetic"])
 
 
 def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:

@@ -22,9 +22,9 @@ from curate.coverage import THIN, balance, lack, thin
 from curate.errors import InputError
 from curate.leak import leaks
 from curate.reference import read_reference
-from curate.roles import MADE, Role
+from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text
+from curate.view import as_text, machine_made
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ def startable(scores: Scores, keep: Bools, evaluation: Sequence[str] = ()) -> St
     wordless = data.views(["text"]).select(pl.col("text").fill_null("").str.strip_chars().str.len_bytes() == 0).collect().to_series().to_numpy()
     barred = {"without text": wordless}
     if data.has(Role.SYNTHETIC):
-        barred["synthetic"] = _text(scores, Role.SYNTHETIC).str.to_lowercase().is_in([*MADE]).fill_null(False).to_numpy()
+        barred["synthetic"] = machine_made(data.views([Role.SYNTHETIC]).collect().to_series()).to_numpy()
     if data.has(Role.SPLIT):
         held = pl.any_horizontal(*(pl.col("split").str.starts_with(name) for name in HELD_OUT))
         barred["of a held-out split"] = (

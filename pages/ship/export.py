@@ -47,7 +47,7 @@ with again:
     st.download_button("Download the recipe", shipping.recipe_text(), f"{name}.yaml", "application/yaml", icon=":material/description:", on_click="ignore")
 
 written = shipping.versions()
-told = f"Versions in this workspace: {count(written)}" if written else "Versions: none written yet"
+told = f"Versions in this workspace: {count(len(written))}" if written else "Versions: none written yet"
 st.page_link("pages/ship/versions.py", label=told, icon=":material/account_tree:")
-if newest := shipping.newest():
-    hub.offer(newest)
+if written:
+    hub.offer(str(written[-1].folder))
