@@ -23,7 +23,8 @@ Span = tuple[float, float]
 class Admission(Part):
     """When a generated row may enter (`curate.synthetic.checks` says what each check measures), and when a whole batch may.
 
-    off: checks that are not made; the gate says so. near, semantic, rouge: from which likeness on a row is a copy. rouge_of: the text that it compares.
+    off: checks that are not made; the gate says so. near, semantic, rouge: from which likeness on a row is a copy. copies_of: texts that are
+    compared by themselves, beside the whole row (a response of few words is not); rouge_of: the one text that ROUGE-L compares, those where not given.
     contamination: the share of an evaluation row that may be held. evaluation: files of evaluation rows, beside those of the signal contamination. length:
     words of the response, and perplexity, from and to; where not given the band of the dataset's own rows, of which `band` lies outside at either end.
     grounding: the least share of the response's triples of words that the context holds; the low end of the same band where not given. label: how likely the
@@ -35,7 +36,8 @@ class Admission(Part):
     near: Alike = 0.8
     semantic: Alike = 0.95
     rouge: Alike = 0.7
-    rouge_of: Literal["prompt", "response", "text"] = "prompt"
+    rouge_of: Literal["prompt", "response", "text"] | None = None
+    copies_of: tuple[Literal["prompt", "response"], ...] = ("prompt", "response")
     contamination: float = Field(default=0.5, gt=0, le=1)
     evaluation: tuple[str, ...] = ()
     length: Span | None = None

@@ -126,7 +126,11 @@ def test_grow_by_rules_makes_a_batch_that_is_the_same_again(tmp_path: Path, caps
     path, workspace = growing.recipe(tmp_path)
     args = ["grow", str(path), "--workspace", str(workspace.root), "--targets", "label: rare", "source: a", "--rows", "12"]
     assert main([*args, "--dry-run", "--json"]) == 0
-    dry = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    dry = json.loads(told.out)
+    assert "looking for rows to start from: 0 of 60 rows" in told.err
+    assert "looking for thin places" in told.err
+    assert any("copies_of: [prompt]" in note for note in dry["notes"])
     assert not (workspace.root / "synthetic").exists()
     assert main([*args, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -108,7 +108,9 @@ def test_what_may_pass_is_tried_again(first: Answer, charged: bool, tmp_path: Pa
             (line,) = read_log(log)
     assert (len(server.seen), "texts" in line) == (3, True)
     assert line["cost"] == pytest.approx(110e-6)
+    batch = _made(asked, workspace)
     assert (line["spent"] > 2 * line["cost"]) == charged  # what may have been charged counts against a limit
+    assert [batch.cost, batch.spent] == pytest.approx([110e-6, line["spent"]])
     if first[0] == 429:
         times = [seen[2] for seen in server.seen]
         assert all(b - a >= 0.3 for a, b in pairwise(times))
@@ -124,6 +126,7 @@ def test_an_endpoint_that_hangs_is_left_and_gone_on_with(tmp_path: Path, monkeyp
         assert ended.why == "2 requests were not answered (no answer within 0.4 s)"
         again = _made(asked, workspace)
     assert again.rows == 4
+    assert (again.cost, again.spent) == (0, 0), "no price, no cost"
     assert len(server.seen) == 6  # the two that had their answer were not asked again
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.synthetic.copies import alike_words
 from curate.synthetic.fitness import faults, inherited, phrase_of
 from curate.synthetic.rouge import close_pairs, closest_texts
 
@@ -44,6 +45,20 @@ def test_rouge_equals_a_plain_loop_on_runs_of_any_length() -> None:
     a, b, score = close_pairs(pl.Series(texts), 0.6)
     plain_pairs = {(i, j): s for j in range(32) for i in range(j) if (s := _rouge(texts[i], texts[j])) >= 0.6}
     assert dict(zip(zip(a.tolist(), b.tolist(), strict=True), score.tolist(), strict=True)) == pytest.approx(plain_pairs)
+
+
+def test_words_shared_with_the_closest_text_equal_a_plain_loop() -> None:
+    rng = random.Random(5)
+    texts = [" ".join(rng.choice("abc") for _ in range(rng.choice((0, 1, 2, 3, 6, 9)))) for _ in range(40)]
+    sets = [{tuple(w[i : i + 3]) for i in range(max(1, len(w) - 2))} if (w := t.split()) else set() for t in texts]
+    plain = [[len(x & y) / len(x | y) if x | y else 0.0 for y in sets] for x in sets]
+    best, place, (a, b, similarity) = alike_words(pl.Series([t or None for t in texts]), 15)
+    for i in range(15):
+        assert best[i] == pytest.approx(max(plain[i][15:]))
+        assert place[i] == (int(np.argmax(plain[i][15:])) if max(plain[i][15:]) else -1)
+    assert {(int(i), int(j)): s for i, j, s in zip(a, b, similarity, strict=True)} == pytest.approx(
+        {(i, j): plain[i][j] for j in range(15) for i in range(j) if plain[i][j] >= 0.5}
+    )
 
 
 def test_rouge_finds_what_self_instruct_says(shared: Path) -> None:

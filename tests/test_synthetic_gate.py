@@ -86,6 +86,36 @@ def test_each_planted_fault_is_seen_by_its_check_and_sound_rows_pass(made: Made)
     assert read_rows(batch)["synthetic_id"].to_list() == gated.rows["synthetic_id"].to_list()
 
 
+def test_a_response_or_a_prompt_of_another_row_is_a_copy_by_each_measure_and_a_short_response_is_none(made: Made) -> None:
+    scores, recipe, _, _, _ = made
+    theirs, new = grown.rows()[3], grown.sound(7, seed=71)
+    words = theirs["response"].split()
+    planted = {
+        "response": {**new[0], "response": theirs["response"]},
+        "near": {**new[1], "response": theirs["response"] + " Indeed."},
+        "turned": {**new[2], "response": " ".join([*words[len(words) // 2 :], *words[: len(words) // 2]])},
+        "prompt": {**new[3], "prompt": theirs["prompt"]},
+        "short": {**new[4], "response": "Yes, it was so."},
+        "short too": {**new[5], "response": "Yes, it was so."},
+        "sound": new[6],
+    }
+    batch = grown.made(scores, [*planted.values()], "d" * 16)
+    asked = recipe.model_copy(update={"synthetic": Admission(off=("grounding", "length", "format"))})
+    found, names = gate(scores, asked, batch), grown.names_of(batch, planted)
+    failed = {name: _failed(found, i) for name, i in names.items()}
+    assert {"exact", "near", "semantic", "rouge"} <= failed["response"]
+    assert {"near", "semantic", "rouge"} <= failed["near"]
+    assert "semantic" in failed["turned"]
+    assert {"exact", "near", "semantic", "rouge"} <= failed["prompt"]
+    assert not failed["short"] | failed["short too"] | failed["sound"]
+    rows = {r["synthetic_id"]: r for r in found.rows.iter_rows(named=True)}
+    source = scores.frame["row_id"][3]
+    assert [rows[names[n]]["exact_of"] for n in ("response", "prompt")] == ["response", "prompt"]
+    assert f"the same text as the response of row {source}" in reasons(rows[names["response"]], found)
+    only = asked.model_copy(update={"synthetic": Admission(off=("grounding", "length", "format"), copies_of=("prompt",))})
+    assert not _failed(gate(scores, only, batch), names["response"])
+
+
 def test_limits_move_without_measuring_and_a_looser_one_refuses_no_more(made: Made) -> None:
     scores, recipe, batch, _, names = made
     measured = measured_of(scores, recipe, batch)

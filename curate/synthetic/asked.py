@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from curate.measure import Tell
 from curate.roles import Role
 from curate.scores import Scores
 from curate.signal import VIEWS
@@ -79,7 +80,9 @@ def read_parents(scores: Scores, rows: Sequence[int]) -> dict[int, Parent]:
     return {row: Parent(*values) for row, *values in zip(wanted, ids, *columns, strict=True)}
 
 
-def without_personal(scores: Scores, targets: Sequence[Target], shots: int, seed: int) -> tuple[list[Question], tuple[Target, ...], int]:
+def without_personal(
+    scores: Scores, targets: Sequence[Target], shots: int, seed: int, tell: Tell | None = None
+) -> tuple[list[Question], tuple[Target, ...], int]:
     """Questions none of whose parents hold personal data, keys or passwords; the targets without those rows; how many rows were left out.
 
     Only rows that would be sent are looked through, and looked through anew where others take their turn.
@@ -90,7 +93,11 @@ def without_personal(scores: Scores, targets: Sequence[Target], shots: int, seed
     while True:
         asked = questions(scores, now, shots, seed)
         unseen = sorted({row for question in asked for row in question.rows} - clean)
-        fresh = _personal(scores, unseen)
+        fresh = set[int]()
+        for at in range(0, len(unseen), 256):
+            if tell:
+                tell("looking for personal data", len(clean) + len(held) + at, len(clean) + len(held) + len(unseen))
+            fresh |= _personal(scores, unseen[at : at + 256])
         if not fresh:
             return asked, now, len(held)
         held |= fresh

@@ -44,6 +44,7 @@ class Batch:
     generator, model: who wrote; model is "" where none did. prompts: hash (16 hex digits) by name of each prompt file beside it; a row has its own.
     asked: rows that were wanted. rows: rows there are, of distinct content. failed: answers that gave no row, by reason. repeated: equal to an earlier one.
     seconds: of all answers. cost: of all whose price is known, in what the prices were given in; unknown_cost: answers whose price is not known.
+    spent: the most that all tries together may have cost, those too to which no answer or no usable one came; 0 where no price is given.
     began, ended: UTC, ISO 8601. options: what else was asked for (temperature, …).
     """
 
@@ -67,6 +68,7 @@ class Batch:
     options: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
+    spent: float = 0.0
 
 
 def schema() -> dict[str, pl.DataType]:

@@ -15,6 +15,8 @@ from curate.scores import Scores
 from curate.signal import check_parameters, discover
 from curate.synthetic import copies, fitness
 from curate.synthetic.copies import Vectors
+from curate.synthetic.parts import closest_meaning, highest, long_enough
+from curate.synthetic.vectors import static_vectors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,10 +26,10 @@ __all__ = ["ABOUT", "COPIES", "MADE", "Found", "Ground", "Skip"]
 COPIES: tuple[CheckName, ...] = ("exact", "near", "semantic", "rouge")
 """Checks against other rows, for which generated rows that pass count too."""
 ABOUT: Mapping[CheckName, str] = {
-    "exact": "The same text as another row, but for case and white space",
-    "near": "Nearly the words of another row: Jaccard similarity of word 3-grams",
-    "semantic": "Nearly the meaning of another row: cosine of embeddings",
-    "rouge": "ROUGE-L with another row, as self-instruct filters",
+    "exact": "The same row, prompt or response as another, but for case and white space",
+    "near": "Nearly the words of another row, its prompt or its response: Jaccard similarity of word 3-grams",
+    "semantic": "Nearly the meaning of another row, its prompt or its response: cosine of embeddings",
+    "rouge": "ROUGE-L with another row's prompt or response, as self-instruct filters prompts",
     "contamination": "Holds a row of an evaluation file: the greater of n-gram overlap and Jaccard similarity",
     "length": "Words of the response, beside the dataset's own",
     "format": "A text is empty, cut off or repeats itself, or holds marks of a template",
@@ -68,6 +70,18 @@ class Ground:
         return tuple(n for n in ("prompt", "response") if self.scores.dataset.has(n))
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """Texts that are compared by themselves, as the recipe says; none where a row is one text."""
+        there = [n for n in ("prompt", "context", "response") if self.scores.dataset.has(n)]
+        return tuple(n for n in self.admission.copies_of if n in there) if len(there) > 1 else ()
+
+    def texts(self, of: str) -> tuple[pl.Series, pl.DataFrame]:
+        """Generated texts of a kind and the pool's (`name` and `of`); null those that are too short to be copies by themselves."""
+        if of == "text":
+            return self.text, self.pool.select("name", "text")
+        return long_enough(self.rows[of], of), self.pool.select("name", long_enough(self.pool[of], of))
+
+    @property
     def said(self) -> str:
         """The text that a generator answers with: the response, or the prompt where rows have no response."""
         return "response" if self.scores.dataset.has("response") else "prompt"
@@ -83,18 +97,24 @@ class Found:
 
 
 def _words(on: Ground) -> Found:
-    return Found(*copies.by_words(on.text, on.pool))
+    return Found(*highest({of: copies.by_words(*on.texts(of), of) for of in ("text", *on.compared)}, ("exact", "near")))
 
 
 def _semantic(on: Ground) -> Found:
     if on.mine is None or on.theirs is None:
         raise Skip("the dataset has no embedding")
-    return Found(*copies.by_meaning(on.mine, on.theirs, on.pool["name"], len(on.rows)))
+    found = {"text": copies.by_meaning(on.mine, on.theirs, on.pool["name"], len(on.rows))}
+    parents = [p or () for p in on.rows["parents"].to_list()]
+    for of in on.compared:
+        texts, pool = on.texts(of)
+        found[of] = closest_meaning(texts, pool, static_vectors(on.scores, on.given("embedding"), pool), parents, on.given("embedding"))
+    return Found(*highest(found, ("semantic",)))
 
 
 def _rouge(on: Ground) -> Found:
-    of = on.admission.rouge_of if on.admission.rouge_of == "text" or on.scores.dataset.has(on.admission.rouge_of) else "text"
-    return Found(*copies.by_rouge(on.text if of == "text" else on.rows[of], on.pool, of))
+    wanted = on.admission.copies_of if on.admission.rouge_of is None else (on.admission.rouge_of,)
+    every = [n for n in wanted if n == "text" or on.scores.dataset.has(n)] or ["text"]
+    return Found(*highest({of: copies.by_rouge(*on.texts(of), of) for of in every}, ("rouge",)))
 
 
 def _contamination(on: Ground) -> Found:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from curate.admission import Admission
 from curate.errors import InputError
 from curate.export import dataset_of, decide
 from curate.measure import Tell, measure
@@ -117,21 +118,30 @@ def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Op
     dataset = dataset_of(recipe, workspace, wanted.key, tell)
     measure(dataset, read_scores(dataset, recipe, workspace).tasks, workspace, "pool", tell)
     scores, keep = read_scores(dataset, recipe, workspace), decide(recipe, workspace, wanted.key, tell).keep
+    _stage(tell, "looking for rows to start from", len(keep))
     start = startable(scores, keep, evaluation_files(recipe, recipe.synthetic))
     notes = [f"{number:,} kept rows are not started from: {why}" for why, number in start.left_out.items()]
+    _stage(tell, "looking for thin places", len(keep))
     found, said = find_targets(scores, keep, start.may, wanted.targets)
     targets, shots = (allot(found, wanted.rows) if found else ()), min(options.shots, generator.shots)
     prompts = read_prompts(workspace, generator.prompts.values())
     if generator.sends and not wanted.personal:
-        asked, targets, left_out = without_personal(scores, targets, shots, options.seed)
+        asked, targets, left_out = without_personal(scores, targets, shots, options.seed, tell)
         notes += [f"{left_out:,} rows are not sent: personal data, keys or passwords are found in them"] * bool(left_out)
     else:
         asked = questions(scores, targets, shots, options.seed)
     if wanted.rows is not None and 0 < len(asked) < wanted.rows:
         notes.append(f"{wanted.rows:,} rows were asked for, and the targets lack {len(asked):,}; name a target or --targets any for more")
+    if not generator.asks and scores.dataset.has("response") and "response" in (recipe.synthetic or Admission()).copies_of:
+        notes.append("an edit keeps its parent's response, which the gate refuses as a copy unless the recipe says synthetic: {copies_of: [prompt]}")
     asks = asks_of(scores, targets, asked, generator, prompts)
     name = name_of(scores, asks, generator, options)
     return Grown(name, scores, recipe, generator, options, targets, tuple(asks), (*notes, *said), start.may)
+
+
+def _stage(tell: Tell | None, name: str, rows: int) -> None:
+    if tell:
+        tell(name, 0, rows)
 
 
 def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, close: bool = False, tell: Tell | None = None) -> tuple[Batch | None, Ended]:
@@ -182,23 +192,33 @@ def _batch(asked: Grown, lines: Sequence[Line], folder: Path) -> Batch:
         tuple(TargetCount(t.name, t.kind, t.wanted, 0, len(t.parents)) for t in asked.targets), dict(failed.most_common()), 0,
         sum(line["seconds"] for line in answers), sum(line["cost"] or 0.0 for line in answers), sum(line["cost"] is None for line in answers),
         times[0] if times else "", times[-1] if times else "", asked.options.deciding, folder=folder,
+        spent=sum(line["spent"] for line in lines),
     )  # fmt: skip
 
 
 def _tell_plan(asked: Grown, as_json: bool) -> None:
     """What would be asked for; of a model that is paid, what it may cost at most; the first request."""
     targets = [{"name": t.name, "kind": t.kind, "rows": t.rows, "lacks": t.lacks, "wanted": t.wanted, "parents": len(t.parents)} for t in asked.targets]
-    at_most = sum(most_cost(told(ask), asked.options) for ask in asked.asks) if asked.options.price is not None else None
+    priced = asked.options.price is not None and asked.generator.sends
+    at_most = sum(most_cost(told(ask), asked.options) for ask in asked.asks) if priced else None
+    with_tries = None if at_most is None else at_most * (1 + asked.options.retries)
     first = told(asked.asks[0]) if asked.generator.asks else None
     if as_json:
-        whole = {"batch": asked.name, "generator": asked.generator.name, "rows": len(asked.asks), "sends": asked.generator.sends, "cost_at_most": at_most}
+        whole = {
+            "batch": asked.name,
+            "generator": asked.generator.name,
+            "rows": len(asked.asks),
+            "sends": asked.generator.sends,
+            "cost_at_most": at_most,
+            "cost_with_tries": with_tries,
+        }
         print(json.dumps({**whole, "targets": targets, "notes": asked.notes, "first": first}, ensure_ascii=False))
         return
     for target in asked.targets:
         print(f"{target.wanted:>8,} rows for {target.name}: it has {target.rows:,} and lacks {target.lacks:,}; {len(target.parents):,} to start from")
     print(*asked.notes, sep="\n", end="\n" * bool(asked.notes))
     if at_most is not None:
-        print(f"It would cost {at_most:,.4g} at most, before tries that have to be made again.")
+        print(f"It would cost {at_most:,.4g} at most, and {with_tries:,.4g} if each answer took every try (--retries {asked.options.retries}).")
     if first is not None:
         print(f"\n{'The first request' if asked.generator.sends else 'What the model is told first'}:\n\n{first}")
 
@@ -211,7 +231,14 @@ def _found(named: str, workspace: Workspace) -> Batch:
 def _print(batch: Batch, as_json: bool, notes: Sequence[str] = (), more: Mapping[str, Any] | None = None) -> None:
     if as_json:
         whole: dict[str, Any] = {"batch": batch.name, "rows": batch.rows, "asked": batch.asked, "failed": dict(batch.failed), "repeated": batch.repeated}
-        costs = {"cost": batch.cost, "unknown_cost": batch.unknown_cost, "seconds": batch.seconds, "generator": batch.generator, "model": batch.model}
+        costs = {
+            "cost": batch.cost,
+            "spent": batch.spent,
+            "unknown_cost": batch.unknown_cost,
+            "seconds": batch.seconds,
+            "generator": batch.generator,
+            "model": batch.model,
+        }
         whole |= costs | {"targets": [asdict(t) for t in batch.targets], "notes": [] if more else notes, "out": str(batch.folder), **(more or {})}
         print(json.dumps(whole, ensure_ascii=False))
         return
@@ -222,5 +249,6 @@ def _print(batch: Batch, as_json: bool, notes: Sequence[str] = (), more: Mapping
     if batch.repeated:
         print(f"{batch.repeated:>8,} gave no row: the same as an earlier one")
     unknown = f"; of {batch.unknown_cost:,} answers it is not known" if batch.unknown_cost else ""
-    print(f"{batch.rows:>8,} rows of {batch.asked:,} by {batch.model or batch.generator}, cost {batch.cost:,.4g}{unknown}")
+    tries = f", up to {batch.spent:,.4g} with tries that gave no answer" if batch.spent > batch.cost * (1 + 1e-9) else ""
+    print(f"{batch.rows:>8,} rows of {batch.asked:,} by {batch.model or batch.generator}, cost {batch.cost:,.4g}{tries}{unknown}")
     print(*notes, batch.folder, sep="\n")

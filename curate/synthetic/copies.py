@@ -1,4 +1,4 @@
-"""How close each generated row is to the rows that are there, and generated rows to one another: by words and by meaning, each by the measure of the signal of
+"""How close each generated text is to those that are there, and generated ones to one another: by words and by meaning, each by the measure of the signal of
 that name, and by ROUGE-L. Nothing here judges: a limit is chosen later, and of two generated rows that are alike one may stay."""
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from curate.admission import FLOOR, Admission
 if TYPE_CHECKING:
     import polars as pl
 
-    from curate.signal import Pairs
+    from curate.kernels.minhash import Sets
 
-__all__ = ["PAIRS", "Vectors", "by_meaning", "by_rouge", "by_words", "embedded", "evaluated", "whole_text"]
+__all__ = ["PAIRS", "Vectors", "alike_words", "by_meaning", "by_rouge", "by_words", "embedded", "evaluated", "whole_text"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -72,29 +72,25 @@ def _values(name: str, value: npt.NDArray[Any], place: Ints, names: pl.Series, n
     return found if none is None else found.with_columns(pl.when(~pl.Series(none)).then(pl.all()))
 
 
-def by_words(texts: pl.Series, pool: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows with the same text, and with nearly the same words: `exact` (1 or 0) and `near` (Jaccard, 0 below the floor) with the closest row of the pool.
+def by_words(texts: pl.Series, pool: pl.DataFrame, of: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows with the same text, and with nearly the same words: `exact` (1 or 0) and `near` (Jaccard of word 3-grams) with the closest row of the pool.
 
-    texts: String [rows]. pool: `name`, `text`. Second the pairs of generated rows.
+    texts: String [rows]. pool: `name`, and the texts in the column `of`. Second the pairs of generated rows.
     """
     import polars as pl
     import pyarrow as pa
 
     from curate.signals.exact_duplicate import SIGNAL as EXACT
-    from curate.signals.near_duplicate import near_pairs
-    from curate.signals.reference_duplicate import closest_reference
 
-    rows, both = len(texts), pl.concat([texts.alias("text"), pool["text"]])
+    rows, both = len(texts), pl.concat([texts.alias("text"), pool[of].alias("text")])
     twin = EXACT.compute(pa.table({"of": pa.array(both.to_list(), pa.large_string())}))[1].twin
-    same = _first_of(twin, rows)
-    pairs, _ = near_pairs(both, FLOOR)
-    similarity, place = closest_reference(pairs, rows)
-    none = pairs.twin[:rows] < 0
+    same, none = _first_of(twin, rows), texts.is_null().to_numpy()
+    value, place, pairs = alike_words(both, rows)
     found = pl.concat(
-        [_values("exact", same >= 0, same, pool["name"], none), _values("near", similarity, place, pool["name"], none)],
+        [_values("exact", same >= 0, same, pool["name"], none), _values("near", value, place, pool["name"], none)],
         how="horizontal",
     )
-    return found, pl.concat([_frame("exact", *_alike_in(twin, rows)), _frame("near", *_near_in(pairs, rows))])
+    return found, pl.concat([_frame("exact", *_alike_in(twin, rows)), _frame("near", *pairs)])
 
 
 def _first_of(twin: Ints, rows: int) -> Ints:
@@ -105,33 +101,48 @@ def _first_of(twin: Ints, rows: int) -> Ints:
     return np.where(twin[:rows] >= 0, first[twin[:rows]], -1).astype(np.int32)
 
 
-def _members(twin: Ints, rows: int) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for row in np.flatnonzero(twin[:rows] >= 0).tolist():
-        found.setdefault(int(twin[row]), []).append(row)
-    return found
-
-
 def _alike_in(twin: Ints, rows: int) -> tuple[Ints, Ints, Floats]:
     """Every two generated rows of one class."""
-    pairs = [(a, b) for members in _members(twin, rows).values() for i, b in enumerate(members) for a in members[:i]]
+    members: dict[int, list[int]] = {}
+    for row in np.flatnonzero(twin[:rows] >= 0).tolist():
+        members.setdefault(int(twin[row]), []).append(row)
+    pairs = [(a, b) for every in members.values() for i, b in enumerate(every) for a in every[:i]]
     a, b = np.array(pairs, np.int32).reshape(-1, 2).T
     return a, b, np.ones(len(a), np.float32)
 
 
-def _near_in(pairs: Pairs, rows: int) -> tuple[Ints, Ints, Floats]:
-    """Every two generated rows with nearly the same words."""
-    members = _members(pairs.twin, rows)
-    a, b, similarity = _alike_in(pairs.twin, rows)
-    found = [
-        (x, y, s)
-        for one, other, s in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.similarity.tolist(), strict=True)
-        if one in members and other in members
-        for x in members[one]
-        for y in members[other]
-    ]
-    more = [np.array([f[i] for f in found]) for i in range(3)]
-    return np.append(a, more[0]).astype(np.int32), np.append(b, more[1]).astype(np.int32), np.append(similarity, more[2]).astype(np.float32)
+def alike_words(both: pl.Series, rows: int) -> tuple[Floats, Ints, tuple[Ints, Ints, Floats]]:
+    """Jaccard similarity of word 3-grams of each of the first `rows` texts with the closest of the others, exact at every similarity, and that one's place.
+
+    Returns float32 [rows], int32 [rows] (0 and -1 where no 3-gram is shared; the first of equal ones), and the pairs of the first `rows` at or above FLOOR.
+    """
+    from curate.shingle import shingle_sets
+
+    sets, _ = shingle_sets(both, 3, True)
+    size, first = np.diff(sets.first), sets.first
+    shingle, owner, start = _postings(sets, rows)
+    best, place, pairs = np.zeros(rows, np.float32), np.full(rows, -1, np.int32), list[tuple[int, int, float]]()
+    for row in range(rows):
+        mine = sets.shingle[first[row] : first[row + 1]]
+        at = np.searchsorted(shingle, mine)
+        held = [owner[start[i] : start[i + 1]] for i in at.tolist()]
+        shared = np.bincount(np.concatenate([np.empty(0, np.int32), *held]), minlength=len(size))
+        alike = (shared / np.maximum(1, len(mine) + size - shared)).astype(np.float32)
+        pairs += [(int(other), row, float(alike[other])) for other in np.flatnonzero(alike[:row] >= FLOOR)]
+        if len(size) > rows and (highest := int(alike[rows:].argmax())) >= 0 and alike[rows + highest] > 0:
+            best[row], place[row] = alike[rows + highest], highest
+    a, b = (np.array([p[i] for p in pairs], np.int32) for i in range(2))
+    return best, place, (a, b, np.array([p[2] for p in pairs], np.float32))
+
+
+def _postings(sets: Sets, rows: int) -> tuple[npt.NDArray[np.uint64], Ints, npt.NDArray[np.int64]]:
+    """The 3-grams of the first `rows` texts, rising, the texts that hold each, one after another, and where each one's begin."""
+    wanted = np.unique(sets.shingle[: sets.first[rows]])
+    owner = np.repeat(np.arange(len(sets.first) - 1, dtype=np.int32), np.diff(sets.first))
+    at = np.searchsorted(wanted, sets.shingle)
+    held = np.flatnonzero(wanted[np.minimum(at, max(0, len(wanted) - 1))] == sets.shingle) if len(wanted) else np.empty(0, np.int64)
+    order = held[np.argsort(at[held], kind="stable")]
+    return wanted, owner[order], np.searchsorted(at[order], np.arange(len(wanted) + 1))
 
 
 def by_meaning(mine: Vectors, pool: Vectors, names: pl.Series, rows: int) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -19,7 +19,8 @@ from curate.recipe import Recipe
 from curate.scores import Scores
 from curate.synthetic.batch import Batch, read_rows
 from curate.synthetic.copies import Vectors, whole_text
-from curate.synthetic.measured import Measured, pool_vectors
+from curate.synthetic.measured import Measured
+from curate.synthetic.vectors import pool_vectors
 
 if TYPE_CHECKING:
     import polars as pl

@@ -196,7 +196,8 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
     value: Any = row.get(check)
     twin = row.get(f"{check}_twin")
     if check in COPIES:
-        other = f"the generated row {twin}" if twin else f"row {row.get(f'{check}_row')}"
+        part = "" if twin or row.get(f"{check}_of") in (None, "text") else f"the {row[f'{check}_of']} of "
+        other = part + (f"the generated row {twin}" if twin else f"row {row.get(f'{check}_row')}")
         kind = {"exact": "the same text as", "near": "nearly the words of", "semantic": "nearly the meaning of", "rouge": "much of the wording of"}[check]
         much = "" if check == "exact" or twin else f", {value:.2f} where {getattr(gated.admission, check):g} is the limit"
         return f"{kind} {other}{much}"

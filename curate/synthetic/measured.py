@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,15 +21,15 @@ from curate.scores import Scores
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import MADE, Found, Ground, Skip
 from curate.synthetic.copies import PAIRS, Vectors, embedded, whole_text
-from curate.task import Task, plan
+from curate.synthetic.vectors import embedding_task, pool_vectors
 from curate.workspace import digest, file_sha256, read_json, whole_folder, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Measured", "evaluation_files", "measure_batch", "measured_of", "pool_vectors"]
+__all__ = ["Measured", "evaluation_files", "measure_batch", "measured_of"]
 
-VERSION = 1
+VERSION = 2
 POOL = ("prompt", "response", "text")
 
 
@@ -56,12 +56,6 @@ class Measured:
             return Vectors(held["at"], held["unit"])
 
 
-def embedding_task(scores: Scores, recipe: Recipe) -> Task:
-    """The embedding of the dataset, as the recipe has it."""
-    planned = plan(scores.dataset, {"embedding": recipe.signals.get("embedding") or {}})
-    return next(t for t in planned if t.signal.name == "embedding")
-
-
 def _needs_vectors(admission: Admission) -> bool:
     return not {"semantic", "label"} <= {*admission.off}
 
@@ -79,7 +73,7 @@ def _key(scores: Scores, recipe: Recipe, batch: Batch) -> str:
     rests = [
         *[VERSION, batch.files["rows.parquet"], scores.dataset.key, sorted((str(r), c) for r, c in scores.dataset.roles.items())],
         *[[b.name, file_sha256(b.folder / "accepted.parquet")] for b in _accepted_before(scores, batch)],
-        *[sorted(admission.off), admission.rouge_of, admission.seed, _files(admission, recipe)],
+        *[sorted(admission.off), admission.rouge_of, admission.copies_of, admission.seed, _files(admission, recipe)],
         *[recipe.signals.get(name) for name in ("pii", "license")],
         *[embedding_task(scores, recipe).key if _needs_vectors(admission) else None, perplexity.key if perplexity else None],
     ]
@@ -141,23 +135,6 @@ def measure_batch(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | Non
     again = measured_of(scores, recipe, batch)
     assert again is not None
     return again
-
-
-def pool_vectors(scores: Scores, recipe: Recipe) -> Vectors | None:
-    """Vectors of the dataset's rows; None where they are not measured."""
-    from curate.nearest import unit_vectors
-
-    task = embedding_task(scores, recipe)
-    if task.skip or not task.done(scores.workspace):
-        return None
-    held = Scores(scores.dataset, scores.workspace, (task,)).vectors("embedding", "embedding_vector")
-    return Vectors(*unit_vectors(_chunked(held.to_arrow())))
-
-
-def _chunked(array: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.chunked_array([array])
 
 
 def _ground(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None) -> Ground:
