@@ -19,16 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.audit import beyond
-from curate.conflict import conflicts
+from curate.denied import denied_rows, limit_of
 from curate.errors import InputError
 from curate.finding import MOST, Finding, Gated
 from curate.gating import Gate
-from curate.groups import proposal
-from curate.grown import denied_parents, unread
+from curate.grown import unread
 from curate.noise import noise
-from curate.part import LinkThreshold, meant
+from curate.part import meant
 from curate.personal import untreated
-from curate.policy import VERDICTS, verdicts
 from curate.rate import percent
 from curate.recipe import Recipe
 from curate.reviews import Review, spared
@@ -101,36 +99,25 @@ def _personal(given: _Given) -> tuple[Finding, ...]:
 
 
 def _license(given: _Given) -> tuple[Finding, ...]:
-    scores, policy = given.scores, given.recipe.licenses
-    if policy is None or "license_spdx" not in given.frame.columns:
-        return ()
     import polars as pl
 
-    spdx = given.frame["license_spdx"]
-    denied = verdicts(spdx, policy) == VERDICTS.index("deny")
-    said = denied & spdx.is_not_null().to_numpy()
-    bad, ways, example = denied & given.keep, dict[str, int](), ""
-    ways["kept by hand"], parents = int(bad.sum()), said.copy()
-    for name in scores.links:
-        copies = conflicts(links_of(scores, name, given.marked).pairs, _limit(given, name), ~denied, said)
-        parents[copies["row"].to_numpy()] = True
+    denied = denied_rows(given.scores, given.recipe, given.marked)
+    if denied is None:
+        return ()
+    bad, ways, example = denied.own & given.keep, dict[str, int](), ""
+    ways["kept by hand"] = int(bad.sum())
+    for name, copies in denied.alike.items():
         alike = copies.filter(~pl.Series(bad).gather(copies["row"]) & pl.Series(given.keep).gather(copies["row"]))
         ways[f"alike to a denied row by {name}"] = len(alike)
         if len(alike) and not example:
             row, other, by = alike.row(0)
             ids = given.frame["row_id"].gather([row, other]).to_list()
-            example = f"; {ids[0]} is {by:.2f} alike to {ids[1]}, {spdx[other]}"
+            example = f"; {ids[0]} is {by:.2f} alike to {ids[1]}, {given.frame['license_spdx'][other]}"
         bad[alike["row"].to_numpy()] = True
-    made = denied_parents(scores, parents) & given.keep & ~bad
+    made = denied.made & given.keep & ~bad
     ways["made from a denied row, or from a copy of one"] = int(made.sum())
     told = ", ".join(f"{n:,} {way}" for way, n in ways.items() if n)
     return given.found("license", bad | made, f"come from rows under a denied licence: {told}{example}", "Drop them, or change the policy")
-
-
-def _limit(given: _Given, name: str) -> float:
-    """From which likeness on rows are copies: the recipe's limit, else the proposed one."""
-    held = given.recipe.thresholds.get(name)
-    return held.limit if isinstance(held, LinkThreshold) else proposal(given.scores.measured[name])[0]
 
 
 def _contamination(given: _Given) -> tuple[Finding, ...]:
@@ -178,7 +165,7 @@ def _duplicates(given: _Given) -> tuple[Finding, ...]:
             why = next((t.skip for t in scores.tasks if t.signal.name == name), None)
             raise InputError(f"gate.duplicates.{name}", why or "is not measured", "Give what it needs, or take that limit out")
         order = keeper_order(scores, "first", given.keep, np.zeros(scores.dataset.rows, np.bool_))
-        limit = _limit(given, name)
+        limit = limit_of(given.scores, given.recipe, name)
         twin = links_of(scores, name, given.marked).gives_way(limit, "cover", order) != np.arange(scores.dataset.rows)
         share = int(twin.sum()) / max(1, given.selection.kept)
         if share > most:

@@ -11,6 +11,7 @@ import polars as pl
 import streamlit as st
 
 from curate.admission import CHECKS, Admission, CheckName
+from curate.denied import denied_sources
 from curate.jobs import Job, jobs, start
 from curate.rate import percent
 from curate.recipe import dump_recipe
@@ -129,7 +130,8 @@ def limits(batch: Batch) -> None:
         if measured is None:
             st.caption("What the checks rest on has changed; check again, then limits move live.")
             return
-        fails = counts(judge(measured, admission, now.licenses))
+        barred = denied_sources(state.scores(), now, state.decided().marked)
+        fails = counts(judge(measured, admission, now.licenses, barred))
         for name, label in SLIDERS.items():
             if name not in fails:
                 continue

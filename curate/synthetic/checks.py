@@ -38,7 +38,7 @@ ABOUT: Mapping[CheckName, str] = {
     "label": "How likely the label is to a classifier that learnt the dataset's, as a share of the likeliest's probability",
     "grounding": "The share of the response's triples of words that its context holds, or its parents' where it has none",
     "personal": "Kinds of personal data, keys and passwords in the text",
-    "license": "The licences of all parents together, by the recipe's policy",
+    "license": "The licences of all parents together, and of rows that those copy or were made from, by the recipe's policy",
 }
 
 
@@ -207,7 +207,8 @@ def _license(on: Ground) -> Found:
     spdx = SIGNAL.compute(pa.record_batch(columns), **on.given("license")).column("license_spdx").to_pylist()
     held = dict(zip(on.scores.frame["row_id"].gather(at), spdx, strict=True))
     found = fitness.inherited([p or () for p in on.rows["parents"].to_list()], on.rows["license"].to_list(), held)
-    return Found(pl.DataFrame({"license": found}, {"license": pl.String}))
+    parents = pl.Series("license_parents", on.rows["parents"], pl.List(pl.String))
+    return Found(pl.DataFrame({"license": found, "license_parents": parents}, {"license": pl.String, "license_parents": pl.List(pl.String)}))
 
 
 MADE: Mapping[tuple[CheckName, ...], Callable[[Ground], Found]] = {

@@ -8,19 +8,22 @@ sake of a row that is refused itself. Each written anew where limits changed; ga
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.admission import CHECKS, Admission, CheckName
+from curate.denied import denied_sources
 from curate.errors import InputError
-from curate.measure import Tell
+from curate.measure import Tell, measure
 from curate.part import LicensePolicy
 from curate.rate import percent
 from curate.recipe import Recipe
+from curate.reviews import fold, read_log
 from curate.scores import Scores
 from curate.synthetic.batch import Batch
 from curate.synthetic.checks import COPIES
@@ -61,9 +64,10 @@ def band(measured: Measured, admission: Admission, check: str) -> tuple[float, f
     return (low, float("inf")) if check == "grounding" else (low, high)
 
 
-def judge(measured: Measured, admission: Admission, policy: LicensePolicy | None) -> pl.DataFrame:
+def judge(measured: Measured, admission: Admission, policy: LicensePolicy | None, barred: Collection[str] = ()) -> pl.DataFrame:
     """`synthetic_id`, `passes`, and `fail_<check>` of each check (Boolean; null where it was not made) with what was measured.
 
+    barred: ids of rows from which none may be made (`curate.denied.denied_sources`).
     A null value, where a check does not apply to a row, passes. A licence that the policy would have reviewed passes, as it does in the funnel.
     """
     import polars as pl
@@ -72,6 +76,9 @@ def judge(measured: Measured, admission: Admission, policy: LicensePolicy | None
     asked = [c for c in CHECKS if c in values.columns and c not in admission.off]
     judged = {c: _fails(c, values[c], measured, admission, policy) for c in asked}
     fails = {c: f for c, f in judged.items() if f is not None}
+    if "license" in fails:
+        values = values.with_columns(license_said=pl.col("license_parents").list.filter(pl.element().is_in([*barred])).list.first())
+        fails["license"] = fails["license"] | values["license_said"].is_not_null().to_numpy()
     own = [f for name, f in fails.items() if name not in COPIES]
     clean = ~np.logical_or.reduce([np.zeros(len(values), np.bool_), *own])
     twins = _twins(measured.pairs, fails, clean, admission)
@@ -136,7 +143,7 @@ def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None)
         raise InputError(batch.name, "rows of this batch were accepted already, so what was checked stays as it is", "Grow another batch")
     admission = recipe.synthetic or Admission()
     measured = measure_batch(scores, recipe, batch, tell)
-    rows = judge(measured, admission, recipe.licenses)
+    rows = judge(measured, admission, recipe.licenses, _barred(scores, recipe, tell))
     if tell:
         tell("drift", 0, 1, "comparisons")
     moved = drift(scores, recipe, batch, measured, rows["passes"].to_numpy())
@@ -158,6 +165,16 @@ def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None)
     found = read_gate(batch)
     assert found is not None
     return found
+
+
+def _barred(scores: Scores, recipe: Recipe, tell: Tell | None) -> frozenset[str]:
+    """Rows from which none may be made, by the recipe's policy and its Links; what those rest on is measured where it is not."""
+    if recipe.licenses is None:
+        return frozenset()
+    wanted = [t for t in scores.tasks if (t.signal.links or t.signal.name == "license") and not t.skip]
+    measure(scores.dataset, wanted, scores.workspace, "inline", tell)
+    log = recipe.reviews
+    return denied_sources(Scores(scores.dataset, scores.workspace, scores.tasks), recipe, fold(read_log(Path(log.path), log.lines)).marked if log else ())
 
 
 def _unjudged(measured: Measured, recipe: Recipe) -> dict[str, str]:
@@ -212,7 +229,11 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
         "label": lambda: f"its label is {value:.2f} times as likely as {told!r}" if told else "no row of the dataset has its label",
         "grounding": lambda: f"{percent(value)} of its triples of words stand in the context, less than {percent(gated.limits['grounding'][0])}",
         "personal": lambda: f"holds personal data: {told}",
-        "license": lambda: f"the policy denies {value or 'a licence that is not known'}",
+        "license": lambda: (
+            f"made from {told}, denied by its licence, as a copy of a denied row, or as made from one"
+            if told
+            else f"the policy denies {value or 'a licence that is not known'}"
+        ),
     }[check]()
 
 
