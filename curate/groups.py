@@ -112,7 +112,7 @@ def in_hand(selection: Selection, name: str) -> Bools:
     """True for the rows that come to the Links threshold `name`, or that would come to it if it were added to the recipe. bool [rows]."""
     inside = np.ones(selection.rows, np.bool_)
     for other, dropped in selection.drops.items():
-        if other in (name, "budget"):
+        if other in (name, "synthetic_share", "budget"):
             break
         inside &= ~dropped
     return inside

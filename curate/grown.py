@@ -17,7 +17,7 @@ from curate.scores import Scores
 from curate.view import as_text, machine_made
 from curate.workspace import Workspace
 
-__all__ = ["accepted", "denied_parents", "read_rows", "unread"]
+__all__ = ["accepted", "denied_parents", "generated", "read_rows", "unread"]
 
 Bools = npt.NDArray[np.bool_]
 ID, PARENTS = "synthetic_id", "parents"
@@ -42,22 +42,34 @@ def read_rows(marked: Sequence[Review]) -> frozenset[str]:
     return frozenset(found)
 
 
-def unread(scores: Scores, marked: Sequence[Review]) -> Bools | None:
-    """Synthetic rows of no accepted batch that nobody read. bool [rows]; None where nothing says which rows are synthetic."""
+def generated(scores: Scores) -> Bools | None:
+    """Rows that a machine wrote: those of the role synthetic that say so, and rows that were grown here. bool [rows]; None where nothing says it."""
     import polars as pl
 
     own = ID in dict(scores.dataset.columns)
     if not own and not scores.dataset.has(Role.SYNTHETIC):
         return None
-    made = pl.Series([False]).new_from_index(0, scores.dataset.rows)
-    if scores.dataset.has(Role.SYNTHETIC):
-        made |= machine_made(scores.column(Role.SYNTHETIC, "gate.synthetic"))
+
+    def find() -> Bools:
+        made = pl.Series([False]).new_from_index(0, scores.dataset.rows)
+        if scores.dataset.has(Role.SYNTHETIC):
+            made |= machine_made(scores.column(Role.SYNTHETIC, "gate.synthetic"))
+        if own:
+            made |= scores.column(ID, "gate.synthetic").is_not_null()
+        return np.asarray(made.to_numpy(), np.bool_)
+
+    return scores.once("generated rows", find)
+
+
+def unread(scores: Scores, marked: Sequence[Review]) -> Bools | None:
+    """Synthetic rows of no accepted batch that nobody read. bool [rows]; None where nothing says which rows are synthetic."""
+    made = generated(scores)
+    if made is None:
+        return None
     read = scores.frame["row_id"].is_in([*read_rows(marked)])
-    if own:
-        name = scores.column(ID, "gate.synthetic")
-        made |= name.is_not_null()
-        read |= as_text(name).is_in([*accepted(scores.workspace)]).fill_null(False)
-    return np.asarray((made & ~read).to_numpy(), np.bool_)
+    if ID in dict(scores.dataset.columns):
+        read |= as_text(scores.column(ID, "gate.synthetic")).is_in([*accepted(scores.workspace)]).fill_null(False)
+    return made & ~np.asarray(read.to_numpy(), np.bool_)
 
 
 def denied_parents(scores: Scores, denied: Bools) -> Bools:

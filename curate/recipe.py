@@ -75,7 +75,7 @@ class Recipe(Part):
             raise ValueError("weights.score needs rank.score")
         if self.rank is None and self.export.order == "curriculum" and self.curriculum is not None and self.curriculum.by == "rank":
             raise ValueError("curriculum.by: rank needs rank.score")
-        if taken := {"review", "license", "rank", "budget", "personal", "curriculum", "weights", "gate"} & {*self.thresholds}:
+        if taken := {"review", "license", "rank", "budget", "personal", "curriculum", "weights", "gate", "synthetic_share"} & {*self.thresholds}:
             raise ValueError(f"thresholds.{min(taken)}: the name stands for another step of the funnel; rename the column")
         return self
 

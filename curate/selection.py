@@ -1,6 +1,7 @@
 """Decide: a pure function of scores, recipe and reviews. `keep`, one Boolean per threshold, rank, order and weight; nothing is measured here.
 
-Order of the funnel: reviews, score thresholds, the policy on licences, personal data where the recipe drops it, Links thresholds in the recipe's order, budget.
+Order of the funnel: reviews, score thresholds, the policy on licences, personal data where the recipe drops it, Links thresholds in the recipe's order, the
+cap on generated rows (`curate.share`), budget.
 A Links threshold sees only the rows that are still there, so a row is never dropped in favour of one that goes for another reason. Rows pinned by a review
 stay, whatever a threshold says, and are every keeper's favourites.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from curate.budget import Spent, spend
+from curate.budget import Spent
 from curate.contradiction import settled, settling
 from curate.corrected import as_corrected
 from curate.diversity import Candidates
@@ -31,6 +32,7 @@ from curate.recipe import Recipe, group_limit
 from curate.reviews import MARKS, Review, cuts, marks, spared
 from curate.roles import Role
 from curate.scores import Scores
+from curate.share import spend_under
 from curate.signal import column_of, discover, owner_of
 
 if TYPE_CHECKING:
@@ -60,9 +62,9 @@ Floats = npt.NDArray[np.float64]
 class Selection:
     """Which rows stay, and why the others go.
 
-    drops: by threshold (and "review", "license", "personal", "budget"), in the funnel's order: bool [rows], True where it drops the row. gives_way: by Links
-    threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has no rank.
-    signal: the score without its bonus for uncertain rows. spent: what the budget made of the rows that came to it; None without a budget.
+    drops: by threshold (and "review", "license", "personal", "synthetic_share", "budget"), in the funnel's order: bool [rows], True where it drops the row.
+    gives_way: by Links threshold, int32 [rows], the row that each row gives way to, itself where it stays. score: float64 [rows], or None where the recipe has
+    no rank. signal: the score without its bonus for uncertain rows. spent: what the budget made of the rows that came to it; None without a budget.
     """
 
     drops: Mapping[str, Bools]
@@ -256,7 +258,10 @@ def select(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -> Sel
             left &= ~drops[name]
     score = None if recipe.rank is None else rank_values(scores, recipe.rank, marked)
     signal = None if recipe.rank is None else rank_values(scores, recipe.rank.model_copy(update={"uncertain": None}), marked)
-    spent = None if recipe.budget is None else spend(scores, recipe.budget, Candidates(left, pinned, score, row_tokens(scores), signal), marked)
+    over, spent = spend_under(scores, recipe, Candidates(left, pinned, score, row_tokens(scores), signal), marked)
+    if over is not None:
+        drops["synthetic_share"] = over
+        left &= ~over
     if spent is not None:
         drops["budget"] = left & ~spent.keep
     return Selection(drops, gives_way, score, rows, spent, signal)

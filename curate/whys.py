@@ -20,7 +20,7 @@ __all__ = ["Side", "why_changed", "why_dropped"]
 
 Why = tuple["pl.Series", str, str, str, str]
 """Which rows (Boolean), kind, name, why in words, the column that holds the row they give way to, or ""."""
-PARTS = {"license": "licenses", "personal": "personal", "budget": "budget"}
+PARTS = {"license": "licenses", "personal": "personal", "synthetic_share": "synthetic", "budget": "budget"}
 """Steps of the funnel that are no threshold, by the part of the recipe that rules them."""
 WEIGHTS = "weight", "label_smoothing", "soft_target", "repeat"
 
@@ -109,6 +109,8 @@ def _part(name: str, a: Side, b: Side) -> tuple[str, str]:
         if a.recipe.rank != b.recipe.rank:
             return "rank", f"score {_short(a.recipe.rank)} → {_short(b.recipe.rank)}"
         return name, "the same budget, of other rows"
+    if name == "synthetic_share":
+        return name, "the same cap, beside other rows"
     owner = owner_of("license_spdx" if name == "license" else "pii_count")
     return "measurement", _measured(owner.name if owner else name, a, b)
 

@@ -225,6 +225,7 @@ def test_accepted_rows_join_the_dataset_and_its_rows_keep_their_names(made: Made
     assert done.rows + sum(done.over.values()) == 29
     assert done.rows == int(0.3 / 0.7 * 30), "thirty rows of the dataset are of this source"
     again = load_recipe(Path(done.recipe))
+    assert again.synthetic == recipe.synthetic, "the cap goes on"
     both = load(again.dataset.path, Workspace.at(tmp_path / "other"), roles=again.dataset.roles)
     frame = both.scan().collect()
     assert frame["row_id"].to_list()[:90] == scores.frame["row_id"].to_list()

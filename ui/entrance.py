@@ -33,7 +33,10 @@ def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
         return
     waits = f"check again first: {why}" if why else f"{count(len(read.left), 'drawn rows')} are still to be read" if read.left else ""
     waits = waits or ("" if read.state == "good enough" else "no pass rate is known")
-    st.text(f"Rows that pass and that no reader found bad enter, up to {percent(admission.share, 0)}{per}." + (f" Not yet: {waits}." if waits else ""))
+    st.text(
+        f"Rows that pass and that no reader found bad enter, up to {percent(admission.share, 0)}{per}, then and after thresholds and budget."
+        + (f" Not yet: {waits}." if waits else "")
+    )
     st.button("Accept these rows", on_click=_accept, args=(batch,), disabled=bool(waits), type="primary", key="synthetic-accept", icon=":material/check:")
 
 

@@ -22,7 +22,8 @@ ROW = 42  # pixels; a line of words and a bar
 def funnel(selection: Selection) -> None:
     """A bar for each threshold in order; beside it the rows left, those it drops, and those that it alone drops."""
     steps, alone, thresholds = selection.funnel, dropped_alone(selection), state.recipe().thresholds
-    words = {"review": "decided by hand", "license": "policy on licences", "personal": "personal data", "budget": "budget"}
+    words = {"review": "decided by hand", "license": "policy on licences", "personal": "personal data"}
+    words |= {"synthetic_share": "cap on generated rows", "budget": "budget"}
     names = ["all rows", *(escape(words.get(n) or in_words(n, thresholds[n])) for n, _, _ in steps)]
     numbers = [(count(selection.rows), "", ""), *((count(rest), f"−{gone:,}", f"{alone[n]:,}") for n, gone, rest in steps)]
     place = list(range(len(names)))

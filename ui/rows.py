@@ -41,6 +41,7 @@ WHY = {
     "review": "dropped by hand",
     "license": "the policy on licences denies its licence",
     "personal": "holds personal data",
+    "synthetic_share": "over the cap on generated rows",
     "budget": "no room in the budget",
 }
 SHOWN = 20_000  # characters of a text that are drawn unasked

@@ -10,6 +10,7 @@ Columns: `row` (Int64, its place in the input, from 0), `row_id`, `keep`, then t
 - `personal`: what was `found`, how much of it is `treated` where the row is written, of which `kinds`, how much people `spared`, `dropped`
 - `threshold_<name>` of Links: `limit`, `passed` (null where the row was gone before), `keeper` (row_id) and `similarity`, `stands_for`, `dropped`
 - `rank`: `score`, and whether doubt `raised` it
+- `synthetic_share`, of generated rows: the value that the row is `of`, its `place` in that one's line (from 1), `passed`, `dropped`
 - `budget`: the value that the row is `of`, its `quota` and `floor`, the row's `place` among those of it that came so far (from 1), `passed`, `dropped`
 - `written`: the `place` of the row in selected.parquet (from 0), how many `times`, phase, weights
 
@@ -31,6 +32,7 @@ import numpy.typing as npt
 from curate.arrangement import Arrangement
 from curate.budget import values_of
 from curate.corrected import as_corrected
+from curate.diversity import Candidates
 from curate.groups import likeness
 from curate.ledger.origin import origin_columns
 from curate.ledger.people import people_columns
@@ -40,7 +42,8 @@ from curate.policy import VERDICTS, verdicts
 from curate.recipe import Recipe
 from curate.reviews import Review, spared
 from curate.scores import Scores
-from curate.selection import Selection, score_values, threshold_mask
+from curate.selection import Selection, by_hand, score_values, threshold_mask
+from curate.share import cap_of, per_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -110,6 +113,8 @@ def _columns(made: Made, at: At, ids: pl.Series) -> Iterator[tuple[Step, pl.Seri
             yield _links(made, name, threshold, at)
     if recipe.rank is not None and made.selection.score is not None:
         yield _rank(made, at)
+    if "synthetic_share" in drops:
+        yield _synthetic_share(made, at)
     if recipe.budget is not None and made.selection.spent is not None:
         yield _budget(made, at)
     if made.arranged is not None:
@@ -225,6 +230,23 @@ def _rank(made: Made, at: At) -> tuple[Step, pl.Series]:
     score, plain = made.selection.score[at], made.selection.signal
     raised = np.zeros(len(score), np.bool_) if plain is None else score != plain[at]
     return {"kind": "rank", "score": made.recipe.rank.score}, _struct("rank", {"score": score, "raised": raised})
+
+
+def _synthetic_share(made: Made, at: At) -> tuple[Step, pl.Series]:
+    import polars as pl
+
+    came, rows = made.came["synthetic_share"], made.selection.rows
+    pinned = by_hand(made.scores, made.marked) == 1
+    cap = cap_of(made.scores, made.recipe, Candidates(came, pinned, made.selection.score, None), made.marked)
+    assert cap is not None
+    assert made.recipe.synthetic is not None
+    in_line, places = cap.places()
+    place = np.zeros(rows, np.int64)
+    place[in_line] = places + 1
+    dropped, per = made.selection.drops["synthetic_share"][at], per_of(made.scores, made.recipe.synthetic)
+    of = {} if per is None else {"of": pl.Series(cap.values[0], dtype=pl.String).gather(cap.values[1][at])}
+    fields = {**of, "place": _where(place[at], came[at]), "passed": _where(~dropped, came[at]), "dropped": dropped}
+    return {"kind": "synthetic_share", "per": per, "share": made.recipe.synthetic.share}, _struct("synthetic_share", fields, cap.made[at])
 
 
 def _budget(made: Made, at: At) -> tuple[Step, pl.Series]:

@@ -70,6 +70,7 @@ def word_of(step: Values) -> str:
         "license": "Licence",
         "personal": "Personal data",
         "rank": "Score",
+        "synthetic_share": "Share of generated rows",
         "budget": "Budget",
         "written": "Written",
     }
@@ -182,6 +183,14 @@ def _budget(values: Values, step: Values) -> Said:
     return outcome, f"place {values['place']:,}{of} in line for {step['total']:,} {step['unit']}{limits}{near}: {'room' if values['passed'] else 'no room'}"
 
 
+def _synthetic_share(values: Values, step: Values) -> Said:
+    outcome = _judged(values)
+    if outcome == "gone":
+        return outcome, "dropped before it came to the cap"
+    of = f" of {step['per']} {values['of']!r}" if step["per"] else ""
+    return outcome, f"place {values['place']:,} in line of the generated rows{of}; {step['share']:.3g} of the kept rows may be generated"
+
+
 def _written(values: Values, step: Values) -> Said:
     more = [f"{k.replace('_', ' ')} {_number(v)}" for k, v in values.items() if k not in ("place", "times") and isinstance(v, int | float)]
     times = f", {values['times']:,} times" if values["times"] > 1 else ""
@@ -224,6 +233,7 @@ _SAID: Mapping[str, Callable[[Values, Values], Said]] = {
     "personal": _personal,
     "links": _links,
     "rank": _rank,
+    "synthetic_share": _synthetic_share,
     "budget": _budget,
     "written": _written,
 }

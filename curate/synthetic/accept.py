@@ -15,20 +15,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from curate.admission import Admission
 from curate.dataset import Dataset
 from curate.errors import InputError
+from curate.grown import generated
 from curate.part import ReviewLog
 from curate.readers.file import find_files, is_hub_name
 from curate.recipe import Recipe, dump_recipe
 from curate.reviews import fold, read_log
 from curate.roles import Role
 from curate.scores import Scores
+from curate.share import per_of, room
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.columns import in_columns
 from curate.synthetic.gate import Gated, read_gate
 from curate.synthetic.review import Reading, order, reading
-from curate.view import machine_made
 from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
@@ -118,14 +121,16 @@ def over_cap(scores: Scores, rows: pl.DataFrame, admission: Admission, batch: Ba
     """
     import polars as pl
 
-    data, per = scores.dataset, admission.per
-    per = per if per is not None and data.has(per) else None
+    data, per = scores.dataset, per_of(scores, admission)
     own = data.views([per] if per else []).collect()[per].cast(pl.String) if per else pl.Series("all", ["all"] * data.rows)
-    made = _synthetic(data)
+    known = generated(scores)
+    made = pl.Series(np.zeros(data.rows, np.bool_) if known is None else known)
     others = [read_rows(b).filter(pl.col("synthetic_id").is_in(_ids(b).implode())) for b in batches_of(scores.workspace, batch.dataset)
               if b.name != batch.name and (b.folder / "accepted.json").exists()]  # fmt: skip
     before = Counter([*own.filter(made), *(v for o in others for v in (o[per] if per else ["all"] * len(o)))])
-    room = {value: int(admission.share / (1 - admission.share) * n + 1e-9) - before[value] for value, n in Counter(own.filter(~made)).items()}
+    beside = Counter(own.filter(~made))
+    left = dict(zip(beside, room(admission.share, np.array([*beside.values()], np.int64)).tolist(), strict=True))
+    left = {value: most - before[value] for value, most in left.items()}
     turn: Counter[str | None] = Counter()
     ranked = []
     for i in sorted(range(len(rows)), key=lambda i: order(rows["synthetic_id"][i], admission.seed)):
@@ -134,8 +139,8 @@ def over_cap(scores: Scores, rows: pl.DataFrame, admission: Admission, batch: Ba
     over = [True] * len(rows)
     for _, i in sorted(ranked, key=lambda r: r[0]):
         value = rows[per][i] if per else "all"
-        if room.get(value, 0) > 0:
-            room[value] -= 1
+        if left.get(value, 0) > 0:
+            left[value] -= 1
             over[i] = False
     return pl.Series("over", over, pl.Boolean)
 
@@ -144,15 +149,6 @@ def _ids(batch: Batch) -> pl.Series:
     import polars as pl
 
     return pl.read_parquet(batch.folder / "accepted.parquet", columns=["synthetic_id"])["synthetic_id"]
-
-
-def _synthetic(data: Dataset) -> pl.Series:
-    """Rows of the dataset that were generated. Boolean [rows]."""
-    import polars as pl
-
-    if not data.has("synthetic"):
-        return pl.Series("synthetic", [False] * data.rows, pl.Boolean)
-    return machine_made(data.views(["synthetic"]).collect()["synthetic"])
 
 
 def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
@@ -187,10 +183,10 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
 
 
 def _listing(data: Dataset, recipe: Recipe, path: Path, log: Path | None) -> Recipe:
-    """The recipe with the accepted rows beside the dataset's files, and the reviews that stand in a log."""
+    """The recipe with the accepted rows beside the dataset's files, the reviews that stand in a log, and the cap, which holds from now on."""
     roles: dict[Role, list[str]] = {role: [*names] for role, names in data.roles.items()}
     roles.setdefault(Role.SYNTHETIC, ["synthetic"])
     part = recipe.dataset.model_copy(update={"path": [*data.given, str(path)], "roles": roles})
     lines = log.read_bytes().count(b"\n") if log is not None and log.exists() else 0
     reviews = ReviewLog(path=str(log), lines=lines) if log is not None and fold(read_log(log)).marked else recipe.reviews
-    return recipe.model_copy(update={"dataset": part, "reviews": reviews})
+    return recipe.model_copy(update={"dataset": part, "reviews": reviews, "synthetic": recipe.synthetic or Admission()})
