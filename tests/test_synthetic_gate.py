@@ -11,14 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate import gate as before_export
 from curate.__main__ import main
 from curate.admission import CHECKS, Admission
 from curate.errors import InputError
 from curate.load import load
 from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
 from curate.scores import Scores, read_scores
-from curate.selection import select
 from curate.synthetic.accept import accept, accepted_of, over_cap
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.columns import in_columns
@@ -86,57 +84,6 @@ def test_each_planted_fault_is_seen_by_its_check_and_sound_rows_pass(made: Made)
     assert "EMAIL_ADDRESS" in told[names["personal"]][0]
     assert all(bool(told[r["synthetic_id"]]) != r["passes"] for r in gated.rows.iter_rows(named=True))
     assert read_rows(batch)["synthetic_id"].to_list() == gated.rows["synthetic_id"].to_list()
-
-
-def test_a_response_or_a_prompt_of_another_row_is_a_copy_by_each_measure_and_a_short_response_is_none(made: Made) -> None:
-    scores, recipe, _, _, _ = made
-    theirs, new = grown.rows()[3], grown.sound(7, seed=71)
-    words = theirs["response"].split()
-    planted = {
-        "response": {**new[0], "response": theirs["response"]},
-        "near": {**new[1], "response": theirs["response"] + " Indeed."},
-        "turned": {**new[2], "response": " ".join([*words[len(words) // 2 :], *words[: len(words) // 2]])},
-        "prompt": {**new[3], "prompt": theirs["prompt"]},
-        "short": {**new[4], "response": "Yes, it was so."},
-        "short too": {**new[5], "response": "Yes, it was so."},
-        "sound": new[6],
-    }
-    batch = grown.made(scores, [*planted.values()], "d" * 16)
-    asked = recipe.model_copy(update={"synthetic": Admission(off=("grounding", "length", "format"))})
-    found, names = gate(scores, asked, batch), grown.names_of(batch, planted)
-    failed = {name: _failed(found, i) for name, i in names.items()}
-    assert {"exact", "near", "semantic", "rouge"} <= failed["response"]
-    assert {"near", "semantic", "rouge"} <= failed["near"]
-    assert "semantic" in failed["turned"]
-    assert {"exact", "near", "semantic", "rouge"} <= failed["prompt"]
-    assert not failed["short"] | failed["short too"] | failed["sound"]
-    rows = {r["synthetic_id"]: r for r in found.rows.iter_rows(named=True)}
-    source = scores.frame["row_id"][3]
-    assert [rows[names[n]]["exact_of"] for n in ("response", "prompt")] == ["response", "prompt"]
-    assert f"the same text as the response of row {source}" in reasons(rows[names["response"]], found)
-    only = asked.model_copy(update={"synthetic": Admission(off=("grounding", "length", "format"), copies_of=("prompt",))})
-    assert not _failed(gate(scores, only, batch), names["response"])
-
-
-def test_a_parent_that_copies_a_denied_row_or_was_made_from_one_is_refused_as_the_gate_of_an_export_does(tmp_path: Path) -> None:
-    rows = grown.rows(12)
-    free, denied = {**rows[0], "license": "MIT"}, {**rows[1], "license": "CC-BY-NC-4.0"}
-    copy, more = {**denied, "license": "MIT"}, {**rows[2], "license": "MIT"}
-    ids = [f"{i:016x}" for i in range(4)]
-    told = [{**row, "row_id": i, "parents": [ids[1]] if i == ids[3] else None} for i, row in zip(ids, (free, denied, copy, more), strict=True)]
-    path = tmp_path / "train.jsonl"
-    path.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "n"}) + "\n" for row in told), encoding="utf-8")
-    parts = {"licenses": {"commercial": True}, "synthetic": {"off": ["semantic", "label"]}}
-    recipe = parse_recipe({"dataset": {"path": str(path)}, "signals": {"exact_duplicate": {}}, **parts}, "r")
-    scores = grown.scored(recipe, Workspace.at(tmp_path / "w"))
-    new = grown.sound(4, seed=5)
-    batch = grown.made(scores, [{**row, "parents": [parent]} for row, parent in zip(new, ids, strict=True)])
-    found = gate(scores, recipe, batch)
-    assert found.rows["fail_license"].to_list() == [False, True, True, True]
-    assert found.rows["license"].to_list() == ["MIT", "CC-BY-NC-4.0", "MIT", "MIT"], "what the parent says itself is no reason"
-    assert f"made from {ids[2]}" in " ".join(reasons(found.rows.row(2, named=True), found))
-    export = before_export.check(scores, recipe, select(scores, recipe))
-    assert [f.rows for f in export if f.name == "license"] == [(ids[2], ids[3])], "by the same way"
 
 
 def test_limits_move_without_measuring_and_a_looser_one_refuses_no_more(made: Made) -> None:

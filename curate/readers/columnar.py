@@ -13,7 +13,7 @@ from curate.readers.reading import Reading, Rows, check_names
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_columnar"]
+__all__ = ["read_columnar", "schema_of"]
 
 _BATCH_BYTES = 32 << 20
 
@@ -25,7 +25,7 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
     """
     import pyarrow as pa
 
-    schemas = [_schema(file) for file in files]
+    schemas = [schema_of(file) for file in files]
     try:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -59,7 +59,7 @@ def _whole(file: InputFile) -> Iterator[None]:
         raise InputError(file.shown, what, "Fetch or write it again") from error
 
 
-def _schema(file: InputFile) -> pa.Schema:
+def schema_of(file: InputFile) -> pa.Schema:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.grown import generated
 from curate.part import ReviewLog
+from curate.readers.columnar import schema_of
 from curate.readers.file import find_files, is_hub_name
 from curate.recipe import Recipe, dump_recipe
 from curate.reviews import fold, read_log
@@ -36,6 +38,7 @@ from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 __all__ = ["Accepted", "accept", "accepted_of", "over_cap", "stale"]
 
@@ -154,7 +157,6 @@ def _ids(batch: Batch) -> pl.Series:
 def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
     """The files, accepted.json last."""
     import polars as pl
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if any(is_hub_name(given) for given in data.given):
@@ -172,7 +174,7 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
         flat = table.with_columns(pl.col(n).map_elements(lambda v: json.dumps(list(v)), pl.String) for n, t in table.schema.items() if isinstance(t, pl.List))
         write_file(path, lambda p: flat.write_csv(p))
     elif kind == "arrow":
-        write_file(path, lambda p: pa.ipc.new_file(str(p), arrow.schema).write_table(arrow))
+        write_file(path, lambda p: _write_arrow(_fitted(arrow, schema_of(find_files(data.given)[0])), p))
     new = _listing(data, recipe, path, log)
     write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(new), encoding="utf-8"))
     hashes = {n: file_sha256(batch.folder / n) for n in ("accepted.parquet", path.name)}
@@ -180,6 +182,24 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
     found = accepted_of(batch)
     assert found is not None
     return found
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the types of a file that it shall stand beside, where values can have them: strings are of several types, which do not go together."""
+    import pyarrow as pa
+
+    for at, name in enumerate(table.column_names):
+        if name in schema.names:
+            with suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
+                table = table.set_column(at, schema.field(name), table.column(name).cast(schema.field(name).type))
+    return table
+
+
+def _write_arrow(table: pa.Table, path: Path) -> None:
+    import pyarrow as pa
+
+    with pa.ipc.new_file(str(path), table.schema) as writer:  # without its end the file is none
+        writer.write_table(table)
 
 
 def _listing(data: Dataset, recipe: Recipe, path: Path, log: Path | None) -> Recipe:
