@@ -16,6 +16,7 @@ from curate.license import parse
 from curate.rate import percent
 from curate.roles import Role
 from curate.signal import column_of, discover, owner_of
+from curate.synthetic.refusal import KNOWN
 from curate.view import machine_made
 
 if TYPE_CHECKING:
@@ -194,6 +195,9 @@ class Contents:
         ):
             if why and (name not in done["signals"] or name in absent):
                 found.append(why)
+        if self.synthetic and (not self.languages or {*self.languages} - {*KNOWN}):
+            spoken = f"rows are in {', '.join(self.languages)}" if self.languages else "the language of the rows was not measured"
+            found.append(f"Refusals and boilerplate of generated rows are known in {', '.join(KNOWN.values())} only; {spoken}.")
         if rejected := done["dataset"]["rejected"]:
             found.append(f"{rejected:,} lines of the input could not be read and were set aside.")
         found += [f"The signal {n} was asked for and not measured: {done['signals'][n]['skipped']}." for n in absent if n in known]

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from curate.synthetic.copies import alike_words
-from curate.synthetic.fitness import faults, inherited, phrase_of
+from curate.synthetic.fitness import faults, inherited
+from curate.synthetic.refusal import KNOWN, language_of, phrase_of, unknown_words
 from curate.synthetic.rouge import close_pairs, closest_texts
 
 
@@ -85,6 +86,27 @@ def test_forms_and_phrases_are_told_and_plain_texts_are_not() -> None:
         "Paris. Let me know if you need more.",
     ]
     assert [r for r in refusals if phrase_of({**plain, "response": r}) is None] == []
+
+
+def test_refusals_of_four_languages_are_told_and_others_are_counted() -> None:
+    said = {
+        "de": ("Als KI-Sprachmodell kann ich keine Meinung haben.", "Es tut mir leid, aber ich kann dir dabei nicht helfen.", "Natürlich! Hier ist der Text:",
+               "Leider kann ich diese Anfrage nicht beantworten.", "Paris. Ich hoffe, das hilft!"),
+        "fr": ("En tant que modèle de langage, je n'ai pas d'avis.", "Je suis désolé, mais je ne peux pas vous aider.", "Bien sûr ! Voici le texte :",
+               "Voici une nouvelle version de la question : qui ?", "Paris. N'hésitez pas à me demander plus."),
+        "es": ("Como modelo de lenguaje, no puedo opinar.", "Lo siento, pero no puedo ayudarte con eso.", "¡Claro! Aquí tienes el texto:",
+               "Soy una IA y no lo sé.", "París. Espero que esto te ayude."),
+    }  # fmt: skip
+    row = {"prompt": "x", "context": None}
+    assert [t for texts in said.values() for t in texts if phrase_of({**row, "response": t}) is None] == []
+    plain = ("Viele nutzen Verfahren wie künstliche Intelligenz, bekannt als KI.", "Das Gerät lässt sich nicht erstellen.", "Hier ist die Elbe am breitesten.",
+             "Il est désolé de partir. Voici la mer.", "Tecnologías como inteligencia artificial y robots.", "Aquí está el río.")  # fmt: skip
+    assert [t for t in plain if phrase_of({**row, "response": t})] == []
+    long = {"de": "Der Fluss fließt langsam durch das Tal und mündet später in die Nordsee.", "it": "Il fiume scorre lento nella valle e poi sfocia nel mare."}
+    assert {code: language_of(text) for code, text in long.items()} == {"de": "de", "it": "it"}
+    assert language_of("Elbe.") is None
+    assert unknown_words(["it", "it", "de", None]).startswith("2 rows are in languages of which no refusal is known (it 2)")
+    assert unknown_words([*KNOWN, None]) == ""
 
 
 def test_licences_of_all_parents_are_inherited_and_an_unknown_one_stays_unknown() -> None:

@@ -18,7 +18,7 @@ from curate.recipe import dump_recipe
 from curate.synthetic.accept import accepted_of, stale
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import ABOUT, COPIES
-from curate.synthetic.gate import Gated, counts, judge, read_gate, reasons
+from curate.synthetic.gate import Gated, counts, judge, read_gate, reasons, unheard
 from curate.synthetic.measured import measured_of
 from curate.synthetic.review import Reading, say, take_back
 from ui import state
@@ -175,6 +175,8 @@ def picture(gated: Gated) -> None:
         show(figure, "synthetic-gate")
     else:
         st.markdown(f"**All {count(rows, 'rows')} pass**")
+    if said := unheard(gated):
+        st.caption(f"Phrases: {said}.")
     if gated.skipped:
         with st.expander(f"{count(len(gated.skipped), 'checks')} not made", icon=":material/info:"):
             for name, why in gated.skipped.items():

@@ -24,13 +24,14 @@ from curate.signal import Column, Signal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SIGNAL"]
+__all__ = ["SIGNAL", "identifier"]
 
 LANGUAGE_CHARACTERS = 300  # py3langid takes half of the whole time at this length
 
 
 @functools.cache
-def _identifier() -> Any:
+def identifier() -> Any:
+    """py3langid's model, loaded once: `classify` gives a code and its probability."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
@@ -47,7 +48,7 @@ def compute(batch: pa.RecordBatch, *, of: str = "text") -> pa.RecordBatch:
     for text in batch.column("of").to_pylist():
         found: dict[str, Any] = quality(text or "") or {}
         if found:
-            found["language"], found["language_confidence"] = _identifier().classify(text[:LANGUAGE_CHARACTERS])
+            found["language"], found["language_confidence"] = identifier().classify(text[:LANGUAGE_CHARACTERS])
         rows.append(found)
     names = {column.name: column.name.removeprefix("text_quality_") for column in SIGNAL.columns}
     return pa.record_batch({c.name: pa.array([row.get(names[c.name]) for row in rows], types[c.dtype]) for c in SIGNAL.columns})

@@ -14,7 +14,7 @@ from curate.recipe import Recipe, load_recipe
 from curate.scores import Scores, read_scores
 from curate.synthetic.accept import accept, accepted_of
 from curate.synthetic.batch import Batch, folder_of, read_batch
-from curate.synthetic.gate import Gated, gate, read_gate, reasons
+from curate.synthetic.gate import Gated, gate, read_gate, reasons, unheard
 from curate.synthetic.review import reading
 from curate.workspace import Workspace
 
@@ -61,7 +61,11 @@ def told(batch: Batch) -> dict[str, Any]:
     why = {row["synthetic_id"]: reasons(row, gated) for row in gated.rows.iter_rows(named=True)}
     rate = {"value": read.rate.value, "low": read.rate.low, "high": read.rate.high, "read": read.rate.judged, "bad": read.rate.bad}
     return {
-        "gate": {**{n: gated.recipe[n] for n in ("passes", "rows", "fails", "skipped", "limits", "drift")}, "refused": {n: w for n, w in why.items() if w}},
+        "gate": {
+            **{n: gated.recipe[n] for n in ("passes", "rows", "fails", "skipped", "limits", "drift")},
+            "unheard": unheard(gated),
+            "refused": {n: w for n, w in why.items() if w},
+        },
         "reading": {"state": read.state, "drawn": len(read.rows), "left": len(read.left), "wanted": read.wanted, "rate": rate},
         "accepted": None if accepted is None else {"rows": accepted.rows, "file": accepted.file, "recipe": accepted.recipe, "over": accepted.over},
     }
@@ -81,6 +85,7 @@ def _outcome(gated: Gated) -> list[str]:
     found = [*why, f"{gated.recipe['passes']:,} of {gated.recipe['rows']:,} rows pass"]
     found += [f"{n:>8,} refused by {name}" for name, n in gated.recipe["fails"].items() if n]
     found += [f"not checked: {name}, {reason}" for name, reason in gated.skipped.items()]
+    found += [f"phrases: {said}" for said in (unheard(gated),) if said]
     collapsed = [d for d in gated.drift if d.collapsed]
     return found + [f"less various than the dataset: {d.words} {d.generated:.3f}, {d.low:.3f} to {d.high:.3f} in as many of its own" for d in collapsed]
 

@@ -16,6 +16,7 @@ from curate.signal import check_parameters, discover
 from curate.synthetic import copies, fitness
 from curate.synthetic.copies import Vectors
 from curate.synthetic.parts import closest_meaning, highest, long_enough
+from curate.synthetic.refusal import language_of, phrase_of
 from curate.synthetic.vectors import static_vectors
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ ABOUT: Mapping[CheckName, str] = {
     "contamination": "Holds a row of an evaluation file: the greater of n-gram overlap and Jaccard similarity",
     "length": "Words of the response, beside the dataset's own",
     "format": "A text is empty, cut off or repeats itself, or holds marks of a template",
-    "phrases": "A refusal, or what a model says to who asked it",
+    "phrases": "A refusal, or what a model says to who asked it, in English, German, French or Spanish",
     "perplexity": "Perplexity of the response, beside the dataset's own",
     "label": "How likely the label is to a classifier that learnt the dataset's, as a share of the likeliest's probability",
     "grounding": "The share of the response's triples of words that its context holds, or its parents' where it has none",
@@ -142,8 +143,9 @@ def _format(on: Ground) -> Found:
 def _phrases(on: Ground) -> Found:
     import polars as pl
 
-    found = [fitness.phrase_of(row) for row in on.rows.iter_rows(named=True)]
-    return Found(pl.DataFrame({"phrases": [f is not None for f in found], "phrases_said": found}, {"phrases": pl.Boolean, "phrases_said": pl.String}))
+    found, spoken = [phrase_of(row) for row in on.rows.iter_rows(named=True)], [language_of(text) for text in on.text.to_list()]
+    told = {"phrases": [f is not None for f in found], "phrases_said": found, "phrases_language": spoken}
+    return Found(pl.DataFrame(told, {"phrases": pl.Boolean, "phrases_said": pl.String, "phrases_language": pl.String}))
 
 
 def _perplexity(on: Ground) -> Found:

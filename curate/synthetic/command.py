@@ -24,6 +24,7 @@ from curate.synthetic.generator import Ask, Generator, Opened, Options, discover
 from curate.synthetic.making import Ended, Line, fill_log, hold, read_log
 from curate.synthetic.measured import evaluation_files
 from curate.synthetic.prompt import read_prompts
+from curate.synthetic.refusal import language_of
 from curate.synthetic.targets import Bools, Target, allot, find_targets, startable
 from curate.workspace import Workspace
 
@@ -132,11 +133,20 @@ def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Op
         asked = questions(scores, targets, shots, options.seed)
     if wanted.rows is not None and 0 < len(asked) < wanted.rows:
         notes.append(f"{wanted.rows:,} rows were asked for, and the targets lack {len(asked):,}; name a target or --targets any for more")
-    if not generator.asks and scores.dataset.has("response") and "response" in (recipe.synthetic or Admission()).copies_of:
-        notes.append("an edit keeps its parent's response, which the gate refuses as a copy unless the recipe says synthetic: {copies_of: [prompt]}")
     asks = asks_of(scores, targets, asked, generator, prompts)
+    notes += [] if generator.asks else _of_edits(scores, recipe, asks)
     name = name_of(scores, asks, generator, options)
     return Grown(name, scores, recipe, generator, options, targets, tuple(asks), (*notes, *said), start.may)
+
+
+def _of_edits(scores: Scores, recipe: Recipe, asks: Sequence[Ask]) -> list[str]:
+    """What is to be known of rows that rules make."""
+    found, starts = [], [" ".join(filter(None, (a.parents[0].prompt, a.parents[0].response))) for a in asks]
+    if scores.dataset.has("response") and "response" in (recipe.synthetic or Admission()).copies_of:
+        found.append("an edit keeps its parent's response, which the gate refuses as a copy unless the recipe says synthetic: {copies_of: [prompt]}")
+    if foreign := sum(language_of(text) not in (None, "en") for text in starts):
+        found.append(f"{foreign:,} rows start from one in another language than English, whose negations and small words the rules do not know")
+    return found
 
 
 def _stage(tell: Tell | None, name: str, rows: int) -> None:

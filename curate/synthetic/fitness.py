@@ -1,4 +1,4 @@
-"""What each generated row is like by itself, and beside the dataset's own rows: length, form, phrases that models fall into, perplexity, label,
+"""What each generated row is like by itself, and beside the dataset's own rows: length, form, perplexity, label,
 grounding, personal data, licence. Measured here, judged in `curate.synthetic.gate`."""
 
 from __future__ import annotations
@@ -15,32 +15,12 @@ if TYPE_CHECKING:
 
     from curate.synthetic.copies import Vectors
 
-__all__ = ["QUANTILES", "faults", "grounded", "inherited", "label_fit", "length_of", "perplexities", "personal_types", "phrase_of", "quantiles"]
+__all__ = ["QUANTILES", "faults", "grounded", "inherited", "label_fit", "length_of", "perplexities", "personal_types", "quantiles"]
 
 Wide = npt.NDArray[np.float64]
 QUANTILES = np.linspace(0, 1, 401)
 """At which the dataset's own rows are told, so that a band may be chosen later."""
 
-REFUSAL = re.compile(
-    r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)\b"
-    r"|\bi(?:'|’)?(?:m| am) (?:just |only )?an? (?:ai|(?:large )?language model|chatbot)\b"
-    r"|\bi(?:'|’)?(?:m| am) (?:sorry|afraid),? (?:but )?(?:i |that )"
-    r"|\bi (?:can(?:no|'|’)t|am (?:not able|unable) to|will not|won(?:'|’)t) "
-    r"(?:assist|help|fulfil+|comply|provide|generate|create|answer|complete|access|browse)\b"
-    r"|\bi (?:do not|don(?:'|’)t) have (?:access to (?:real-time|current|the internet|your)|personal (?:opinions|feelings|experiences|beliefs))"
-    r"|\bmy (?:knowledge cut-?off|training data|last (?:knowledge )?update)\b|\bas of my (?:last|latest|knowledge)\b"
-    r"|\bviolates? (?:our|my|the) (?:content |usage )?(?:policy|policies|guidelines)\b",
-    re.I,
-)
-"""Refusals and a model's words on itself."""
-OPENING = re.compile(
-    r"^\W*(?:(?:sure|certainly|of course|absolutely|great|okay|ok)\b[!,. ]+(?:here|i|let|this|that)\b"
-    r"|here(?:'|’)?s? (?:is |are )?(?:an?|the|your|some|one) (?:\w+ ){0,4}?"
-    r"(?:example|version|paraphrase|response|answer|instruction|question|rewrit\w+|variation)s?\b)",
-    re.I,
-)
-"""What a model says to who asked it, before the text that was asked for."""
-CLOSING = re.compile(r"(?:(?:i )?hope (?:this|that) helps|let me know if you|feel free to (?:ask|reach)|is there anything else i can)[^\n]{0,80}\W*$", re.I)
 LEFT = re.compile(
     r"\{\{.*?\}\}|<\|[\w/]+\|>|\[/?INST\]|</?(?:s|prompt|context|response|label|instruction|input|output)>"
     r"|\[(?:insert|your|placeholder|todo)\b[^\]\n]*\]|<no ?input>",
@@ -75,19 +55,6 @@ def faults(row: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
     if said["prompt"].strip() and said["prompt"].strip() == said["response"].strip():
         found.append("the response is the prompt")
     return found
-
-
-def phrase_of(row: Mapping[str, Any]) -> str | None:
-    """A refusal, or a phrase that a model says to who asked it, as it stands in the row; None where there is none.
-
-    A refusal counts in any text, for the prompts are generated too; openings and closings at the ends of prompt and response.
-    """
-    for name in ("response", "prompt", "context"):
-        text = row[name] or ""
-        patterns = (REFUSAL,) if name == "context" else (REFUSAL, OPENING, CLOSING)
-        if found := next((m for p in patterns if (m := p.search(text))), None):
-            return found.group().strip()[:80]
-    return None
 
 
 def perplexities(rows: pl.DataFrame, text: pl.Series, parameters: Mapping[str, Any]) -> pl.DataFrame:

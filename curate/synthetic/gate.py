@@ -30,12 +30,13 @@ from curate.synthetic.checks import COPIES
 from curate.synthetic.drift import Drift, drift
 from curate.synthetic.fitness import QUANTILES
 from curate.synthetic.measured import Measured, measure_batch
+from curate.synthetic.refusal import unknown_words
 from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Gated", "band", "counts", "gate", "judge", "read_gate", "reasons"]
+__all__ = ["Gated", "band", "counts", "gate", "judge", "read_gate", "reasons", "unheard"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -202,6 +203,11 @@ def read_gate(batch: Batch) -> Gated | None:
         return None
     moved = tuple(Drift.of(d) for d in told["drift"])
     return Gated(pl.read_parquet(batch.folder / "gate.parquet"), Admission(**told["synthetic"]), told["skipped"], told["limits"], moved, told)
+
+
+def unheard(gated: Gated) -> str:
+    """How many rows are in a language of which no refusal or boilerplate is known, in words; "" where none is."""
+    return unknown_words(gated.rows["phrases_language"].to_list()) if "phrases_language" in gated.rows.columns else ""
 
 
 def reasons(row: Mapping[str, Any], gated: Gated) -> list[str]:
