@@ -79,6 +79,20 @@ def test_the_gate_is_shown_and_a_limit_that_moves_asks_for_a_new_check(opened: A
     assert opened.button(key="synthetic-accept").disabled
 
 
+def test_the_gate_tells_the_keys_of_the_reading_and_leads_there(opened: AppTest, work: Workspace) -> None:
+    said = _page(opened)
+    assert "on the tab Reading only: G good, B bad, S unsure, U undo." in said
+    assert not [b for b in opened.button if b.key == "synthetic-good"], "no row is in hand on this tab, so no key speaks of one"
+    opened.button(key="synthetic-read").click().run()
+    assert opened.button(key="synthetic-good").label == "Good"
+    for _ in range(4):
+        opened.button(key="synthetic-good").click().run()
+    opened.session_state["synthetic-tabs"] = "Gate"
+    opened.run()
+    assert not opened.exception
+    assert not [b for b in opened.button if b.key == "synthetic-read"], "nothing is left to read"
+
+
 def test_rows_are_read_and_accepted_once(opened: AppTest, work: Workspace) -> None:
     opened.session_state["synthetic-tabs"] = "Reading"
     _page(opened)

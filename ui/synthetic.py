@@ -28,7 +28,7 @@ from ui.reader import name_box, reader
 from ui.rows import text_diff
 from ui.widgets import amount, attempt, count, empty, key_of, share
 
-__all__ = ["choose", "facts", "gate_of", "limits", "picture", "read_by_key", "refused"]
+__all__ = ["choose", "facts", "gate_of", "limits", "picture", "read_by_key", "refused", "waiting"]
 
 CHOSEN = "synthetic-batch"
 GROW = "curate grow recipe.yaml --generator rules --rows 200"
@@ -38,6 +38,7 @@ SLIDERS: Mapping[CheckName, str] = {
     "rouge": "ROUGE-L from",
     "label": "Label as likely as the likeliest, at least",
 }
+SAID = {"good": "good", "bad": "bad", "skip": "unsure", "undo": "undo"}
 TEXTS = ("prompt", "context", "response")
 
 
@@ -263,6 +264,17 @@ def read_by_key(batch: Batch, read: Reading) -> None:
         return
     if not done:
         _undo(batch, read)
+
+
+def waiting(batch: Batch, read: Reading) -> None:
+    """What is still to be read, the way there, and the keys, which work there alone: where no row is in hand nothing is said of one."""
+    if read.left and accepted_of(batch) is None:
+        st.button(f"Read {count(len(read.left), 'drawn rows')}", key="synthetic-read", on_click=_to_reading, icon=":material/menu_book:")
+        st.caption(f"By key, on the tab Reading only: {', '.join(f'{KEYS[name].upper()} {what}' for name, what in SAID.items())}.")
+
+
+def _to_reading() -> None:
+    st.session_state["synthetic-tabs"] = "Reading"
 
 
 def _undo(batch: Batch, read: Reading) -> None:

@@ -16,6 +16,7 @@ gate, people, drift = st.tabs(["Gate", "Reading", "Drift"], key="synthetic-tabs"
 with gate:
     left, right = beside("synthetic", 2, 3)
     with left:
+        synthetic.waiting(batch, read)
         synthetic.limits(batch)
         synthetic.picture(gated)
     with right:
