@@ -49,18 +49,16 @@ class Cap:
     candidates: Candidates
 
     @cached_property
-    def _line(self) -> tuple[Ints, Longs]:
-        """Generated rows that come to it, of each value the one that gives way last first, and how many of its value stand before each that came."""
+    def line(self) -> Ints:
+        """Generated rows that come to it, value by value, in each the one that gives way last first. int32."""
         mine = plain_order(replace(self.candidates, left=self.candidates.left & self.made))
-        return mine[np.argsort(self.values[1][mine], kind="stable")], self._places(mine)
+        group = self.values[1][mine]
+        return mine[np.argsort(group.astype(np.int16) if len(self.values[0]) < 1 << 15 else group, kind="stable")]  # few values are sorted by counting
 
-    def _places(self, rows: Ints) -> Longs:
-        group = np.sort(self.values[1][rows], kind="stable")
-        return np.arange(len(group)) - np.searchsorted(group, group)
-
-    def places(self) -> tuple[Ints, Longs]:
-        """Generated rows that came, and the place of each in its value's line, from 0."""
-        return self._line
+    def places(self, rows: Ints) -> Longs:
+        """The place of each in its value's line, from 0. rows: some of `line`, in its order."""
+        size = np.bincount(self.values[1][rows], minlength=len(self.values[0]))
+        return np.arange(len(rows)) - np.repeat(np.cumsum(size) - size, size)
 
     def most(self, kept: Bools) -> Longs:
         """The room of each value beside kept rows. int64 [values]."""
@@ -68,8 +66,8 @@ class Cap:
 
     def beyond(self, kept: Bools, most: Longs) -> Bools:
         """Kept generated rows for which there is no room; never one that a person keeps. bool [rows]."""
-        rows = self._line[0][kept[self._line[0]]]
-        over = rows[self._places(rows) >= most[self.values[1][rows]]]
+        rows = self.line[kept[self.line]]
+        over = rows[self.places(rows) >= most[self.values[1][rows]]]
         out = np.zeros(len(kept), np.bool_)
         out[over[~self.candidates.pinned[over]]] = True
         return out

@@ -240,9 +240,8 @@ def _synthetic_share(made: Made, at: At) -> tuple[Step, pl.Series]:
     cap = cap_of(made.scores, made.recipe, Candidates(came, pinned, made.selection.score, None), made.marked)
     assert cap is not None
     assert made.recipe.synthetic is not None
-    in_line, places = cap.places()
     place = np.zeros(rows, np.int64)
-    place[in_line] = places + 1
+    place[cap.line] = cap.places(cap.line) + 1
     dropped, per = made.selection.drops["synthetic_share"][at], per_of(made.scores, made.recipe.synthetic)
     of = {} if per is None else {"of": pl.Series(cap.values[0], dtype=pl.String).gather(cap.values[1][at])}
     fields = {**of, "place": _where(place[at], came[at]), "passed": _where(~dropped, came[at]), "dropped": dropped}
