@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from curate.license import parse
 from curate.rate import percent
+from curate.refusal import KNOWN
 from curate.roles import Role
 from curate.signal import column_of, discover, owner_of
-from curate.synthetic.refusal import KNOWN
 from curate.view import machine_made
 
 if TYPE_CHECKING:

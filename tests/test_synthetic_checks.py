@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.refusal import KNOWN, language_of, phrase_of, unknown_words
 from curate.synthetic.copies import alike_words
 from curate.synthetic.fitness import faults, inherited
-from curate.synthetic.refusal import KNOWN, language_of, phrase_of, unknown_words
 from curate.synthetic.rouge import close_pairs, closest_texts
 
 

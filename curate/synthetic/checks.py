@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from curate.admission import Admission, CheckName
 from curate.recipe import Recipe
+from curate.refusal import language_of, phrase_of
 from curate.scores import Scores
 from curate.signal import check_parameters, discover
 from curate.synthetic import copies, fitness
 from curate.synthetic.copies import Vectors
 from curate.synthetic.parts import closest_meaning, highest, long_enough
-from curate.synthetic.refusal import language_of, phrase_of
 from curate.synthetic.vectors import static_vectors
 
 if TYPE_CHECKING:

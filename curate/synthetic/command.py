@@ -16,6 +16,7 @@ from curate.errors import InputError
 from curate.export import dataset_of, decide
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, dump_recipe, load_recipe
+from curate.refusal import language_of
 from curate.scores import Scores, read_scores
 from curate.synthetic import checking
 from curate.synthetic.asked import asks_of, batch_rows, name_of, questions, without_personal
@@ -24,7 +25,6 @@ from curate.synthetic.generator import Ask, Generator, Opened, Options, discover
 from curate.synthetic.making import Ended, Line, fill_log, hold, read_log
 from curate.synthetic.measured import evaluation_files
 from curate.synthetic.prompt import read_prompts
-from curate.synthetic.refusal import language_of
 from curate.synthetic.targets import Bools, Target, allot, find_targets, startable
 from curate.workspace import Workspace
 

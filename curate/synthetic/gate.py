@@ -23,6 +23,7 @@ from curate.measure import Tell, measure
 from curate.part import LicensePolicy
 from curate.rate import percent
 from curate.recipe import Recipe
+from curate.refusal import unknown_words
 from curate.reviews import fold, read_log
 from curate.scores import Scores
 from curate.synthetic.batch import Batch
@@ -30,7 +31,6 @@ from curate.synthetic.checks import COPIES
 from curate.synthetic.drift import Drift, drift
 from curate.synthetic.fitness import QUANTILES
 from curate.synthetic.measured import Measured, measure_batch
-from curate.synthetic.refusal import unknown_words
 from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
