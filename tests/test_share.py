@@ -94,6 +94,8 @@ def test_the_export_its_ledger_and_the_words_tell_of_it(tmp_path: Path) -> None:
     assert told.struct.field("dropped").fill_null(False).to_list() == decisions["drop_synthetic_share"].to_list()
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert str(int(decisions["drop_synthetic_share"].sum())) in json.dumps(manifest)
+    card = " ".join((out / "README.md").read_text(encoding="utf-8").split())
+    assert "are known in English, German, French, Spanish only; the language of the rows was not measured." in card
     first = decisions["drop_synthetic_share"].arg_true()[0]
     (way,) = ways(book, [first])
     assert way.dropped_by is not None
