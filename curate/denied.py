@@ -57,6 +57,7 @@ def denied_rows(scores: Scores, recipe: Recipe, marked: Sequence[Review] = ()) -
     limits = {name: limit_of(scores, recipe, name) for name in scores.links}
 
     def find() -> Denied:
+        """Worked out once."""
         spdx = scores.frame["license_spdx"]
         own = verdicts(spdx, policy) == VERDICTS.index("deny")
         said = own & spdx.is_not_null().to_numpy()

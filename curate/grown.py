@@ -51,6 +51,7 @@ def generated(scores: Scores) -> Bools | None:
         return None
 
     def find() -> Bools:
+        """Read once."""
         made = pl.Series([False]).new_from_index(0, scores.dataset.rows)
         if scores.dataset.has(Role.SYNTHETIC):
             made |= machine_made(scores.column(Role.SYNTHETIC, "gate.synthetic"))

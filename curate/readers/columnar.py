@@ -60,6 +60,7 @@ def _whole(file: InputFile) -> Iterator[None]:
 
 
 def schema_of(file: InputFile) -> pa.Schema:
+    """The columns of a Parquet or Arrow file. Raises InputError where it is damaged, or a type cannot be kept."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
