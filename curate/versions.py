@@ -92,9 +92,14 @@ def manifest_of(folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def read_version(folder: Path) -> Version:
-    """Read a Version's manifest; nothing is hashed. Raises InputError where the folder is no Version, or its manifest cannot be read."""
+def read_version(folder: Path, whole: bool = False) -> Version:
+    """Read a Version's manifest; nothing is hashed. whole: its files are needed too.
+
+    Raises InputError where the folder is no Version, its manifest cannot be read, or a file that every Version has is wanted and missing.
+    """
     said = manifest_of(folder)
+    if whole and (lacks := next((name for name in NEEDED if not (folder / name).is_file()), None)):
+        raise InputError(str(folder), f"is no whole Version: {lacks} is missing", "Put it back, or write the Version again with `curate run`")
     files = {str(name): str(sha) for name, sha in said["files"].items()}
     if out := next((name for name in files if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts), None):
         raise InputError(str(folder / MANIFEST), f"names a file outside the folder, {out!r}", "Take the Version from whom you trust")
