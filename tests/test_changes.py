@@ -14,7 +14,7 @@ from curate.errors import InputError
 from curate.export import run
 from curate.replay import How, replay
 from curate.reviews import Review, append
-from curate.versions import content_files, read_version, verify, versions_of
+from curate.versions import content_files, read_version, seal, verify, versions_of
 from curate.workspace import Workspace, digest, file_sha256
 from tests.shelf import NEAR, recipe_of, written
 from tests.small import rows, write
@@ -104,7 +104,8 @@ def test_replay_says_where_other_rows_come_out(tmp_path: Path, workspace: Worksp
     pl.read_parquet(forged / "selected.parquet")[1:].write_parquet(forged / "selected.parquet")
     said = json.loads((forged / "manifest.json").read_text())
     said["files"] = {name: file_sha256(f) for name, f in content_files(forged).items()}
-    (forged / "manifest.json").write_text(json.dumps({**said, "name": digest(said["files"])}))
+    said["name"] = digest(said["files"])
+    (forged / "manifest.json").write_text(json.dumps({**said, "seal": seal(said)}))
     assert not verify(read_version(forged))
     found = replay(read_version(forged), How(kept=workspace, engine="inline"))
     assert not found.same

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from curate.arrangement import Arrangement
 from curate.budget import values_of
 from curate.corrected import as_corrected
+from curate.dataset import Dataset
 from curate.groups import likeness
 from curate.ledger.origin import origin_columns
 from curate.ledger.people import people_columns
@@ -264,13 +265,14 @@ def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series
 def write_ledger(made: Made, path: Path) -> None:
     """Write the ledger of all rows. The same decisions on the same rows give the same bytes."""
     frame, steps = ledger_frame(made)
-    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset.folder / "rejected.jsonl")}
+    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset)}
     frame.write_parquet(path, row_group_size=GROUP, metadata={KEY: json.dumps(told, ensure_ascii=False)})
 
 
-def _aside(path: Path) -> list[tuple[str, int]]:
-    """File and line of the lines that were set aside: without them a line of the source cannot be told from the next row's."""
+def _aside(data: Dataset) -> list[tuple[int, int]]:
+    """Place of the file in the input and line, of lines that were set aside: without them a line of a source cannot be told from the next row's."""
+    path = data.folder / "rejected.jsonl"
     if not path.exists():
         return []
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(entry["file"], entry["line"]) for entry in entries]
+    entries, known = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()], {path: at for at, (path, _) in enumerate(data.sources)}
+    return [(entry.get("source", known.get(entry["file"], -1)), entry["line"]) for entry in entries]

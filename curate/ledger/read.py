@@ -26,14 +26,14 @@ FILE = "ledger.parquet"
 class Ledger:
     """The ledger of a Version. steps: what is the same for all rows, a mapping a decision, in order. sources: (path, SHA-256) of the input, in order.
 
-    aside: (file, line) of lines that were set aside.
+    aside: (place among the sources, line) of lines that were set aside; in ledgers of before the path in the place of the place.
     """
 
     folder: Path
     rows: int
     steps: tuple[dict[str, Any], ...]
     sources: tuple[tuple[str, str], ...]
-    aside: tuple[tuple[str, int], ...]
+    aside: tuple[tuple[int | str, int], ...]
 
     def scan(self) -> pl.LazyFrame:
         """Every row, in file order, with the columns that `curate.ledger.frame` names."""
