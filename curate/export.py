@@ -142,7 +142,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     if there is not None:
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
-        about = _write(Made(scores, recipe, selection, marked, arranged), arranged, decisions, temporary)
+        about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
         about["gate"] = gate.as_json()
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}

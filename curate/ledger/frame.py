@@ -5,12 +5,13 @@ Columns: `row` (Int64, its place in the input, from 0), `row_id`, `keep`, then t
 - `synthetic`: where a made row comes from, and what its gate said
 - `label`, `edit`, `cut`: what people put in the place of the given, and which links they parted
 - `review`: what people said of keeping the row
-- `threshold_<name>` of a score: `value`, `at_least`, `at_most`, `passed`, `dropped`
+- `threshold_<name>` of a score: `value`, `at_least`, `at_most`, `passed`, `dropped`; of contamination the evaluation row that it `holds`, by what `measure`
 - `license`: `spdx`, `origin`, `verdict`, `dropped`
 - `personal`: what was `found`, how much of it is `treated` where the row is written, of which `kinds`, how much people `spared`, `dropped`
 - `threshold_<name>` of Links: `limit`, `passed` (null where the row was gone before), `keeper` (row_id) and `similarity`, `stands_for`, `dropped`
 - `rank`: `score`, and whether doubt `raised` it
 - `budget`: the value that the row is `of`, its `quota` and `floor`, the row's `place` among those of it that came so far (from 1), `passed`, `dropped`
+- `gate`: the names of its findings that the row is among (`found`)
 - `written`: the `place` of the row in selected.parquet (from 0), how many `times`, phase, weights
 
 `passed` is what the limit says; `dropped` what came of it: a row that people keep fails a limit and stays.
@@ -32,7 +33,9 @@ from curate.arrangement import Arrangement
 from curate.budget import values_of
 from curate.corrected import as_corrected
 from curate.dataset import Dataset
+from curate.finding import Gated
 from curate.groups import likeness
+from curate.ledger.gate import gate_column
 from curate.ledger.origin import origin_columns
 from curate.ledger.people import people_columns
 from curate.part import LinkThreshold, Personal, ScoreThreshold
@@ -61,13 +64,14 @@ Step = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """What was decided. marked: the entries of the log that hold. arranged: how rows are written; None where that is not worked out."""
+    """What was decided. marked: the entries of the log that hold. arranged: how rows are written, gate: what it says; None where not worked out."""
 
     scores: Scores
     recipe: Recipe
     selection: Selection
     marked: Sequence[Review] = ()
     arranged: Arrangement | None = None
+    gate: Gated | None = None
 
     @cached_property
     def came(self) -> Mapping[str, Bools]:
@@ -113,6 +117,8 @@ def _columns(made: Made, at: At, ids: pl.Series) -> Iterator[tuple[Step, pl.Seri
         yield _rank(made, at)
     if recipe.budget is not None and made.selection.spent is not None:
         yield _budget(made, at)
+    if made.gate is not None and (found := gate_column(made.gate, made.selection.rows, at)) is not None:
+        yield found
     if made.arranged is not None:
         yield _written(made, made.arranged, at)
 
@@ -145,13 +151,15 @@ def _score(made: Made, name: str, threshold: ScoreThreshold, at: At) -> tuple[St
     values = as_corrected(made.scores, name, score_values(made.scores, name), made.marked)
     passed, limit = ~threshold_mask(values, threshold)[at], threshold.limit
     low, high = limit if isinstance(limit, tuple) else (None, limit) if threshold.keep == "below" else (limit, None)
-    fields = {
+    fields: dict[str, Any] = {
         "value": pl.Series(values[at]).fill_nan(None),
         "at_least": _constant(low, len(passed)),
         "at_most": _constant(high, len(passed)),
         "passed": passed,
         "dropped": made.selection.drops[name][at],
     }
+    if name.startswith("contamination_"):
+        fields |= {"holds": made.scores.frame["contamination_row"][at], "measure": made.scores.frame["contamination_kind"][at]}
     return {"kind": "score", "name": name, "missing": threshold.missing}, _struct(f"threshold_{name}", fields)
 
 
