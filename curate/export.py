@@ -24,6 +24,7 @@ from curate.errors import InputError
 from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
+from curate.grown import accepted_batches
 from curate.hold import hold
 from curate.ledger.frame import Made, write_ledger
 from curate.ledger.read import FILE
@@ -143,7 +144,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
         about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
-        about["gate"] = gate.as_json()
+        rests = accepted_batches(scores)
+        about["gate"] = {**gate.as_json(), **({"accepted": [*rests]} if rests else {})}
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
         write_json(temporary / "manifest.json", {**about, "seal": seal(about)})
