@@ -198,6 +198,16 @@ def test_turns_stand_in_croissant_by_their_parts(tmp_path: Path, workspace: Work
     assert [one["@id"] for one in field["subField"]] == ["rows/messages/role", "rows/messages/content"]
 
 
+def test_what_the_gate_was_told_to_let_through_is_a_limit(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
+    gate = {"override": [{"names": ["personal", "license"], "reason": "The list is <b>public</b>"}]}
+    recipe = {"dataset": {"path": str(tmp_path / "small.jsonl")}, "signals": QUICK, "gate": gate}
+    out = run(parse_recipe(recipe, "r"), workspace, tmp_path / "out", "inline").out
+    told = "Whatever the gate found of personal, license was let through, for this reason: The list is "
+    assert f"- {told}&lt;b&gt;public&lt;/b&gt;\n" in (out / "README.md").read_text(encoding="utf-8")
+    assert told in (out / "croissant.json").read_text(encoding="utf-8")
+
+
 def test_the_command_prints_and_writes_what_the_export_wrote(version: Path, tmp_path: Path) -> None:
     assert curate("card", str(version), folder=tmp_path).stdout == (version / "README.md").read_text(encoding="utf-8")
     assert curate("card", str(version), "--croissant", folder=tmp_path).stdout == (version / "croissant.json").read_text(encoding="utf-8")
