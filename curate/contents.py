@@ -194,8 +194,8 @@ class Contents:
         ):
             if why and (name not in done["signals"] or name in absent):
                 found.append(why)
-        for one in (self.recipe.get("gate") or {}).get("override") or ():
-            found.append(f"Whatever the gate found of {', '.join(one['names'])} was let through, for this reason: {one['reason']}")
+        let = (self.recipe.get("gate") or {}).get("override") or ()
+        found += [f"Whatever the gate found of {', '.join(one['names'])} was let through, for this reason: {one['reason']}" for one in let]
         if rejected := done["dataset"]["rejected"]:
             found.append(f"{rejected:,} lines of the input could not be read and were set aside.")
         found += [f"The signal {n} was asked for and not measured: {done['signals'][n]['skipped']}." for n in absent if n in known]
