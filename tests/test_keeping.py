@@ -150,6 +150,21 @@ def test_leftovers_and_jobs_that_are_over_go_and_what_failed_stays(workspace: Wo
     assert workspace.job("2").exists()
 
 
+def test_hidden_states_of_a_run_go_and_the_run_stays(workspace: Workspace, tmp_path: Path) -> None:
+    key = load(str(rows_file(tmp_path / "rows.jsonl")), workspace).key
+    folder = workspace.root / "probes" / "abc"
+    (folder / "hidden" / "model" / "part").mkdir(parents=True)
+    (folder / "hidden" / "model" / "part" / "hidden.npy").write_bytes(b"x" * 5000)
+    (folder / "run.json").write_text(json.dumps({"dataset": {"key": key}}))
+    found = {h.kind: h for h in holdings(workspace) if h.name == "abc"}
+    assert (found["hidden"].bytes, found["hidden"].used, found["probes"].bytes) == (5000, "", size(folder) - 5000)
+    hold(workspace, key)
+    assert ("hidden", "abc") in {(h.kind, h.name) for h in clean(workspace, younger=0)[1]}, "a process has its dataset open"
+    release()
+    assert [(h.kind, h.name) for h in clean(workspace, younger=0)[0]] == [("hidden", "abc")]
+    assert bytes_of(folder).keys() == {"run.json"}
+
+
 def test_a_workspace_goes_on_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
     """Everything that stood beside it is gone, and its old place too: what it holds is enough."""
     inside = rows_file(workspace.root / "uploads" / "0123" / "rows.jsonl")
