@@ -82,7 +82,7 @@ class Wish:
 @dataclass(frozen=True)
 class Pushed:
     """What was sent. files: bytes by file. deleted: files of an earlier Version that this one lacks. left_out: files that stay here. paths: places on this
-    machine that recipe.yaml and manifest.json name. url, commit: of the commit; "" where nothing was sent.
+    machine that manifest.json names, and recipe.yaml of Versions of before. url, commit: of the commit; "" where nothing was sent.
     """
 
     name: str
@@ -290,6 +290,6 @@ def command(args: argparse.Namespace, tell: Any) -> int:
     for line in (*(f"deleted: {n}" for n in told.deleted), *(f"stays here: {n}; --reviews takes it along" for n in told.left_out)):
         print(line)
     if told.paths:
-        print(f"recipe.yaml and manifest.json name places of this machine: {', '.join(told.paths)}")
+        print(f"what is sent names places of this machine: {', '.join(told.paths)}")
     print(told.url or "nothing was sent")
     return 0

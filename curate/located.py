@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from curate.part import Part
 from curate.readers.file import resolve
 from curate.weights import MODELS
-from curate.workspace import Workspace
+from curate.workspace import INSIDE, Workspace
 
-__all__ = ["ends", "placed", "placeless"]
+__all__ = ["ends", "placed", "placeless", "seen", "within"]
 
 _R = TypeVar("_R", bound=Part)
 """A recipe, which is made of what stands here."""
@@ -51,12 +51,25 @@ def placed(recipe: _R, file: Path) -> _R:
     folder, places = file.parent, _places(file)
 
     def weights(name: str, given: str) -> str:
-        if given in places:
-            return places[given]
+        if given in places or given.startswith(INSIDE):
+            return places.get(given) or seen(given, file)
         place = folder / Path(given).expanduser()
         return str(place.absolute()) if name == "adapter" or (name in MODELS and place.is_dir()) else given
 
-    found: _R = _with_paths(recipe, lambda given: places.get(given) or resolve(given, folder), weights)
+    found: _R = _with_paths(recipe, lambda given: places.get(given) or seen(given, file), weights)
+    return found
+
+
+def seen(given: str, file: Path) -> str:
+    """A path that a recipe in a file names, absolute: from the file's folder, or from the workspace in one of whose folders the file is kept."""
+    return Workspace(file.absolute().parent.parent).place(given) if given.startswith(INSIDE) else resolve(given, file.parent)
+
+
+def within(recipe: _R, workspace: Workspace) -> _R:
+    """The recipe with files inside a workspace told from its root, for a file that is kept in one of the workspace's folders and moves with it."""
+    told: Any = _with_paths(recipe, workspace.within, lambda _, path: workspace.within(path))
+    log = told.reviews
+    found: _R = told if log is None else told.model_copy(update={"reviews": log.model_copy(update={"path": workspace.within(log.path)})})
     return found
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from curate.admission import Admission
 from curate.errors import InputError
 from curate.gating import Gate, Override
-from curate.located import placed
+from curate.located import placed, seen, within
 from curate.part import (
     Annotations,
     Budget,
@@ -34,12 +34,12 @@ from curate.part import (
     meant,
 )
 from curate.rank import columns_of
-from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover, owner_of
 from curate.training import Curriculum, Grouping, Smoothing, Weights
+from curate.workspace import Workspace
 
-__all__ = ["Recipe", "dump_recipe", "group_limit", "load_recipe", "parse_recipe"]
+__all__ = ["Recipe", "dump_recipe", "group_limit", "keep_recipe", "load_recipe", "parse_recipe"]
 
 
 _P = TypeVar("_P", bound="Part")
@@ -249,7 +249,7 @@ def load_recipe(path: Path) -> Recipe:
     recipe = placed(recipe, path)
     if recipe.reviews is None:
         return recipe
-    return recipe.model_copy(update={"reviews": recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})})
+    return recipe.model_copy(update={"reviews": recipe.reviews.model_copy(update={"path": seen(recipe.reviews.path, path)})})
 
 
 class _Dumper(yaml.SafeDumper):
@@ -262,3 +262,8 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; reading it back gives the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json", exclude_none=True), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def keep_recipe(recipe: Recipe, workspace: Workspace) -> Path:
+    """The recipe as a file of the workspace, named by its content, that moves with the workspace."""
+    return workspace.keep("recipes", dump_recipe(within(recipe, workspace)))
