@@ -126,3 +126,4 @@ def test_the_tour_is_walked_by_tab_and_enter_alone(tmp_path: Path) -> None:
         _tab_to(page, "Done")
         page.keyboard.press("Enter")
         page.locator(".st-key-tour").wait_for(state="detached")
+        assert "Tour" not in page.locator("[data-testid=stMain]").inner_text()
