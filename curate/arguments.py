@@ -9,6 +9,10 @@ from pathlib import Path
 __all__ = ["parser"]
 
 
+NAMED = "its folder, its name or the first digits of it, a tag, or current"
+"""How a Version is named."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line; `command` of what it gives names the command."""
     found = argparse.ArgumentParser(prog="curate", description="Turn a pile of fine-tuning examples into the subset worth training on.")
@@ -87,7 +91,7 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     preset.add_argument("name", metavar="NAME", help="quality-first, coverage-first, deduplicate-only, budgeted or review-the-doubtful")
     preset.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     compare = add("compare", "which rows only one of two selections keeps, and how the kept ones differ")
-    compare.add_argument("a", type=Path, metavar="A", help="a recipe (.yaml) or the folder of a Version")
+    compare.add_argument("a", type=Path, metavar="A", help=f"a recipe (.yaml), or a Version: {NAMED}")
     compare.add_argument("b", type=Path, metavar="B", help="another")
     compare.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
@@ -97,34 +101,33 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def _add_versions(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Commands on what was exported."""
-    named = "its folder, its name or the first digits of it, a tag, or current"
     verify = add("verify", "hash every file of a Version again; 1 where one is missing, changed or added, and name it")
-    verify.add_argument("version", metavar="VERSION", help=named)
+    verify.add_argument("version", metavar="VERSION", help=NAMED)
     diff = add("diff", "rows in, out and changed from one Version to another, and the decision that changed each")
-    diff.add_argument("a", metavar="VERSION", help=named)
+    diff.add_argument("a", metavar="VERSION", help=NAMED)
     diff.add_argument("b", nargs="?", metavar="VERSION", help="the later one (default: from its parent to the first)")
     diff.add_argument("--rows", type=int, default=10, metavar="N", help="print up to N rows of each kind (default: 10)")
     replay = add("replay", "run a Version's recipe again and compare; 1 where a file was changed or other rows come out")
-    replay.add_argument("version", metavar="VERSION", help=named)
+    replay.add_argument("version", metavar="VERSION", help=NAMED)
     replay.add_argument("--kept", action="store_true", help="take what the workspace has measured; without it everything is measured again")
     replay.add_argument("--input", type=Path, nargs="+", metavar="PATH", help="where the files of the dataset lie now; their content is to be the same")
     replay.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
     versions = add("versions", "the tree of Versions of a workspace; of one, its folder")
-    versions.add_argument("version", nargs="?", metavar="VERSION", help=f"print the folder of this one: {named}")
+    versions.add_argument("version", nargs="?", metavar="VERSION", help=f"print the folder of this one: {NAMED}")
     tag = add("tag", "give a Version a tag")
-    tag.add_argument("version", metavar="VERSION", help=f"{named}; with --remove the tag")
+    tag.add_argument("version", metavar="VERSION", help=f"{NAMED}; with --remove the tag")
     tag.add_argument("name", nargs="?", metavar="TAG")
     tag.add_argument("--move", action="store_true", help="take it off the Version that has it")
     tag.add_argument("--remove", action="store_true", help="take the tag off")
     rollback = add("rollback", "make an earlier Version the current one; nothing is deleted; 1 where it is not what was written")
-    rollback.add_argument("version", metavar="VERSION", help=named)
+    rollback.add_argument("version", metavar="VERSION", help=NAMED)
     rollback.add_argument("--why", default="", metavar="TEXT", help="kept in the log")
     for one in (verify, diff, replay, versions, tag, rollback):
         one.add_argument("--json", action="store_true", help="print one object")
 
 
 def _add_ledger(command: argparse.ArgumentParser) -> None:
-    command.add_argument("version", metavar="VERSION", help="the folder of a Version, or its name in the workspace")
+    command.add_argument("version", metavar="VERSION", help=NAMED)
     command.add_argument("row_id", nargs="*", metavar="ROW_ID", help="rows by their ids; without any, how many rows each decision concerns")
     command.add_argument("--row", type=int, nargs="+", default=[], metavar="N", help="rows by their place in the input, from 0")
     command.add_argument("--line", nargs="+", default=[], metavar="FILE:LINE", help="rows by the line of a JSON lines file that they stand on, from 1")
@@ -168,7 +171,7 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
 def _add_follow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="LOG|FOLDER", help="JSON lines, trainer_state.json, TensorBoard's events, or a trainer's folder")
     parser.add_argument("--name", help="what the training is called (default: the name of its file or folder)")
-    parser.add_argument("--version", type=Path, metavar="VERSION", help="the folder of the export that it is trained on")
+    parser.add_argument("--version", metavar="VERSION", help=f"the Version that it is trained on: {NAMED}")
     parser.add_argument("--run", metavar="RUN", help="a run of probes on whose validation rows its checkpoints are measured")
     parser.add_argument("--model", metavar="MODEL", help="what the checkpoints adapt, with --run")
     parser.add_argument("--once", action="store_true", help="tell what there is and stop; 1 where a metric lies behind its best")
@@ -205,11 +208,11 @@ def _add_grow(parser: argparse.ArgumentParser) -> None:
 def _add_hub(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Commands that tell others of a Version."""
     card = add("card", "print the dataset card of a Version")
-    card.add_argument("version", type=Path, metavar="VERSION", help="the folder of an export")
+    card.add_argument("version", metavar="VERSION", help=NAMED)
     card.add_argument("--croissant", action="store_true", help="print its Croissant metadata (JSON-LD) instead")
     card.add_argument("--out", type=Path, metavar="DIR", help="write README.md and croissant.json into a folder")
     push = add("push", "put a Version on the Hugging Face hub, in one commit; the token comes from HF_TOKEN in the environment")
-    push.add_argument("version", type=Path, metavar="VERSION", help="the folder of an export")
+    push.add_argument("version", metavar="VERSION", help=NAMED)
     push.add_argument("name", metavar="OWNER/NAME", help="the dataset on the hub; made where it is not there")
     push.add_argument("--private", action="store_true", help="make it private; one that is there and public is refused")
     push.add_argument("--endpoint", metavar="URL", help="another hub (default: HF_ENDPOINT, else https://huggingface.co)")

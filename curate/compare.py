@@ -18,14 +18,15 @@ import numpy.typing as npt
 from curate.arrangement import arrange
 from curate.corrected import label_of, role_column
 from curate.engine import Engine
-from curate.errors import InputError
 from curate.export import dataset_of
+from curate.lineage import find_version
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, load_recipe
 from curate.reviews import Review, fold, read_log
 from curate.roles import Role
 from curate.scores import Scores, read_scores
 from curate.selection import Selection, select
+from curate.versions import read_version
 from curate.view import as_text
 from curate.workspace import Workspace
 
@@ -107,9 +108,7 @@ def side_of_version(folder: Path) -> Side:
     """The rows that a Version holds, each once, with their scores as they were measured then. Raises InputError where the folder is no Version."""
     import polars as pl
 
-    needed = [folder / f for f in ("manifest.json", "recipe.yaml", "decisions.parquet", "selected.parquet")]
-    if lacks := next((f for f in needed if not f.exists()), None):
-        raise InputError(str(folder), f"is no Version: {lacks.name} is missing", "Give a recipe in YAML, or a folder that `curate run` wrote")
+    read_version(folder, whole=True)
     roles = load_recipe(folder / "recipe.yaml").dataset.roles or {}
     decided = pl.read_parquet(folder / "decisions.parquet").filter("keep")
     drop = [c for c in decided.columns if c == "keep" or c.startswith("drop_")]
@@ -120,9 +119,9 @@ def side_of_version(folder: Path) -> Side:
 
 
 def read_side(path: Path, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None) -> Side:
-    """A side by its path: a Version's folder, or a recipe, which is measured and applied."""
-    if path.is_dir():
-        return side_of_version(path)
+    """A side by its path: a recipe, which is measured and applied; else a Version, by all that it may be called."""
+    if not path.is_file() and path.suffix not in (".yaml", ".yml"):
+        return side_of_version(find_version(path, workspace).folder)
     recipe = load_recipe(path)
     dataset = dataset_of(recipe, workspace, None, tell)
     tasks = read_scores(dataset, recipe, workspace).tasks

@@ -198,6 +198,8 @@ class Contents:
         if self.synthetic and (not self.languages or {*self.languages} - {*KNOWN}):
             spoken = f"rows are in {', '.join(self.languages)}" if self.languages else "the language of the rows was not measured"
             found.append(f"Refusals and boilerplate of generated rows are known in {', '.join(KNOWN.values())} only; {spoken}.")
+        let = (self.recipe.get("gate") or {}).get("override") or ()
+        found += [f"Whatever the gate found of {', '.join(one['names'])} was let through, for this reason: {one['reason']}" for one in let]
         if rejected := done["dataset"]["rejected"]:
             found.append(f"{rejected:,} lines of the input could not be read and were set aside.")
         found += [f"The signal {n} was asked for and not measured: {done['signals'][n]['skipped']}." for n in absent if n in known]

@@ -13,11 +13,12 @@ from typing import Any
 from curate.card import card
 from curate.contents import read_contents
 from curate.croissant import croissant
-from curate.errors import InputError
 from curate.formats import FORMATS
-from curate.workspace import read_json, write_file
+from curate.lineage import find_version
+from curate.versions import read_version
+from curate.workspace import Workspace, write_file
 
-__all__ = ["ATTRIBUTES", "CARD", "CROISSANT", "command", "describe", "manifest_at", "texts"]
+__all__ = ["ATTRIBUTES", "CARD", "CROISSANT", "command", "describe", "texts"]
 
 CARD, CROISSANT, ATTRIBUTES = "README.md", "croissant.json", ".gitattributes"
 LARGE = ("*.parquet", "*.jsonl", "*.arrow", *sorted(f.path for f in FORMATS.values() if f.kind == "json"))
@@ -44,18 +45,6 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     return {name: sha256(content).hexdigest() for name, content in found.items()}
 
 
-def manifest_at(folder: Path) -> dict[str, Any]:
-    """The manifest of a Version. Raises InputError where the folder is none."""
-    needed = ("manifest.json", "recipe.yaml", "selected.parquet", "decisions.parquet")
-    missing = next((name for name in needed if not (folder / name).is_file()), None)
-    if missing:
-        raise InputError(str(folder), f"is no Version: {missing} is missing", "Name the folder that `curate run` wrote")
-    found = read_json(folder / "manifest.json")
-    if not isinstance(found, dict) or not {"input", "dataset", "funnel", "kept", "signals", "files"} <= {*found}:
-        raise InputError(str(folder / "manifest.json"), "is no manifest of a Version", "Name the folder that `curate run` wrote")
-    return found
-
-
 def _write(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
@@ -63,7 +52,8 @@ def _write(content: bytes, path: Path) -> None:
 def command(args: argparse.Namespace, tell: Any) -> int:
     """`curate card`: print the card of a Version, or its Croissant metadata; or write both into a folder, for Versions that have none."""
     del tell
-    found = texts(args.version, manifest_at(args.version))
+    version = read_version(find_version(args.version, Workspace(Path(args.workspace).expanduser().absolute())).folder, whole=True)
+    found = texts(version.folder, version.manifest)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         for name in (CARD, CROISSANT):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -25,11 +24,13 @@ from curate.errors import InputError
 from curate.finding import Finding
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
+from curate.grown import accepted_batches
 from curate.hold import hold
 from curate.ledger.frame import Made, write_ledger
 from curate.ledger.read import FILE
 from curate.lineage import asked_before, note_written, parent_for
 from curate.load import keep_open, load
+from curate.located import placeless
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.noise import noise
@@ -41,7 +42,7 @@ from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
 from curate.signal import reporting
 from curate.task import Task
-from curate.versions import Version, content_files, manifest_of, name_of, references
+from curate.versions import Version, content_files, manifest_of, name_of, references, seal
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -142,11 +143,12 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     if there is not None:
         return result
     with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
-        about = _write(Made(scores, recipe, selection, marked, arranged), arranged, decisions, temporary)
-        about["gate"] = gate.as_json()
+        about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
+        rests = accepted_batches(scores)
+        about["gate"] = {**gate.as_json(), **({"accepted": [*rests]} if rests else {})}
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
-        write_json(temporary / "manifest.json", about)
+        write_json(temporary / "manifest.json", {**about, "seal": seal(about)})
     if out is None:
         note_written(work, work.version(name), asked)
     return result if out else replace(result, out=work.version(name))
@@ -166,11 +168,12 @@ def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: P
     if log:
         (folder / "reviews.jsonl").write_bytes(b"".join(line + b"\n" for line in Path(log.path).read_bytes().split(b"\n")[: log.lines]))
         full = full.model_copy(update={"reviews": ReviewLog(path="reviews.jsonl", lines=log.lines)})
-    told = _within(full, scores.workspace) if _moves(scores.workspace, folder) else full
+    told, places = placeless(full)
     (folder / "recipe.yaml").write_text(dump_recipe(told), encoding="utf-8")
     personal = {} if recipe.personal is None else {"personal": treated.as_json(recipe.personal)}
     more = {**arranged.about, **noted(marked), **personal, "columns": names, **({"formats": formats} if formats else {})}
-    about = {**_manifest(scores, recipe, made.selection, folder), **_judged(scores, made.selection, marked), **more}
+    lie = {name: scores.workspace.within(path) if _moves(scores.workspace, folder) else path for name, path in places.items()}
+    about = {**_manifest(scores, recipe, made.selection, folder), **({"places": lie} if lie else {}), **_judged(scores, made.selection, marked), **more}
     about["files"] |= describe(folder, about)
     return about
 
@@ -179,7 +182,7 @@ def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[st
     """What an export rests on: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
     ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-    part = full.model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
+    part = placeless(full)[0].model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
     return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
 
 
@@ -192,14 +195,6 @@ def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
 def _moves(workspace: Workspace, folder: Path) -> bool:
     """Whether a folder lies among the workspace's Versions, so that it moves with it."""
     return folder.parent == workspace.root / "versions"
-
-
-def _within(recipe: Recipe, workspace: Workspace) -> Recipe:
-    """The recipe with input files that lie in the workspace told from a Version's folder, so that both can be moved."""
-    folder = workspace.version("any")
-    given = [recipe.dataset.path] if isinstance(recipe.dataset.path, str) else recipe.dataset.path
-    paths = [os.path.relpath(path, folder) if Path(path).is_relative_to(workspace.root) else path for path in given]
-    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"path": paths[0] if len(paths) == 1 else paths})})
 
 
 def _write_jsonl(source: Path, path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from curate.errors import Blocked
 from curate.gating import Gate, covered
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["MOST", "Finding", "Gated"]
 
@@ -21,7 +25,7 @@ class Finding:
 
     name: of `curate.gating.NAMES`, "share.<column>" for one column. limit: the most, of min_rows the fewest. value: what is so, in the same unit: rows, or a
     share in [0, 1]. rows: ids of up to MOST of them in file order, none where no single row is to blame. number: of all such rows. what: in words.
-    remedy: what to do, as a sentence.
+    remedy: what to do, as a sentence. places: of all such rows in the input, int64, rising; None where no single row is to blame.
     """
 
     name: str
@@ -31,6 +35,12 @@ class Finding:
     number: int
     what: str
     remedy: str
+    places: npt.NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        told = {"name": self.name, "limit": self.limit, "value": self.value, "rows": [*self.rows], "number": self.number}
+        return {**told, "what": self.what, "remedy": self.remedy}
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Gated:
         """What the manifest says."""
         return {
             "blocks": self.gate is not None,
-            "findings": [{**asdict(f), "rows": list(f.rows), "overridden": self.reason(f)} for f in self.findings],
+            "findings": [{**f.as_json(), "overridden": self.reason(f)} for f in self.findings],
             "not_checked": dict(self.unchecked),
             **({} if self.gate is None else {"limits": self.gate.model_dump(mode="json", exclude_none=True)}),
         }

@@ -80,7 +80,7 @@ class _Given:
             return ()
         ids = self.frame["row_id"].gather(at[:MOST]).to_list()
         bar = f" ({most:,} may)" if most else ""
-        return (Finding(name, float(most), float(len(at)), tuple(ids), len(at), f"{len(at):,} of {self.kept}{bar} {what}", remedy),)
+        return (Finding(name, float(most), float(len(at)), tuple(ids), len(at), f"{len(at):,} of {self.kept}{bar} {what}", remedy, at),)
 
 
 def _personal(given: _Given) -> tuple[Finding, ...]:
@@ -169,10 +169,11 @@ def _duplicates(given: _Given) -> tuple[Finding, ...]:
         twin = links_of(scores, name, given.marked).gives_way(limit, "cover", order) != np.arange(scores.dataset.rows)
         share = int(twin.sum()) / max(1, given.selection.kept)
         if share > most:
-            ids = given.frame["row_id"].gather(np.flatnonzero(twin)[:MOST]).to_list()
+            at = np.flatnonzero(twin)
+            ids = given.frame["row_id"].gather(at[:MOST]).to_list()
             what = f"{int(twin.sum()):,} of {given.kept} ({percent(share)}) are copies of others, at least {limit:g} alike; at most {percent(most)} may"
             remedy = f"Set a limit: thresholds: {{{name}: {{limit: {limit:g}}}}}"
-            found.append(Finding(f"duplicates.{name}", most, share, tuple(ids), int(twin.sum()), what, remedy))
+            found.append(Finding(f"duplicates.{name}", most, share, tuple(ids), len(at), what, remedy, at))
     return tuple(found)
 
 

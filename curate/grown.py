@@ -17,7 +17,7 @@ from curate.scores import Scores
 from curate.view import as_text, machine_made
 from curate.workspace import Workspace
 
-__all__ = ["accepted", "denied_parents", "generated", "read_rows", "unread"]
+__all__ = ["accepted", "accepted_batches", "denied_parents", "generated", "read_rows", "unread"]
 
 Bools = npt.NDArray[np.bool_]
 ID, PARENTS = "synthetic_id", "parents"
@@ -25,10 +25,22 @@ ID, PARENTS = "synthetic_id", "parents"
 
 def accepted(workspace: Workspace) -> frozenset[str]:
     """Names of the grown rows whose batch was accepted, of all batches of a workspace."""
+    return frozenset(name for names in _accepted(workspace).values() for name in names)
+
+
+def accepted_batches(scores: Scores) -> tuple[str, ...]:
+    """Names of the accepted batches of the workspace that rows of a dataset come from."""
+    if ID not in dict(scores.dataset.columns):
+        return ()
+    own = {*as_text(scores.column(ID, "gate.synthetic")).drop_nulls()}
+    return tuple(batch for batch, names in _accepted(scores.workspace).items() if not own.isdisjoint(names))
+
+
+def _accepted(workspace: Workspace) -> dict[str, list[str]]:
     import polars as pl
 
     files = sorted(workspace.root.glob("synthetic/*/accepted.parquet"))
-    return frozenset(name for file in files for name in pl.read_parquet(file, columns=[ID])[ID].drop_nulls())
+    return {file.parent.name: pl.read_parquet(file, columns=[ID])[ID].drop_nulls().to_list() for file in files}
 
 
 def read_rows(marked: Sequence[Review]) -> frozenset[str]:

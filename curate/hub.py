@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from curate.describing import CARD, manifest_at, texts
+from curate.describing import CARD, texts
 from curate.errors import InputError
-from curate.workspace import file_sha256
+from curate.lineage import find_version
+from curate.versions import MANIFEST, Version, read_version, verify
+from curate.workspace import Workspace
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub", "Pushed", "Wish", "command", "parcel", "push"]
 
-HUB, MANIFEST, REVIEWS = "https://huggingface.co", "manifest.json", "reviews.jsonl"
+HUB, REVIEWS = "https://huggingface.co", "reviews.jsonl"
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 PATIENCE = 60.0
 """Seconds that a server may take to answer or to take more bytes."""
@@ -80,7 +82,7 @@ class Wish:
 @dataclass(frozen=True)
 class Pushed:
     """What was sent. files: bytes by file. deleted: files of an earlier Version that this one lacks. left_out: files that stay here. paths: places on this
-    machine that recipe.yaml and manifest.json name. url, commit: of the commit; "" where nothing was sent.
+    machine that manifest.json names, and recipe.yaml of Versions of before. url, commit: of the commit; "" where nothing was sent.
     """
 
     name: str
@@ -97,16 +99,16 @@ class Pushed:
         return {**told, "deleted": [*self.deleted], "left_out": [*self.left_out], "paths": [*self.paths]}
 
 
-def _checked(folder: Path) -> dict[str, Any]:
-    """The manifest of a Version whose files are as it says. Raises InputError naming the first that is not."""
-    manifest = manifest_at(folder)
-    for name, sha in manifest["files"].items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise InputError(str(folder / MANIFEST), f"names a file outside the folder, {name!r}", "Take the Version from whom you trust")
-        if not path.is_file() or file_sha256(path) != sha:
-            raise InputError(str(path), "is missing" if not path.is_file() else "is not what the manifest says", "Export again, and push that")
-    return manifest
+def _checked(folder: Path) -> Version:
+    """A Version whose files are as its manifest says; what was added beside them stays here. Raises InputError naming the first that is not."""
+    version = read_version(folder)
+    wrong, remedy = verify(version), "Export again, and push that"
+    for names, what in ((wrong.missing, "is missing"), (wrong.changed, "is not what the manifest says")):
+        if names:
+            raise InputError(str(folder / names[0]), what, remedy)
+    if wrong.manifest:
+        raise InputError(str(folder / MANIFEST), wrong.manifest[0], remedy)
+    return version
 
 
 def _places(value: Any) -> Iterator[str]:
@@ -125,7 +127,7 @@ def parcel(folder: Path, wish: Wish) -> tuple[dict[str, Path | bytes], Pushed]:
     """What a push sends: a file, or its bytes where it is made now, by its name; and what is told of it. Raises InputError where a file is not as hashed."""
     import yaml
 
-    manifest = _checked(folder)
+    manifest = _checked(folder).manifest
     left = tuple(n for n in (REVIEWS,) if n in manifest["files"] and not wish.reviews)
     made = {} if CARD in manifest["files"] else {n: text.encode() for n, text in texts(folder, manifest).items()}
     sent: dict[str, Path | bytes] = {**made, **{n: folder / n for n in (*sorted(manifest["files"]), MANIFEST) if n not in left}}
@@ -148,8 +150,8 @@ def push(folder: Path, wish: Wish, hub: Hub) -> Pushed:
         gone = tuple(sorted(_earlier(api, there, wish) - {*sent} - {".gitattributes"}))
         operations = [CommitOperationDelete(path_in_repo=n) for n in gone]
         adding = [CommitOperationAdd(path_in_repo=n, path_or_fileobj=part if isinstance(part, bytes) else str(part)) for n, part in sent.items()]
-        manifest = manifest_at(folder)
-        words = f"{manifest.get('name') or folder.resolve().name}: {manifest['kept']:,} of {manifest['dataset']['rows']:,} rows"
+        version = read_version(folder)
+        words = f"{version.name}: {version.kept:,} of {version.rows:,} rows"
         done = api.create_commit(wish.name, [*operations, *adding], commit_message=words, repo_type="dataset", parent_commit=there.sha, num_threads=2)
     return Pushed(wish.name, told.files, told.left_out, told.paths, gone, f"{hub.endpoint}/datasets/{wish.name}", done.oid)
 
@@ -272,12 +274,13 @@ def _explained(error: BaseException, hub: Hub, name: str) -> tuple[str, str, str
 def command(args: argparse.Namespace, tell: Any) -> int:
     """`curate push`."""
     wish = Wish(args.name, args.private, args.reviews, args.overwrite)
+    folder = find_version(args.version, Workspace(Path(args.workspace).expanduser().absolute())).folder
     if args.dry_run:
-        told = parcel(args.version, wish)[1]
+        told = parcel(folder, wish)[1]
     else:
         hub = Hub.from_environment(args.endpoint)
         tell("pushing", 0, 1, "commit")
-        told = push(args.version, wish, hub)
+        told = push(folder, wish, hub)
         tell("pushing", 1, 1, "commit")
     if args.json:
         print(json.dumps(told.as_json(), ensure_ascii=False))
@@ -287,6 +290,6 @@ def command(args: argparse.Namespace, tell: Any) -> int:
     for line in (*(f"deleted: {n}" for n in told.deleted), *(f"stays here: {n}; --reviews takes it along" for n in told.left_out)):
         print(line)
     if told.paths:
-        print(f"recipe.yaml and manifest.json name places of this machine: {', '.join(told.paths)}")
+        print(f"what is sent names places of this machine: {', '.join(told.paths)}")
     print(told.url or "nothing was sent")
     return 0

@@ -103,7 +103,7 @@ def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") 
     command = [sys.executable, "-m", "curate", *args, "--workspace", str(workspace.root), "--progress", str(folder / "progress.json")]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-    note = {"label": label, "key": key, "args": list(args), "pid": process.pid, "born": _born(process.pid), "started": time.time()}
+    note = {"label": label, "key": key, "args": [workspace.within(arg) for arg in args], "pid": process.pid, "born": _born(process.pid), "started": time.time()}
     write_json(folder / "job.json", note)
     if hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, process.pid, POLITE)
@@ -140,14 +140,14 @@ def _ended(folder: Path) -> Job:
 
 
 def _told(folder: Path) -> Job:
-    note = read_json(folder / "job.json")
+    note, workspace = read_json(folder / "job.json"), Workspace(folder.parent.parent)
     told = read_json(folder / "progress.json") if (folder / "progress.json").exists() else {}
     return Job(
         id=folder.name,
         state=_state(folder, note["pid"], note["born"]),
         progress=Progress(**told),
         message=_message(folder),
-        **{**note, "args": tuple(note["args"])},
+        **{**note, "args": tuple(workspace.place(arg) for arg in note["args"])},
     )
 
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ CACHES = {
     "scores": "what signals measured",
     "ratings": "ratings joined to a dataset",
     "orders": "rows chosen for diversity",
+    "hidden": "hidden states of a run of probes, computed again where it goes on",
     "downloads": "formats packed for the browser",
     "leftovers": "what killed work left half written",
     "jobs": "background work that is over",
@@ -56,6 +57,7 @@ STAYS = {
 """Kinds that are never cleaned."""
 
 MEASURING = "measuring.lock"
+RUNNING = "the running job "
 HOUR, DAY = 3600.0, 86_400.0  # half of what is written may be of work that goes on: it stays for a day, whatever is asked
 
 
@@ -147,7 +149,7 @@ def _uses(workspace: Workspace, known: Sequence[Dataset], keep: Sequence[Path]) 
     for job in jobs(workspace, every=True):
         mine = [data for data in known if data.key == job.key] if job.state == "running" else []
         for data in mine:
-            uses.datasets[data.key] = uses.fingerprints[data.fingerprint] = f"the running job {job.label}"
+            uses.datasets[data.key] = uses.fingerprints[data.fingerprint] = f"{RUNNING}{job.label}"
     for file in (workspace.root / "probes").glob("[!.]*/run.json"):
         found = read_json(file).get("dataset") or {}
         uses.datasets.setdefault(str(found.get("key")), f"the run of probes {file.parent.name}")
@@ -224,9 +226,20 @@ def _rest(workspace: Workspace, uses: _Uses) -> list[Holding]:
                 found.append(_held("jobs", path, "" if gone else "it runs, or says what failed"))
             elif place.name in ("ratings", "orders", "downloads"):
                 found.append(_held(place.name, path, {"ratings": uses.rated, "orders": uses.diverse, "downloads": ""}[place.name]))
+            elif place.name == "probes" and (path / "hidden").is_dir():
+                found += _run_of_probes(path, uses)
             elif place.name not in ("datasets", "scores", LOCKS, MEASURING):
                 found.append(_held(place.name if place.name in STAYS else "other", path, STAYS.get(place.name, "not known to Curate")))
     return found
+
+
+def _run_of_probes(path: Path, uses: _Uses) -> list[Holding]:
+    """A run, and apart from it the hidden states that its trainings share: by far the most of it, and used only while it trains."""
+    run, states = _held("probes", path, STAYS["probes"]), _held("hidden", path / "hidden", "")
+    key = str((read_json(path / "run.json").get("dataset") or {}).get("key", "")) if (path / "run.json").exists() else ""
+    at_work = uses.datasets.get(key, "")
+    used = at_work if at_work.startswith(RUNNING) else ""
+    return [replace(run, bytes=run.bytes - states.bytes), replace(states, name=path.name, used=used, dataset=key)]
 
 
 def clean(workspace: Workspace, keep: Sequence[Path] = (), younger: float = HOUR) -> tuple[tuple[Holding, ...], tuple[Holding, ...]]:

@@ -144,6 +144,25 @@ def _counts(batch: Mapping[str, Any], divisor: str) -> torch.Tensor:
     return found
 
 
+def _check_step(args: Any, divisor: str) -> None:
+    """Raise InputError where a step has one row and is divided by its weight. args: of a Trainer."""
+    if args.train_batch_size * args.gradient_accumulation_steps * args.world_size == 1 and divisor == "weights":
+        raise InputError("WeightedTrainer", "a step of one row has no other to be weighed against", "Take more rows a step, or divisor='rows'")
+
+
+def _weighted_loss(model: Any, inputs: dict[str, Any], divisor: Literal["weights", "rows"], counted: Any, processes: int) -> tuple[Any, Any]:
+    """The loss of a batch, divided by what it counts, or by what the whole step counts where that is told; and what the model gave."""
+    import torch
+
+    given = {name: inputs[name] for name in ("labels", *TRAINED) if name in inputs}
+    outputs = model(**{name: value for name, value in inputs.items() if name not in given})
+    loss, _ = row_losses(outputs["logits"], given["labels"], given.get("label_smoothing"), given.get("soft_target"))
+    total = (loss if "weight" not in given else loss * given["weight"].to(loss)).sum()
+    divided = _counts(given, divisor) if counted is None else counted
+    found = total / divided.to(total).clamp(min=torch.finfo(total.dtype).tiny)
+    return found if counted is None else found * processes, outputs  # gradients are averaged over processes
+
+
 @cache
 def weighted_trainer() -> type[Any]:
     """The Trainer's class, a subclass of `transformers.Trainer`; for causal language models and for classifiers of sequences.
@@ -162,9 +181,7 @@ def weighted_trainer() -> type[Any]:
         def __init__(self, *args: Any, divisor: Literal["weights", "rows"] = "weights", cumulative: bool = False, **more: Any) -> None:
             super().__init__(*args, **more)
             self.divisor, self.cumulative = divisor, cumulative
-            together = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-            if together == 1 and divisor == "weights":
-                raise InputError("WeightedTrainer", "a step of one row has no other to be weighed against", "Take more rows a step, or divisor='rows'")
+            _check_step(self.args, divisor)
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
@@ -182,13 +199,7 @@ def weighted_trainer() -> type[Any]:
 
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             """The loss of a batch, divided by what the whole step counts where that is told."""
-            given = {name: inputs[name] for name in ("labels", *TRAINED) if name in inputs}
-            outputs = model(**{name: value for name, value in inputs.items() if name not in given})
-            loss, _ = row_losses(outputs["logits"], given["labels"], given.get("label_smoothing"), given.get("soft_target"))
-            total = (loss if "weight" not in given else loss * given["weight"].to(loss)).sum()
-            divided = _counts(given, self.divisor) if num_items_in_batch is None else num_items_in_batch
-            found = total / divided.to(total).clamp(min=torch.finfo(total.dtype).tiny)
-            found = found if num_items_in_batch is None else found * self.accelerator.num_processes  # gradients are averaged over processes
+            found, outputs = _weighted_loss(model, inputs, self.divisor, num_items_in_batch, self.accelerator.num_processes)
             return (found, outputs) if return_outputs else found
 
     return WeightedTrainer

@@ -5,7 +5,7 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from curate.admission import Admission
 from curate.errors import InputError
 from curate.gating import Gate, Override
+from curate.located import placed, seen, within
 from curate.part import (
     Annotations,
     Budget,
@@ -33,13 +34,12 @@ from curate.part import (
     meant,
 )
 from curate.rank import columns_of
-from curate.readers.file import resolve
 from curate.roles import Role
 from curate.signal import check_parameters, discover, owner_of
 from curate.training import Curriculum, Grouping, Smoothing, Weights
-from curate.weights import MODELS
+from curate.workspace import Workspace
 
-__all__ = ["Recipe", "dump_recipe", "group_limit", "load_recipe", "parse_recipe"]
+__all__ = ["Recipe", "dump_recipe", "group_limit", "keep_recipe", "load_recipe", "parse_recipe"]
 
 
 _P = TypeVar("_P", bound="Part")
@@ -233,7 +233,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from YAML; its paths become absolute, seen from the recipe's folder. Raises InputError naming file, line and remedy."""
+    """Read a recipe from YAML; its paths become absolute (`curate.located`). Raises InputError naming file, line and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -246,28 +246,10 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(f"{path}{line}", f"is not YAML ({getattr(error, 'problem', None) or error})", "Mend the line") from error
     given = {**given, "gate": {}} if isinstance(given, dict) and given.get("gate", 0) is None else given  # `gate:` alone is a gate
     recipe = parse_recipe(given, str(path))
-    paths = recipe.dataset.path
-    seen = [resolve(p, path.parent) for p in ([paths] if isinstance(paths, str) else paths)]
-    changed: dict[str, Any] = {"dataset": recipe.dataset.model_copy(update={"path": seen[0] if isinstance(paths, str) else seen})}
-    compared = {n: {**p, "reference": _resolved(p["reference"], path.parent)} for n, p in recipe.signals.items() if p.get("reference")}
-    changed["signals"] = {n: _weights_seen(p, path.parent) for n, p in {**recipe.signals, **compared}.items()}
-    if recipe.synthetic and recipe.synthetic.evaluation:
-        changed["synthetic"] = recipe.synthetic.model_copy(update={"evaluation": _resolved(recipe.synthetic.evaluation, path.parent)})
-    if recipe.annotations and recipe.annotations.path:
-        changed["annotations"] = recipe.annotations.model_copy(update={"path": resolve(recipe.annotations.path, path.parent)})
-    if recipe.reviews:
-        changed["reviews"] = recipe.reviews.model_copy(update={"path": resolve(recipe.reviews.path, path.parent)})
-    return recipe.model_copy(update=changed)
-
-
-def _weights_seen(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Parameters with the folders of weights seen from a recipe's folder; the name of a model stays."""
-    there = {n: folder / Path(str(given[n])).expanduser() for n in MODELS if given.get(n)}
-    return {**given, **{n: str(place.absolute()) for n, place in there.items() if n == "adapter" or place.is_dir()}}
-
-
-def _resolved(given: str | Sequence[str], folder: Path) -> str | tuple[str, ...]:
-    return resolve(given, folder) if isinstance(given, str) else tuple(resolve(path, folder) for path in given)
+    recipe = placed(recipe, path)
+    if recipe.reviews is None:
+        return recipe
+    return recipe.model_copy(update={"reviews": recipe.reviews.model_copy(update={"path": seen(recipe.reviews.path, path)})})
 
 
 class _Dumper(yaml.SafeDumper):
@@ -280,3 +262,8 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; reading it back gives the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json", exclude_none=True), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def keep_recipe(recipe: Recipe, workspace: Workspace) -> Path:
+    """The recipe as a file of the workspace, named by its content, that moves with the workspace."""
+    return workspace.keep("recipes", dump_recipe(within(recipe, workspace)))

@@ -1,13 +1,17 @@
 """Replay: a Version's recipe is run again in a temporary folder, and what it writes is held against the Version.
 
-Everything is loaded and measured again, so that nothing is taken on trust; `kept` takes what a workspace has measured already, and says so.
+Everything is loaded and measured again, so that nothing is taken on trust; `kept` takes what a workspace has measured already, and says so. The gate stops no
+replay: rows are proved, and what the gate would say now is told beside. Scores of models differ in their last digits from one machine to another: that is told
+apart, and is no other content up to TOLERANCE.
 """
 
 from __future__ import annotations
 
+import glob
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,33 +21,56 @@ from curate.changes import Diff, diff
 from curate.engine import Engine
 from curate.errors import InputError
 from curate.export import run
+from curate.finding import Finding
+from curate.gating import NAMES, Override
 from curate.measure import Tell
-from curate.recipe import load_recipe
+from curate.recipe import Recipe, load_recipe
 from curate.versions import Version, Wrong, changed_inputs, read_version, verify
-from curate.workspace import Workspace
+from curate.workspace import Workspace, file_sha256
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["How", "Replay", "replay"]
+__all__ = ["Drift", "How", "Replay", "replay"]
+
+
+TOLERANCE = 1e-3
+"""How far a score may be from what it was, as a share of the larger value."""
 
 
 @dataclass(frozen=True)
 class How:
     """How a Version is replayed. kept: the workspace whose measurements count; None measures all again. input: files in place of those that the recipe
-    names.
+    names. workspace: the one at hand, in which input files that moved are sought by name and content, and batches that were accepted.
     """
 
     kept: Workspace | None = None
+    workspace: Workspace | None = None
     input: tuple[str, ...] = ()
     engine: Engine = "pool"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A score whose values are others now. rows: how many. most: the largest difference, a share of the larger value; infinite where one came or went."""
+
+    column: str
+    rows: int
+    most: float
+
+    def told(self) -> str:
+        """In words."""
+        by = f"by up to {self.most:.1e} of its value" if math.isfinite(self.most) else "and a value came or went"
+        more = "models compute so on another machine" if self.most <= TOLERANCE else f"more than {TOLERANCE:g}, which is no matter of the machine"
+        return f"score {self.column} differs in {self.rows:,} rows {by}: {more}"
 
 
 @dataclass(frozen=True)
 class Replay:
     """What came of it. inputs: (path, "missing" or "changed") of files that are not what they were; nothing was run where there are any.
 
-    wrong: where the Version is not whole. found: from the Version to what was written now; None where nothing was run. rows: whether the same rows stand in
+    wrong: where the Version is not whole. found: from the Version to what was written now, but for scores within TOLERANCE; None where nothing was run. drift:
+    scores that differ at all. told: where a file was found, and what the gate would say now, in words. rows: whether the same rows stand in
     the same order. decided: rows of the input on which another decision was made. bytes: whether selected.parquet is the same to the byte. packages: (name,
     then, now) of what differs. measured: where the scores come from, in words.
     """
@@ -57,6 +84,8 @@ class Replay:
     bytes: bool = False
     packages: tuple[tuple[str, str, str], ...] = ()
     measured: str = ""
+    drift: tuple[Drift, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -74,6 +103,7 @@ class Replay:
             "wrong": self.wrong.as_json(),
             "measured": self.measured,
             "decided_otherwise": self.decided,
+            "scores": [{"column": d.column, "rows": d.rows, "most": d.most if math.isfinite(d.most) else None} for d in self.drift],
             "packages": [{"name": name, "then": then, "now": now} for name, then, now in self.packages],
             "diff": None if self.found is None else self.found.summary(),
             "lines": self.lines(),
@@ -88,12 +118,14 @@ class Replay:
         kept, found = f"{self.version.kept:,}", self.found
         said += [f"the same {kept} rows in the same order" if self.rows else f"other rows: {found.rows_in:,} in, {found.rows_out:,} out, {found.moved:,} moved"]
         same = not (len(found.changed) or found.columns)
-        said += ["the same content" + (", byte for byte" if self.bytes else ", in other bytes") if same else f"{found.rows_changed:,} rows have another value"]
+        other = ", byte for byte" if self.bytes else " but for scores" if self.drift else ", in other bytes"
+        said += [f"the same content{other}" if same else f"{found.rows_changed:,} rows have another value"]
+        said += [d.told() for d in self.drift]
         said += [f"{d.changed:,} rows: {d.name}: {d.why}" for d in found.decisions if d.changed]
         said += [f"column {name}: {what}" for name, what in found.columns]
         said += [f"{self.decided:,} rows of the input were decided otherwise"] if self.decided else []
         said += [f"{name} is {now}, was {then}" for name, then, now in self.packages]
-        return [*said, self.measured]
+        return [*said, *self.told, self.measured]
 
 
 def replay(version: Version, how: How | None = None, tell: Tell | None = None) -> Replay:
@@ -105,21 +137,29 @@ def replay(version: Version, how: How | None = None, tell: Tell | None = None) -
     wrong = verify(version, tell)
     if wrong.missing or wrong.changed or wrong.manifest:
         return Replay(version, wrong=wrong)
-    inputs = _moved_inputs(version, how)
-    if inputs:
+    inputs, there = _moved_inputs(version, how), _found_again(version, how)
+    if inputs := tuple(one for one in inputs if one[0] not in there):
         return Replay(version, inputs=inputs, wrong=wrong)
-    recipe = load_recipe(version.folder / "recipe.yaml")
-    if how.input:
-        path = how.input[0] if len(how.input) == 1 else [*how.input]
-        recipe = recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"path": path})})
+    recipe = _ungated(load_recipe(version.folder / "recipe.yaml"))
+    given = [recipe.dataset.path] if isinstance(recipe.dataset.path, str) else recipe.dataset.path
+    paths = [*how.input] or [there.get(path, path) for path in given]
+    recipe = recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update={"path": paths[0] if len(paths) == 1 else paths})})
     with TemporaryDirectory(prefix="curate-replay-") as folder:
-        work = how.kept or Workspace.at(Path(folder) / "workspace")
-        again = read_version(run(recipe, work, Path(folder) / "again", how.engine, tell).out)
-        found = diff(version, again)
-        both = [_ids(one) for one in (version, again)]
-        equal = again.files["selected.parquet"] == version.files["selected.parquet"]
-        measured = f"scores as {how.kept.root} holds them, where it does" if how.kept else "everything was loaded and measured again"
-        return Replay(version, (), wrong, found, both[0].equals(both[1]), _decided(version, again), equal, _packages(version.manifest), measured)
+        result = run(recipe, how.kept or Workspace.at(Path(folder) / "workspace"), Path(folder) / "again", how.engine, tell)
+        compared = _compared(version, read_version(result.out))
+    measured = f"scores as {how.kept.root} holds them, where it does" if how.kept else "everything was loaded and measured again"
+    told = (*(f"{path}: is not there; read from {now}" for path, now in there.items()), *_gate_now(version, recipe, result.findings, how))
+    return replace(compared, wrong=wrong, packages=_packages(version.manifest), measured=measured, told=told)
+
+
+def _compared(version: Version, again: Version) -> Replay:
+    """A Version beside what was written now."""
+    found = diff(version, again)
+    drift = _drift(version, again, found)
+    near = [d.column for d in drift if d.most <= TOLERANCE]
+    found = replace(found, changed=found.changed.filter(~found.changed["column"].is_in(near)))
+    equal = again.files["selected.parquet"] == version.files["selected.parquet"]
+    return Replay(version, found=found, rows=_ids(version).equals(_ids(again)), decided=_decided(version, again), bytes=equal, drift=drift)
 
 
 def _moved_inputs(version: Version, how: How) -> tuple[tuple[str, str], ...]:
@@ -136,6 +176,59 @@ def _moved_inputs(version: Version, how: How) -> tuple[tuple[str, str], ...]:
     if found == known:
         return ()
     return ((" ".join(how.input), "changed"),)
+
+
+def _found_again(version: Version, how: How) -> dict[str, str]:
+    """Where input files that are missing lie in the workspace at hand, by the path that they had: the same name and the same content."""
+    if how.workspace is None or how.input:
+        return {}
+    found: dict[str, str] = {}
+    for path, sha in version.inputs:
+        if Path(path).is_absolute() and not Path(path).exists():
+            name = glob.escape(Path(path).name)
+            alike = [f for kind in ("synthetic", "uploads") for f in sorted((how.workspace.root / kind).glob(f"*/{name}")) if file_sha256(f) == sha]
+            found.update({path: str(alike[0])} if alike else {})
+    return found
+
+
+def _ungated(recipe: Recipe) -> Recipe:
+    """The recipe with every finding of its gate let through."""
+    if recipe.gate is None:
+        return recipe
+    every = Override(names=[*NAMES], reason="a replay proves rows, and writes none that stay")
+    return recipe.model_copy(update={"gate": recipe.gate.model_copy(update={"override": [every]})})
+
+
+def _gate_now(version: Version, recipe: Recipe, findings: Sequence[Finding], how: How) -> list[str]:
+    """What the gate of a recipe finds now and did not then; of synthetic rows only where an accepted batch is not in the workspace at hand, by name."""
+    if recipe.gate is None:
+        return []
+    then = version.manifest.get("gate", {})
+    known, held = {f["name"] for f in then.get("findings", ())}, how.workspace or how.kept
+    lost = [batch for batch in then.get("accepted", ()) if held is None or not (held.root / "synthetic" / batch / "accepted.parquet").is_file()]
+    said = [f"the gate would stop this now: {f.name}: {f.what}" for f in findings if f.name not in known and f.name != "synthetic"]
+    if lost and any(f.name == "synthetic" for f in findings):
+        where = f"in {held.root}" if held is not None else "here, for no workspace is given"
+        said.append(f"the gate would stop this now: synthetic: missing {where}: {', '.join(f'synthetic/{batch}/accepted.parquet' for batch in lost)}")
+    return said
+
+
+def _drift(version: Version, again: Version, found: Diff) -> tuple[Drift, ...]:
+    """Scores of which values differ, over the rows that both write."""
+    import polars as pl
+
+    own = {*version.manifest.get("columns", {}).values()}
+    frames = [pl.scan_parquet(v.folder / "selected.parquet", glob=False) for v in (version, again)]
+    kinds = [f.collect_schema() for f in frames]
+    asked = [c for c in found.changed["column"].unique(maintain_order=True) if c in own and all(k.get(c) in (pl.Float32, pl.Float64) for k in kinds)]
+    drifts = []
+    for column in asked:
+        a, b = (f.select("row_id", pl.col(column).cast(pl.Float64)).unique("row_id", keep="first").collect() for f in frames)
+        both = a.join(b, on="row_id", suffix="_now").filter(pl.col(column).ne_missing(pl.col(f"{column}_now")))
+        one, two = both[column], both[f"{column}_now"]
+        apart = ((one - two).abs() / pl.select(pl.max_horizontal(one.abs(), two.abs())).to_series()).fill_nan(math.inf).fill_null(math.inf)
+        drifts.append(Drift(column, len(both), float(str(apart.max()))))
+    return tuple(drifts)
 
 
 def _ids(version: Version) -> pl.Series:

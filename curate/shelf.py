@@ -87,7 +87,7 @@ def _print_rows(word: str, frame: pl.DataFrame, most: int) -> None:
 
 def _replay(args: Namespace, workspace: Workspace, tell: Tell | None) -> int:
     version = find_version(args.version, workspace)
-    how = How(workspace if args.kept else None, tuple(str(path.absolute()) for path in args.input or ()), args.engine)
+    how = How(workspace if args.kept else None, workspace, tuple(str(path.absolute()) for path in args.input or ()), args.engine)
     found = replay(version, how, tell)
     if args.json:
         _say(found.as_json())

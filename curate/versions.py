@@ -6,6 +6,7 @@ and by what it was written stands in the manifest only. Tags, the current Versio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,10 @@ from curate.errors import InputError
 from curate.readers.file import find_files, is_hub_name
 from curate.workspace import Workspace, digest, file_sha256, read_json
 
-__all__ = ["Version", "Wrong", "changed_inputs", "content_files", "manifest_of", "name_of", "read_version", "references", "unreadable", "verify", "versions_of"]
+__all__ = [
+    *("Version", "Wrong", "changed_inputs", "content_files", "manifest_of", "name_of"),
+    *("read_version", "references", "seal", "unreadable", "verify", "versions_of"),
+]
 
 MANIFEST = "manifest.json"
 NEEDED = "selected.parquet", "decisions.parquet", "recipe.yaml"
@@ -48,7 +52,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Wrong:
-    """Where a Version differs from its manifest; nothing where it is whole. missing, changed, added: files. manifest: what is wrong with that, in words."""
+    """Where a Version differs from its manifest; nothing where it is whole. missing, changed, added: files; an added folder without any ends in a slash.
+
+    manifest: what is wrong with that, in words.
+    """
 
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -92,9 +99,14 @@ def manifest_of(folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def read_version(folder: Path) -> Version:
-    """Read a Version's manifest; nothing is hashed. Raises InputError where the folder is no Version, or its manifest cannot be read."""
+def read_version(folder: Path, whole: bool = False) -> Version:
+    """Read a Version's manifest; nothing is hashed. whole: its files are needed too.
+
+    Raises InputError where the folder is no Version, its manifest cannot be read, or a file that every Version has is wanted and missing.
+    """
     said = manifest_of(folder)
+    if whole and (lacks := next((name for name in NEEDED if not (folder / name).is_file()), None)):
+        raise InputError(str(folder), f"is no whole Version: {lacks} is missing", "Put it back, or write the Version again with `curate run`")
     files = {str(name): str(sha) for name, sha in said["files"].items()}
     if out := next((name for name in files if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts), None):
         raise InputError(str(folder / MANIFEST), f"names a file outside the folder, {out!r}", "Take the Version from whom you trust")
@@ -153,7 +165,8 @@ def verify(version: Version, tell: Tell | None = None) -> Wrong:
     """Hash every file of a Version again and name what is missing, changed or added. Hidden files count only where the manifest names them."""
     there = content_files(version.folder)
     missing = [name for name in version.files if name not in there]
-    added = [name for name in there if name not in version.files and not any(part.startswith(".") for part in PurePosixPath(name).parts)]
+    added = [name for name in there if name not in version.files and not _hidden(name)]
+    added += _bare(version.folder, [*version.files, *added])
     changed, done = [], 0
     known = {name: there[name] for name in version.files if name in there}
     total = sum(f.stat().st_size for f in known.values())
@@ -167,8 +180,26 @@ def verify(version: Version, tell: Tell | None = None) -> Wrong:
         tell("verifying", total, total, "bytes")
     said = version.manifest.get("name")
     manifest = [f"says the name {said}, its files say {version.name}"] if said not in (None, version.name) else []
+    manifest += ["is not as it was sealed: a word of it was changed"] if version.manifest.get("seal") not in (None, seal(version.manifest)) else []
     manifest += [f"does not name {name}, which every Version has" for name in NEEDED if name not in version.files]
     return Wrong(tuple(missing), tuple(changed), tuple(added), tuple(manifest))
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
+
+
+def _bare(folder: Path, named: Sequence[str]) -> list[str]:
+    """Folders inside a Version's that hold none of its files, the outermost, each with a slash at its end."""
+    held = {parent.as_posix() for name in named for parent in PurePosixPath(name).parents}
+    there = [f.relative_to(folder) for f in sorted(folder.rglob("*")) if f.is_dir()]
+    bare = [f for f in there if f.as_posix() not in held and not _hidden(f.as_posix())]
+    return [f"{f.as_posix()}/" for f in bare if f.parent == Path() or f.parent.as_posix() in held]
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """What a manifest says of all else that it says, so that a change of it is noticed wherever the Version lies. 16 hex digits."""
+    return digest(json.loads(json.dumps({k: v for k, v in manifest.items() if k != "seal"})))
 
 
 def _sha256(path: Path) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 
 from curate.errors import InputError
 
-__all__ = ["Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
+__all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
 
 
 INSIDE = "workspace:"

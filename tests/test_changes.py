@@ -12,9 +12,10 @@ import pytest
 from curate.changes import diff
 from curate.errors import InputError
 from curate.export import run
+from curate.recipe import parse_recipe
 from curate.replay import How, replay
 from curate.reviews import Review, append
-from curate.versions import content_files, read_version, verify, versions_of
+from curate.versions import content_files, read_version, seal, verify, versions_of
 from curate.workspace import Workspace, digest, file_sha256
 from tests.shelf import NEAR, recipe_of, written
 from tests.small import rows, write
@@ -104,7 +105,8 @@ def test_replay_says_where_other_rows_come_out(tmp_path: Path, workspace: Worksp
     pl.read_parquet(forged / "selected.parquet")[1:].write_parquet(forged / "selected.parquet")
     said = json.loads((forged / "manifest.json").read_text())
     said["files"] = {name: file_sha256(f) for name, f in content_files(forged).items()}
-    (forged / "manifest.json").write_text(json.dumps({**said, "name": digest(said["files"])}))
+    said["name"] = digest(said["files"])
+    (forged / "manifest.json").write_text(json.dumps({**said, "seal": seal(said)}))
     assert not verify(read_version(forged))
     found = replay(read_version(forged), How(kept=workspace, engine="inline"))
     assert not found.same
@@ -113,6 +115,55 @@ def test_replay_says_where_other_rows_come_out(tmp_path: Path, workspace: Worksp
     assert found.found.rows_in == 1
     assert "as it holds them" not in found.measured
     assert str(workspace.root) in found.measured
+
+
+def test_scores_of_another_machine_are_told_apart_from_rows(tmp_path: Path, workspace: Workspace) -> None:
+    version = written(write(tmp_path), workspace, thresholds=NEAR)
+    column = version.manifest["columns"]["near_duplicate_similarity"]
+    for by, same in ((1 - 1e-5, True), (0.9, False)):
+        forged = tmp_path / f"forged {by}"
+        shutil.copytree(version.folder, forged)
+        rows_ = pl.read_parquet(forged / "selected.parquet").with_columns((pl.col(column) * by).cast(pl.Float32))
+        rows_.write_parquet(forged / "selected.parquet")
+        said = json.loads((forged / "manifest.json").read_text())
+        said["files"] = {name: file_sha256(f) for name, f in content_files(forged).items()}
+        said["name"] = digest(said["files"])
+        (forged / "manifest.json").write_text(json.dumps({**said, "seal": seal(said)}))
+        found = replay(read_version(forged), How(kept=workspace, engine="inline"))
+        assert (found.rows, found.same, found.bytes) == (True, same, False)
+        assert [d.column for d in found.drift] == [column]
+        assert found.drift[0].rows == rows_.filter(pl.col(column) != 0).height
+        assert found.drift[0].most == pytest.approx(1 - by, rel=0.02)
+        assert ("the same content but for scores" in found.lines()) == same
+        assert any(line.startswith(f"score {column} differs in ") for line in found.lines())
+
+
+def test_rows_are_proved_where_the_gate_would_stop_them_and_files_have_moved(tmp_path: Path, workspace: Workspace) -> None:
+    """A gate that passed for a batch that was accepted: elsewhere its rows are proved too, and what is missing is named."""
+    path, batch = tmp_path / "rows.jsonl", workspace.root / "synthetic" / "b1"
+    own = [{"prompt": f"q {i}", "response": f"answer number {i}", "synthetic": False, "synthetic_id": None} for i in range(5)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in own))
+    batch.mkdir(parents=True)
+    made = {"prompt": "q", "response": "made", "synthetic": True, "synthetic_id": "s1"}
+    (batch / "accepted.jsonl").write_text(json.dumps(made) + "\n")
+    pl.DataFrame([made]).write_parquet(batch / "accepted.parquet")
+    roles = {"prompt": "prompt", "response": "response", "synthetic": "synthetic"}
+    asked = parse_recipe({"dataset": {"path": [str(path), str(batch / "accepted.jsonl")], "roles": roles}, "gate": {}}, "r")
+    version = read_version(run(asked, workspace, tmp_path / "out", "inline").out)
+    assert version.manifest["gate"]["accepted"] == ["b1"]
+    found = replay(version, How(workspace=workspace, engine="inline"))
+    assert (found.same, found.told) == (True, ())
+    to = Workspace.at(tmp_path / "moved")
+    shutil.copytree(batch, to.root / "synthetic" / "b1")
+    shutil.rmtree(batch)
+    (to.root / "synthetic" / "b1" / "accepted.parquet").unlink()
+    assert replay(version, How(engine="inline")).inputs == ((str(batch / "accepted.jsonl"), "missing"),)
+    found = replay(version, How(workspace=to, engine="inline"))
+    assert found.same
+    assert found.told == (
+        f"{batch / 'accepted.jsonl'}: is not there; read from {to.root / 'synthetic' / 'b1' / 'accepted.jsonl'}",
+        f"the gate would stop this now: synthetic: missing in {to.root}: synthetic/b1/accepted.parquet",
+    )
 
 
 def test_a_changed_reference_is_named(tmp_path: Path, workspace: Workspace) -> None:

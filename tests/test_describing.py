@@ -18,11 +18,12 @@ import yaml
 
 from curate.card import features, hub_license
 from curate.contents import read_contents
-from curate.describing import manifest_at, texts
+from curate.describing import texts
 from curate.export import run
 from curate.recipe import parse_recipe
 from curate.reviews import Review, append
 from curate.roles import Role
+from curate.versions import read_version
 from curate.workspace import Workspace
 from tests.commanded import curate
 from tests.small import QUICK, rows
@@ -118,7 +119,7 @@ def test_licences_have_the_names_of_the_hub() -> None:
 
 
 def test_the_card_tells_figures_and_hides_places_and_markup(version: Path) -> None:
-    text, manifest = (version / "README.md").read_text(encoding="utf-8"), manifest_at(version)
+    text, manifest = (version / "README.md").read_text(encoding="utf-8"), read_version(version).manifest
     kept = pl.read_parquet(version / "selected.parquet")
     assert f"{manifest['kept']} of 40 rows are kept. The noise rate is not known" in text
     assert "| near_duplicate | 10 | 30 |" in text
@@ -137,8 +138,8 @@ def test_the_same_rows_are_described_by_the_same_bytes(version: Path, tmp_path: 
     again = run(parse_recipe(_recipe(version.parent), "r"), Workspace.at(tmp_path / "w"), tmp_path / "out", "inline").out
     for name in ("README.md", "croissant.json", ".gitattributes"):
         assert (again / name).read_bytes() == (version / name).read_bytes(), name
-        assert manifest_at(version)["files"][name] == sha256((version / name).read_bytes()).hexdigest()
-    assert texts(version, manifest_at(version))["README.md"] == (version / "README.md").read_text(encoding="utf-8")
+        assert read_version(version).manifest["files"][name] == sha256((version / name).read_bytes()).hexdigest()
+    assert texts(version, read_version(version).manifest)["README.md"] == (version / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_judged_sample_gives_the_card_a_noise_rate(tmp_path: Path, workspace: Workspace) -> None:
@@ -151,7 +152,7 @@ def test_a_judged_sample_gives_the_card_a_noise_rate(tmp_path: Path, workspace: 
     lines = append(log, Review("judge", "s", rows=tuple(ids[5:20]), value="good"))
     recipe = {"dataset": {"path": str(tmp_path / "small.jsonl")}, "signals": QUICK, "reviews": {"path": str(log), "lines": lines}}
     out = run(parse_recipe(recipe, "r"), workspace, tmp_path / "judged", "inline").out
-    rate = manifest_at(out)["noise_rate"]
+    rate = read_version(out).manifest["noise_rate"]
     assert (rate["bad"], rate["judged"], rate["value"]) == (5, 20, 0.25)
     assert "The noise rate of the kept rows is 25.0%, between" in (out / "README.md").read_text(encoding="utf-8")
 
@@ -197,11 +198,27 @@ def test_turns_stand_in_croissant_by_their_parts(tmp_path: Path, workspace: Work
     assert [one["@id"] for one in field["subField"]] == ["rows/messages/role", "rows/messages/content"]
 
 
+def test_what_the_gate_was_told_to_let_through_is_a_limit(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
+    gate = {"override": [{"names": ["personal", "license"], "reason": "The list is <b>public</b>"}]}
+    recipe = {"dataset": {"path": str(tmp_path / "small.jsonl")}, "signals": QUICK, "gate": gate}
+    out = run(parse_recipe(recipe, "r"), workspace, tmp_path / "out", "inline").out
+    told = "Whatever the gate found of personal, license was let through, for this reason: The list is "
+    assert f"- {told}&lt;b&gt;public&lt;/b&gt;\n" in (out / "README.md").read_text(encoding="utf-8")
+    assert told in (out / "croissant.json").read_text(encoding="utf-8")
+
+
 def test_the_command_prints_and_writes_what_the_export_wrote(version: Path, tmp_path: Path) -> None:
     assert curate("card", str(version), folder=tmp_path).stdout == (version / "README.md").read_text(encoding="utf-8")
     assert curate("card", str(version), "--croissant", folder=tmp_path).stdout == (version / "croissant.json").read_text(encoding="utf-8")
     assert curate("card", str(version), "--out", "described", folder=tmp_path).returncode == 0
     assert sorted(f.name for f in (tmp_path / "described").iterdir()) == ["README.md", "croissant.json"]
+    named = tmp_path / "workspace" / "versions" / read_version(version).name
+    shutil.copytree(version, named)
+    assert curate("card", named.name[:6], folder=tmp_path).stdout == (version / "README.md").read_text(encoding="utf-8")
+    (named / "decisions.parquet").unlink()
+    lacking = curate("card", "current", folder=tmp_path)
+    assert (lacking.returncode, "decisions.parquet is missing" in lacking.stderr) == (2, True)
     none = curate("card", str(tmp_path), folder=tmp_path)
     assert none.returncode == 2
     assert "is no Version: manifest.json is missing" in none.stderr
@@ -214,7 +231,7 @@ def test_git_leaves_every_byte_and_gives_large_files_to_lfs(version: Path, tmp_p
 
     shutil.copytree(version, tmp_path / "kept")
     git("init", "-q")
-    names = sorted(manifest_at(version)["files"])
+    names = sorted(read_version(version).manifest["files"])
     told = git("check-attr", "-z", "filter", "text", "--", *(f"kept/{n}" for n in names)).split("\0")
     by = {(told[i].removeprefix("kept/"), told[i + 1]): told[i + 2] for i in range(0, len(told) - 2, 3)}
     assert {n for n in names if by[n, "filter"] == "lfs"} == {
@@ -249,7 +266,7 @@ def test_dvc_takes_a_version_and_gives_it_back(version: Path, tmp_path: Path) ->
 def test_rare_values_are_told_together(version: Path, tmp_path: Path) -> None:
     shutil.copytree(version, tmp_path / "many")
     pl.DataFrame({"source": [f"s{min(i, 29)}" for i in range(50)]}).write_parquet(tmp_path / "many" / "selected.parquet")
-    told = read_contents(tmp_path / "many", manifest_at(version))
+    told = read_contents(tmp_path / "many", read_version(version).manifest)
     mix = told.mix(Role.SOURCE)
     assert mix is not None
     assert next(iter(mix.items())) == ("s29", 21)

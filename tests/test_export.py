@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import yaml
 
 from curate.errors import InputError
 from curate.export import run
+from curate.located import ends
 from curate.recipe import load_recipe, parse_recipe
 from curate.reviews import Review, append
+from curate.versions import content_files
 from curate.workspace import Workspace
 from tests.commanded import curate
 from tests.small import QUICK, rows, write
@@ -98,6 +101,39 @@ def test_the_written_recipe_gives_the_same_bytes(tmp_path: Path, workspace: Work
     second = run(load_recipe(first / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), tmp_path / "two", "inline").out
     for name in ("selected.parquet", "decisions.parquet", "ledger.parquet", "recipe.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_the_same_data_at_another_place_is_the_same_version(tmp_path: Path) -> None:
+    """Another folder and workspace; a line set aside, a reference, a log of reviews: the name and every byte but the manifest's are the same."""
+    outs = []
+    for place in ("here", "far away/there"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        parts: dict[str, Any] = {"dataset": {"path": "small.jsonl", "bad_lines": "aside"}, "reviews": {"path": "log.jsonl", "lines": 1}}
+        recipe = _recipe(folder, **parts, signals={**QUICK, "contamination": {"reference": "test.jsonl"}})
+        (folder / "small.jsonl").write_text("{broken\n" + (folder / "small.jsonl").read_text())
+        (folder / "test.jsonl").write_text(json.dumps({"prompt": "q", "response": "an answer that stands in no row of the dataset, none"}) + "\n")
+        append(folder / "log.jsonl", Review("tag", "s", rows=("0" * 16,), value="x", at="2026-01-02T03:04:05.000+00:00", id="1"))
+        outs.append(run(load_recipe(recipe), Workspace.at(folder / "workspace"), None, "inline").out)
+    one, two = outs
+    assert one.name == two.name
+    assert content_files(one).keys() == content_files(two).keys()
+    assert all((two / name).read_bytes() == file.read_bytes() for name, file in content_files(one).items())
+    text = (one / "recipe.yaml").read_text()
+    assert str(tmp_path) not in text
+    assert yaml.safe_load(text)["dataset"]["path"] == "small.jsonl"
+    assert json.loads((one / "manifest.json").read_text())["places"] == {n: str(tmp_path / "here" / n) for n in ("small.jsonl", "test.jsonl")}
+    again = run(load_recipe(two / "recipe.yaml"), Workspace.at(tmp_path / "fresh"), None, "inline").out
+    assert again.name == one.name, "its recipe finds the files by the manifest"
+    (tmp_path / "alone").mkdir()
+    shutil.copy(one / "recipe.yaml", tmp_path / "alone")
+    assert load_recipe(tmp_path / "alone" / "recipe.yaml").dataset.path == str(tmp_path / "alone" / "small.jsonl")
+
+
+def test_files_are_named_by_the_shortest_end_that_tells_them_apart() -> None:
+    given = {"/x/a/train.jsonl": "a/train.jsonl", "/x/b/train.jsonl": "b/train.jsonl", "/x/data/*/part-?.csv": "*/part-?.csv", "/x/test.jsonl": "test.jsonl"}
+    assert ends([*given]) == given
+    assert ends(["/train.jsonl", "/a/train.jsonl"]) == {"/train.jsonl": "/train.jsonl", "/a/train.jsonl": "a/train.jsonl"}
 
 
 def test_an_exported_file_can_be_curated_again(tmp_path: Path, workspace: Workspace) -> None:

@@ -73,4 +73,4 @@ def test_a_log_is_awaited_and_followed_through_foreign_lines(
     assert "worse since step 9" in said.out
     asked = ["follow", str(tmp_path / "later"), "--version", str(tmp_path / "none"), "--workspace", str(workspace.root)]
     assert main(asked) == 2
-    assert "is no Version" in capsys.readouterr().err
+    assert "is neither a folder of a Version" in capsys.readouterr().err

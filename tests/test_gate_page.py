@@ -85,7 +85,7 @@ def test_findings_are_told_then_stop_and_are_let_through_for_a_reason(app: AppTe
 def test_limits_are_set_on_the_page_and_none_is_lost(app: AppTest, workspace: Workspace, tmp_path: Path) -> None:
     log = _open(tmp_path, workspace, gate={"synthetic": 2, "share": {"made": 0.9}, "noise_rate": 1, "override": {"names": ["license"], "reason": "read"}})
     page = app.run().switch_page("pages/ship/export.py").run()
-    assert "Nothing is found that should stop an export" in _said(page)
+    assert "Nothing is found in what was checked; not checked: personal data, denied licences, contamination" in _said(page)
     assert "Denied licences: nothing is found now, and would be let through: read" in _said(page)
     page.button(key="gate-back-license").click().run()
     assert "would be let through" not in _said(page)

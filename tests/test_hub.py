@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from curate.describing import manifest_at
 from curate.errors import InputError
 from curate.export import run
 from curate.hub import Hub, Wish, push
 from curate.recipe import parse_recipe
 from curate.reviews import Review, append
+from curate.versions import name_of, read_version
 from curate.workspace import Workspace
 from tests.commanded import curate
 from tests.hub import TOKEN, Standin, standin
@@ -169,10 +169,12 @@ def test_a_changed_file_is_not_pushed(version: Path, hub: Standin, tmp_path: Pat
 def test_a_version_of_before_gets_its_card_on_the_way(version: Path, hub: Standin, tmp_path: Path) -> None:
     old = tmp_path / "old"
     shutil.copytree(version, old)
-    manifest = manifest_at(old)
+    manifest = dict(read_version(old).manifest)
     for name in ("README.md", "croissant.json", ".gitattributes"):
         (old / name).unlink()
         del manifest["files"][name]
+    manifest["name"] = name_of(manifest["files"])
+    del manifest["seal"]
     (old / "manifest.json").write_text(json.dumps(manifest))
     push(old, Wish(NAME), _at(hub))
     assert hub.repos[NAME]["files"]["README.md"] == (version / "README.md").read_bytes()
@@ -180,7 +182,10 @@ def test_a_version_of_before_gets_its_card_on_the_way(version: Path, hub: Standi
 
 def test_a_dry_run_needs_no_token_and_asks_nobody(version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    told = curate("push", str(version), NAME, "--dry-run", folder=tmp_path)
+    there = tmp_path / "workspace" / "versions"
+    there.mkdir(parents=True)
+    shutil.copytree(version, there / read_version(version).name)
+    told = curate("push", "current", NAME, "--dry-run", folder=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "stays here: reviews.jsonl" in told.stdout
     assert told.stdout.endswith("nothing was sent\n")

@@ -17,10 +17,15 @@ import pytest
 from curate.errors import InputError
 from curate.export import run
 from curate.hold import hold, release, unheld
+from curate.jobs import jobs, start
 from curate.keeping import clean, holdings, size, workspaces
 from curate.load import list_datasets, load
 from curate.moving import elsewhere, move
-from curate.recipe import Recipe, load_recipe, parse_recipe
+from curate.part import ReviewLog
+from curate.probes.gather import dump_plan
+from curate.probes.plan import Arm, Plan
+from curate.probes.read import read_plan, with_paths
+from curate.recipe import Recipe, keep_recipe, load_recipe, parse_recipe
 from curate.reviews import Review, append
 from curate.workspace import Workspace, file_sha256
 from tests.commanded import curate
@@ -150,6 +155,21 @@ def test_leftovers_and_jobs_that_are_over_go_and_what_failed_stays(workspace: Wo
     assert workspace.job("2").exists()
 
 
+def test_hidden_states_of_a_run_go_and_the_run_stays(workspace: Workspace, tmp_path: Path) -> None:
+    key = load(str(rows_file(tmp_path / "rows.jsonl")), workspace).key
+    folder = workspace.root / "probes" / "abc"
+    (folder / "hidden" / "model" / "part").mkdir(parents=True)
+    (folder / "hidden" / "model" / "part" / "hidden.npy").write_bytes(b"x" * 5000)
+    (folder / "run.json").write_text(json.dumps({"dataset": {"key": key}}))
+    found = {h.kind: h for h in holdings(workspace) if h.name == "abc"}
+    assert (found["hidden"].bytes, found["hidden"].used, found["probes"].bytes) == (5000, "", size(folder) - 5000)
+    hold(workspace, key)
+    assert ("hidden", "abc") in {(h.kind, h.name) for h in clean(workspace, younger=0)[1]}, "a process has its dataset open"
+    release()
+    assert [(h.kind, h.name) for h in clean(workspace, younger=0)[0]] == [("hidden", "abc")]
+    assert bytes_of(folder).keys() == {"run.json"}
+
+
 def test_a_workspace_goes_on_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
     """Everything that stood beside it is gone, and its old place too: what it holds is enough."""
     inside = rows_file(workspace.root / "uploads" / "0123" / "rows.jsonl")
@@ -159,6 +179,14 @@ def test_a_workspace_goes_on_elsewhere(workspace: Workspace, tmp_path: Path) -> 
     data = next(d for d in list_datasets(workspace) if d.rows == 40)
     append(workspace.reviews(data.fingerprint), Review("drop", "s", rows=(data.scan().collect()["row_id"][0],)))
     assert [one.path for one in elsewhere(workspace)] == [str(outside)]
+    log = ReviewLog(path=str(workspace.reviews(data.fingerprint)), lines=1)
+    held = keep_recipe(recipe_of(inside, TEXT).model_copy(update={"reviews": log}), workspace)
+    job = start(workspace, ["run", str(held), "--out", str(tmp_path / "job")], "Writing")
+    while next(j for j in jobs(workspace) if j.id == job.id).state == "running":
+        time.sleep(0.1)
+    arm = Arm(name="a", recipe=str(held))
+    plan = Plan(probe="words", arms=(arm,))
+    planned = workspace.keep("plans", dump_plan(with_paths(plan, workspace.within)))
     before = bytes_of(made.out)
     to = tmp_path / "another machine" / "workspace"
     assert move(workspace, to) == sum(p.stat().st_size for p in to.rglob("*") if p.is_file())
@@ -171,6 +199,11 @@ def test_a_workspace_goes_on_elsewhere(workspace: Workspace, tmp_path: Path) -> 
     assert bytes_of(there.version(made.out.name)) == before
     told = [p for p in to.rglob("*") if p.is_file() and p.suffix in (".json", ".yaml", ".jsonl") and str(workspace.root).encode() in p.read_bytes()]
     assert told == [], "no file tells the old place"
+    moved = next(j for j in jobs(there) if j.id == job.id)
+    assert moved.args[1] == str(to / "recipes" / held.name)
+    assert load_recipe(Path(moved.args[1])).dataset.path == str(to / "uploads" / "0123" / "rows.jsonl")
+    assert load_recipe(Path(moved.args[1])).reviews == ReviewLog(path=str(there.reviews(data.fingerprint)), lines=1)
+    assert with_paths(read_plan(to / "plans" / planned.name), there.place).arms[0].recipe == moved.args[1]
     again = run(load_recipe(there.version(made.out.name) / "recipe.yaml"), there, tmp_path / "again")
     old, new = (pl.read_parquet(folder / "selected.parquet") for folder in (there.version(made.out.name), again.out))
     assert old.equals(new)

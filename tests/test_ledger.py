@@ -212,31 +212,6 @@ def test_repeated_rows_name_their_first_place(tmp_path: Path, workspace: Workspa
     assert all(selected["row_id"][place] == row for place, row in zip(found["place"], found["row_id"], strict=True))
 
 
-def test_a_made_row_tells_its_origin_and_its_gate(tmp_path: Path, workspace: Workspace) -> None:
-    rows = [
-        {"prompt": "p", "response": f"r{i}", "synthetic": i > 0, "synthetic_id": f"s{i}" if i else None, "generator": "rules" if i else None} for i in range(4)
-    ]
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    batch = workspace.root / "synthetic" / "one"
-    batch.mkdir(parents=True)
-    pl.DataFrame({"synthetic_id": ["s1", "s2"], "passes": [True, False], "fail_copy": [False, True], "copy": [0.1, 0.9]}).write_parquet(batch / "gate.parquet")
-    asked = parse_recipe({"dataset": {"path": str(path), "roles": {"prompt": "prompt", "response": "response", "synthetic": "synthetic"}}}, "r")
-    out = run(asked, workspace, tmp_path / "out", "inline").out
-    told = pl.read_parquet(out / "ledger.parquet")["synthetic"].to_list()
-    assert told[0] is None
-    assert [(t["generator"], t["batch"], t["passed"], t["failed"]) for t in told[1:]] == [
-        ("rules", "one", True, None),
-        ("rules", "one", False, "copy"),
-        ("rules", None, None, None),
-    ]
-    assert [w.steps[0].text for w in ways(read_ledger(out), [1, 2, 3])] == [
-        "made by rules; passed its gate",
-        "made by rules; failed its gate: copy",
-        "made by rules; its gate is not in this workspace",
-    ]
-
-
 def _curate(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
     code = main([str(a) for a in args])
     said = capsys.readouterr()

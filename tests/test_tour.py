@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 
 from curate.load import load
 from curate.workspace import Workspace
 from tests import small
+from tests.browser import browser, server, settled
 from ui.tour import STEPS
 
 OPEN = "pages/data/open.py"
@@ -91,3 +93,37 @@ def test_steps_are_pages_of_the_app_under_their_own_names() -> None:
     for step in STEPS:
         address = f'url_path="{step.path}"' if step.path else "default=True"
         assert any(step.page in line and f'title="{step.title}"' in line and address in line for line in listed.splitlines()), step.title
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Press Tab until what is called so has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if name in str(page.evaluate("() => document.activeElement.matches('a, button') ? document.activeElement.innerText : ''")):
+            return
+    raise AssertionError(f"no Tab leads to {name}")
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_the_tour_is_walked_by_tab_and_enter_alone(tmp_path: Path) -> None:
+    work = Workspace.at(tmp_path / "workspace")
+    folder = work.root / "demo" / "300"
+    folder.mkdir(parents=True)
+    load(str(small.write(folder)), work)
+    with server(work.root) as address, browser() as started:
+        page = started.new_page(base_url=address)
+        page.goto("/")
+        settled(page, "Overview")
+        _tab_to(page, "Start the tour")
+        page.keyboard.press("Enter")
+        page.get_by_text(f"Tour, 1 of {len(STEPS)}").wait_for()
+        for at, step in enumerate(STEPS[1:], 2):
+            _tab_to(page, f"Next: {step.title}")
+            page.keyboard.press("Enter")
+            settled(page, step.title)
+            page.get_by_text(f"Tour, {at} of {len(STEPS)}: {step.title}").wait_for()
+        _tab_to(page, "Done")
+        page.keyboard.press("Enter")
+        page.locator(".st-key-tour").wait_for(state="detached")
+        assert "Tour" not in page.locator("[data-testid=stMain]").inner_text()

@@ -17,6 +17,7 @@ from curate.probes.following import entries, follow, followed, forget
 from curate.probes.plan import Arm, Plan
 from curate.probes.run import Run
 from curate.probes.trainer_log import find_log, named, read_log
+from curate.versions import name_of
 from curate.workspace import Workspace
 from tests.tiny import tiny_language_model
 
@@ -123,12 +124,13 @@ def test_a_folder_without_a_log_is_told(tmp_path: Path) -> None:
 def test_a_training_is_followed_with_its_version(tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     version = tmp_path / "kept"
     version.mkdir()
+    said = {"created": "2026-01-02", "dataset": {"rows": 10, "fingerprint": "f"}, "kept": 4, "input": [], "files": {}}
     with pytest.raises(InputError, match="is no Version"):
         follow(workspace, _state(tmp_path / "run"), version=version)
-    (version / "manifest.json").write_text('{"rows": 10, "kept": 4, "fingerprint": "f"}')
+    (version / "manifest.json").write_text(json.dumps(said))
     one = follow(workspace, tmp_path / "run" / "trainer_state.json", "mine", version)
     assert followed(workspace) == [one]
-    assert one.trained_on == {"folder": "kept", "rows": 10, "kept": 4, "fingerprint": "f"}
+    assert one.trained_on == {"folder": "kept", "name": name_of({}), "rows": 10, "kept": 4, "fingerprint": "f", "created": "2026-01-02"}
     assert entries(workspace, one).rows.height == 7
     _state(tmp_path / "run", [{"step": 10 * i, "eval_loss": value} for i, value in enumerate([3, 2.4, 2, 1.8, 1.7, 1.62, 1.7, 2.3, 3.5])])
     arguments = ["follow", str(tmp_path / "run"), "--once", "--workspace", str(workspace.root), "--version", str(version)]

@@ -95,6 +95,7 @@ def test_the_same_file_with_other_rows_is_the_same_line(tmp_path: Path, workspac
         (lambda f: (f / "decisions.parquet").unlink(), Wrong(missing=("decisions.parquet",))),
         (lambda f: (f / "selected.parquet").write_bytes((f / "selected.parquet").read_bytes()[:-1] + b"?"), Wrong(changed=("selected.parquet",))),
         (lambda f: (f / "more.txt").write_text("more"), Wrong(added=("more.txt",))),
+        (lambda f: (f / "more" / "and more").mkdir(parents=True), Wrong(added=("more/",))),
         (lambda f: (f / ".DS_Store").write_text("a viewer's note"), Wrong()),
         (lambda f: (f / "manifest.json").write_text((f / "manifest.json").read_text().replace('"kept": 24', '"kept": 25')), "manifest"),
         (lambda f: _forge(f), "manifest"),
@@ -113,6 +114,16 @@ def test_verify_names_what_differs(work: Workspace, spoil: Any, wrong: Any) -> N
     if found:
         with pytest.raises(InputError, match="is not what was written"):
             roll_back(work, read_version(version.folder))
+
+
+def test_a_copy_of_a_version_is_verified_wherever_it_lies(work: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version, nowhere = next(v for v in versions_of(work) if v.kept == 24), ("--workspace", str(tmp_path / "none"))
+    shutil.copytree(version.folder, tmp_path / "copy")
+    assert _command(capsys, "verify", str(tmp_path / "copy"), *nowhere)[0] == 0
+    manifest = tmp_path / "copy" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"kept": 24', '"kept": 25'))
+    code, told = _command(capsys, "verify", str(tmp_path / "copy"), *nowhere)
+    assert (code, told["manifest"]) == (1, ["is not as it was sealed: a word of it was changed"])
 
 
 def _forge(folder: Path) -> None:

@@ -76,12 +76,15 @@ HELP = "The recipe gets a gate: while something is found that nobody overrode, n
 
 
 def _headline(found: Gated) -> str:
+    more = f"; not checked: {', '.join(_title(name).lower() for name in found.unchecked)}" if found.unchecked else ""
     if found.blocking:
-        return f":material/block: The gate stops this export: {count(len(found.blocking), 'findings')}"
+        return f":material/block: The gate stops this export: {count(len(found.blocking), 'findings')}{more}"
     if found.open:
-        return f":material/warning: {count(len(found.open), 'findings')} in the kept rows; nothing is stopped"
+        return f":material/warning: {count(len(found.open), 'findings')} in the kept rows; nothing is stopped{more}"
     if found.findings:
-        return f":material/lock_open: {count(len(found.findings), 'findings')}, overridden"
+        return f":material/lock_open: {count(len(found.findings), 'findings')}, overridden{more}"
+    if found.unchecked:
+        return f":material/help: Nothing is found in what was checked{more}"
     return ":material/verified_user: Nothing is found that should stop an export"
 
 

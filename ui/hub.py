@@ -7,10 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from curate.describing import CARD, CROISSANT, manifest_at, texts
+from curate.describing import CARD, CROISSANT, texts
 from curate.errors import InputError
 from curate.hub import Wish
 from curate.jobs import start
+from curate.versions import read_version
 from ui import state
 from ui.escape import plain
 
@@ -22,7 +23,7 @@ def _texts(folder: str) -> dict[str, str]:
     """The card and the metadata as they were written; made now for a Version that has none."""
     place = Path(folder)
     there = {name: (place / name).read_text(encoding="utf-8") for name in (CARD, CROISSANT) if (place / name).is_file()}
-    return there if len(there) == 2 else texts(place, manifest_at(place))
+    return there if len(there) == 2 else texts(place, read_version(place, whole=True).manifest)
 
 
 def offer(folder: str) -> None:

@@ -130,7 +130,7 @@ def one_row(ledger: Ledger, selected: int | None) -> None:
     row = _read(lambda: _place(ledger, asked.strip())) if asked.strip() else selected if selected is not None else 0 if ledger.rows else None
     if row is None:
         return
-    way = ways(ledger, [row])[0]
+    way = ways(ledger, [row], state.workspace())[0]
     first = way.dropped_by
     st.subheader("Kept" if way.keep else f"Dropped by {first.name}" if first else "Dropped")
     st.text(f"Row {count(way.row)} of {count(ledger.rows)} of the input, from 0, id {way.row_id}")

@@ -10,7 +10,7 @@ import streamlit as st
 from curate.applying import applicable
 from curate.deciding import scoring
 from curate.jobs import Job, cancel, dismiss, jobs, start
-from curate.recipe import Recipe, dump_recipe
+from curate.recipe import Recipe, keep_recipe
 from curate.scores import Scores
 from curate.selection import unmeasured
 from curate.signal import discover
@@ -186,7 +186,7 @@ def _choosing() -> tuple[str, ...]:
 
 def _kept(recipe: Recipe) -> Path:
     """The file of a recipe for a job."""
-    return state.workspace().keep("recipes", dump_recipe(recipe))
+    return keep_recipe(recipe, state.workspace())
 
 
 def stop(job: Job) -> None:

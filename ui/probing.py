@@ -19,6 +19,7 @@ from curate.probes.estimate import Estimate, estimate
 from curate.probes.gather import dump_plan
 from curate.probes.plan import EVERY, Arm, Plan
 from curate.probes.probe import probe_of
+from curate.probes.read import with_paths
 from curate.probes.run import Run, open_run, runs
 from curate.probes.whole import mend
 from curate.task import plan as tasks_of
@@ -74,7 +75,7 @@ def distinct(plan: Plan) -> tuple[Plan, str]:
 
 def _file(plan: Plan) -> Path:
     """The plan as a file of the workspace."""
-    return state.workspace().keep("plans", dump_plan(plan))
+    return state.workspace().keep("plans", dump_plan(with_paths(plan, state.workspace().within)))
 
 
 def command(plan: Plan) -> str:

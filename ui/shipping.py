@@ -12,7 +12,7 @@ import streamlit as st
 from curate.export import export
 from curate.jobs import start
 from curate.part import Export
-from curate.recipe import Recipe, dump_recipe
+from curate.recipe import Recipe, dump_recipe, keep_recipe
 from curate.scores import Scores
 from curate.versions import Version, versions_of
 from ui import state
@@ -29,7 +29,7 @@ def recipe_text() -> str:
 
 def save_recipe() -> Path:
     """Keep the recipe in force in the workspace, named by its content."""
-    return state.workspace().keep("recipes", recipe_text())
+    return keep_recipe(state.full_recipe(), state.workspace())
 
 
 def command() -> str:

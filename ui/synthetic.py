@@ -14,7 +14,7 @@ from curate.admission import CHECKS, Admission, CheckName
 from curate.denied import denied_sources
 from curate.jobs import Job, jobs, start
 from curate.rate import percent
-from curate.recipe import dump_recipe
+from curate.recipe import keep_recipe
 from curate.synthetic.accept import accepted_of, stale
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import ABOUT, COPIES
@@ -82,7 +82,7 @@ def _job(batch: Batch) -> Job | None:
 
 
 def _check(batch: Batch) -> None:
-    path = state.workspace().keep("recipes", dump_recipe(state.full_recipe()))
+    path = keep_recipe(state.full_recipe(), state.workspace())
     key = str(st.session_state["dataset"])
     start(state.workspace(), ["grow", str(path), "--check", batch.name, "--key", key], "Checking generated rows", key)
 

@@ -11,6 +11,7 @@ from curate.arrangement import Arrangement, arrange
 from curate.browse import find_row
 from curate.errors import InputError
 from curate.ledger.frame import Made, ledger_frame
+from curate.ledger.origin import with_gates
 from curate.ledger.way import OUTCOMES, Way, way_of
 from ui import state
 from ui.escape import plain, visible
@@ -27,7 +28,7 @@ def its_way(position: int) -> None:
     st.subheader("Its way", help="Each decision in the order in which it is made. An export writes it down for every row, in ledger.parquet.")
     made = Made(state.scores(), state.applied(), state.selection(), state.decided().marked, _arranged())
     frame, steps = ledger_frame(made, np.array([position], np.int64))
-    draw_way(way_of(frame.to_dicts()[0], steps), links=False)  # why it is dropped stands above, with them
+    draw_way(way_of(with_gates(frame.to_dicts(), state.workspace())[0], steps), links=False)  # why it is dropped stands above, with them
     if waiting := state.waiting():
         st.caption("Decides nothing yet: " + plain("; ".join(f"{name.replace('_', ' ')}, as {why}" for name, why in waiting.items())))
 

@@ -21,6 +21,26 @@ def add_at(into: Longs, limits: np.uint64, amount: int) -> None:
         into[t] += amount * np.int64((limits >> np.uint64(t)) & np.uint64(1))
 
 
+@nb.njit(cache=True, inline="always")
+def _cover(c: int, stays: np.uint64, graph: tuple[Longs, Ints, Floats], limits: Floats, held: tuple[Longs, Bools, Longs], takes: Longs) -> bool:
+    """Note at which limits the neighbours of a class give way to a row of it that stays at some; whether any does. held: covered, seen and size of classes."""
+    (start, other, alike), (covered, seen, size) = graph, held
+    one, top, any_goes = np.uint64(1), len(limits), False
+    for q in range(start[c], start[c + 1]):
+        while top and alike[q] < limits[top - 1]:
+            top -= 1
+            stays &= ~(one << np.uint64(top))
+        if not stays:
+            break
+        o = other[q]
+        fresh = stays & ~covered[o]
+        if fresh and size[o] and not seen[o]:
+            any_goes = True
+            add_at(takes[:top], fresh, size[o])
+        covered[o] |= stays
+    return any_goes
+
+
 @nb.njit(cache=True)
 def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Ints, Floats], limits: Floats, weight: Longs) -> Longs:
     """At each limit of the cover rule: rows that go, the sum of their weights, rows that others give way to, and the most rows that one stands for, itself
@@ -29,9 +49,8 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
     order: pinned rows first. limits: ascending, at most 63.
     Bit t of a class says that at limit t a row that stays is alike to it, so one pass in the keeper's order settles every limit.
     """
-    start, other, alike = graph
-    one, many = np.uint64(1), len(limits)
-    whole = (one << np.uint64(many)) - one
+    many = len(limits)
+    whole = (np.uint64(1) << np.uint64(many)) - np.uint64(1)
     covered, seen, size = np.zeros(len(twin), np.uint64), np.zeros(len(twin), np.bool_), np.zeros(len(twin), np.int64)
     for row in order:
         if twin[row] >= 0:
@@ -51,24 +70,10 @@ def cover_counts(order: Ints, pinned: Bools, twin: Ints, graph: tuple[Longs, Int
         if gone and not pinned[row]:
             add_at(found[0], gone, 1)
             add_at(found[1], gone, weight[row])
-        stays, top = whole if pinned[row] else whole & ~gone, many
         own = size[c] - (not pinned[row])
-        any_goes = own > 0
-        if any_goes:
+        if own > 0:
             add_at(takes, ~gone, own)
-        for q in range(start[c], start[c + 1]):
-            while top and alike[q] < limits[top - 1]:
-                top -= 1
-                stays &= ~(one << np.uint64(top))
-            if not stays:
-                break
-            o = other[q]
-            fresh = stays & ~covered[o]
-            if fresh and size[o] and not seen[o]:
-                any_goes = True
-                add_at(takes[:top], fresh, size[o])
-            covered[o] |= stays
-        if any_goes:
+        if _cover(c, whole if pinned[row] else whole & ~gone, graph, limits, (covered, seen, size), takes) or own > 0:
             for t in range(many):
                 found[2, t] += takes[t] > 0
                 found[3, t] = max(found[3, t], takes[t] + 1 if takes[t] else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from curate.errors import InputError
 from curate.ledger.line import row_of_line
@@ -20,14 +21,15 @@ __all__ = ["command"]
 def command(args: argparse.Namespace, tell: Tell | None) -> int:
     """`curate ledger`; 1 where a row id is none of the Version's input."""
     del tell
-    ledger = read_ledger(find_version(args.version, Workspace.at(args.workspace)).folder)
+    workspace = Workspace(Path(args.workspace).expanduser().absolute())
+    ledger = read_ledger(find_version(args.version, workspace).folder)
     if args.step:
         return _listed(ledger, args.step, args.json)
     places = find(ledger, args.row_id)
     rows = [*places.values(), *args.row, *(row_of_line(ledger, line) for line in args.line)]
     if not (args.row_id or rows):
         return _summed(ledger, args.json)
-    found = ways(ledger, rows)
+    found = ways(ledger, rows, workspace)
     if args.json:
         print(json.dumps([way.as_json() for way in found], ensure_ascii=False))
     else:

@@ -5,13 +5,14 @@ Columns: `row` (Int64, its place in the input, from 0), `row_id`, `keep`, then t
 - `synthetic`: where a made row comes from, and what its gate said
 - `label`, `edit`, `cut`: what people put in the place of the given, and which links they parted
 - `review`: what people said of keeping the row
-- `threshold_<name>` of a score: `value`, `at_least`, `at_most`, `passed`, `dropped`
+- `threshold_<name>` of a score: `value`, `at_least`, `at_most`, `passed`, `dropped`; of contamination the evaluation row that it `holds`, by what `measure`
 - `license`: `spdx`, `origin`, `verdict`, `dropped`
 - `personal`: what was `found`, how much of it is `treated` where the row is written, of which `kinds`, how much people `spared`, `dropped`
 - `threshold_<name>` of Links: `limit`, `passed` (null where the row was gone before), `keeper` (row_id) and `similarity`, `stands_for`, `dropped`
 - `rank`: `score`, and whether doubt `raised` it
 - `synthetic_share`, of generated rows: the value that the row is `of`, its `place` in that one's line (from 1), `passed`, `dropped`
 - `budget`: the value that the row is `of`, its `quota` and `floor`, the row's `place` among those of it that came so far (from 1), `passed`, `dropped`
+- `gate`: the names of its findings that the row is among (`found`)
 - `written`: the `place` of the row in selected.parquet (from 0), how many `times`, phase, weights
 
 `passed` is what the limit says; `dropped` what came of it: a row that people keep fails a limit and stays.
@@ -32,15 +33,19 @@ import numpy.typing as npt
 from curate.arrangement import Arrangement
 from curate.budget import values_of
 from curate.corrected import as_corrected
+from curate.dataset import Dataset
 from curate.diversity import Candidates
+from curate.finding import Gated
 from curate.groups import likeness
+from curate.ledger.field import constant, struct, where
+from curate.ledger.gate import gate_column
 from curate.ledger.origin import origin_columns
 from curate.ledger.people import people_columns
-from curate.part import LinkThreshold, Personal, ScoreThreshold
-from curate.personal import wanted
+from curate.ledger.personal import personal_column
+from curate.part import LinkThreshold, ScoreThreshold
 from curate.policy import VERDICTS, verdicts
 from curate.recipe import Recipe
-from curate.reviews import Review, spared
+from curate.reviews import Review
 from curate.scores import Scores
 from curate.selection import Selection, by_hand, score_values, threshold_mask
 from curate.share import cap_of, per_of
@@ -63,13 +68,14 @@ Step = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """What was decided. marked: the entries of the log that hold. arranged: how rows are written; None where that is not worked out."""
+    """What was decided. marked: the entries of the log that hold. arranged: how rows are written, gate: what it says; None where not worked out."""
 
     scores: Scores
     recipe: Recipe
     selection: Selection
     marked: Sequence[Review] = ()
     arranged: Arrangement | None = None
+    gate: Gated | None = None
 
     @cached_property
     def came(self) -> Mapping[str, Bools]:
@@ -107,7 +113,7 @@ def _columns(made: Made, at: At, ids: pl.Series) -> Iterator[tuple[Step, pl.Seri
     if recipe.licenses is not None and "license" in drops:
         yield _license(made, at)
     if recipe.personal is not None and "pii_spans" in made.scores.frame.columns:
-        yield _personal(made, recipe.personal, at)
+        yield personal_column(made, recipe.personal, at)
     for name, threshold in recipe.thresholds.items():
         if isinstance(threshold, LinkThreshold) and name in drops:
             yield _links(made, name, threshold, at)
@@ -117,30 +123,10 @@ def _columns(made: Made, at: At, ids: pl.Series) -> Iterator[tuple[Step, pl.Seri
         yield _synthetic_share(made, at)
     if recipe.budget is not None and made.selection.spent is not None:
         yield _budget(made, at)
+    if made.gate is not None and (found := gate_column(made.gate, made.selection.rows, at)) is not None:
+        yield found
     if made.arranged is not None:
         yield _written(made, made.arranged, at)
-
-
-def _struct(name: str, fields: Mapping[str, Any], there: Bools | None = None) -> pl.Series:
-    """Columns as one struct; null where a row is not there."""
-    import polars as pl
-
-    frame = pl.DataFrame({key: values if isinstance(values, pl.Series | np.ndarray) else pl.Series(values) for key, values in fields.items()})
-    packed = pl.struct(pl.all())
-    return frame.select((packed if there is None else pl.when(pl.Series(there)).then(packed)).alias(name)).to_series()
-
-
-def _where(values: Any, there: Bools) -> pl.Series:
-    """Values, null where they are not there."""
-    import polars as pl
-
-    return pl.select(pl.when(pl.Series(there)).then(pl.Series(values))).to_series()
-
-
-def _constant(value: float | None, rows: int) -> pl.Series:
-    import polars as pl
-
-    return pl.Series([value], dtype=pl.Float64).new_from_index(0, rows)
 
 
 def _score(made: Made, name: str, threshold: ScoreThreshold, at: At) -> tuple[Step, pl.Series]:
@@ -149,14 +135,16 @@ def _score(made: Made, name: str, threshold: ScoreThreshold, at: At) -> tuple[St
     values = as_corrected(made.scores, name, score_values(made.scores, name), made.marked)
     passed, limit = ~threshold_mask(values, threshold)[at], threshold.limit
     low, high = limit if isinstance(limit, tuple) else (None, limit) if threshold.keep == "below" else (limit, None)
-    fields = {
+    fields: dict[str, Any] = {
         "value": pl.Series(values[at]).fill_nan(None),
-        "at_least": _constant(low, len(passed)),
-        "at_most": _constant(high, len(passed)),
+        "at_least": constant(low, len(passed)),
+        "at_most": constant(high, len(passed)),
         "passed": passed,
         "dropped": made.selection.drops[name][at],
     }
-    return {"kind": "score", "name": name, "missing": threshold.missing}, _struct(f"threshold_{name}", fields)
+    if name.startswith("contamination_"):
+        fields |= {"holds": made.scores.frame["contamination_row"][at], "measure": made.scores.frame["contamination_kind"][at]}
+    return {"kind": "score", "name": name, "missing": threshold.missing}, struct(f"threshold_{name}", fields)
 
 
 def _links(made: Made, name: str, threshold: LinkThreshold, at: At) -> tuple[Step, pl.Series]:
@@ -166,15 +154,15 @@ def _links(made: Made, name: str, threshold: LinkThreshold, at: At) -> tuple[Ste
     alike = np.full(len(mine), np.nan, np.float32)
     alike[gone] = likeness(made.scores.links[name], itself[gone], mine[gone])
     fields = {
-        "limit": _constant(threshold.limit, len(mine)),
-        "passed": _where(~gone, came),
-        "keeper": _where(made.scores.frame["row_id"].gather(mine), gone),
-        "similarity": _where(alike, ~np.isnan(alike)),
+        "limit": constant(threshold.limit, len(mine)),
+        "passed": where(~gone, came),
+        "keeper": where(made.scores.frame["row_id"].gather(mine), gone),
+        "similarity": where(alike, ~np.isnan(alike)),
         "stands_for": np.bincount(gives[dropped], minlength=len(gives)).astype(np.uint32)[at],
         "dropped": dropped[at],
     }
     said = {"rule": threshold.rule, "keeper": threshold.keeper, "conflicts": threshold.conflicts}
-    return {"kind": "links", "name": name, **said}, _struct(f"threshold_{name}", fields)
+    return {"kind": "links", "name": name, **said}, struct(f"threshold_{name}", fields)
 
 
 def _license(made: Made, at: At) -> tuple[Step, pl.Series]:
@@ -184,44 +172,7 @@ def _license(made: Made, at: At) -> tuple[Step, pl.Series]:
     spdx = made.scores.frame["license_spdx"][at]
     said = pl.Series([*VERDICTS]).gather(verdicts(spdx, made.recipe.licenses))
     fields = {"spdx": spdx, "origin": made.scores.frame["license_origin"][at], "verdict": said, "dropped": made.selection.drops["license"][at]}
-    return {"kind": "license"}, _struct("license", fields)
-
-
-def _personal(made: Made, personal: Personal, at: At) -> tuple[Step, pl.Series]:
-    import polars as pl
-
-    spans, ids = made.scores.frame["pii_spans"][at], made.scores.frame["row_id"][at]
-    every = pl.DataFrame({"at": np.arange(len(spans), dtype=np.uint32), "id": ids, "kind": spans.list.eval(pl.element().struct.field("type"))})
-    every = every.filter(pl.col("kind").list.len() > 0).explode("kind")
-    let = spared(made.marked)
-    pairs = every.select("id", "kind").unique(maintain_order=True)
-    there = [wanted(kind, personal, let.get(row, frozenset())) for row, kind in pairs.iter_rows()] if let else None
-    asked = pl.lit(True) if personal.types == "all" else pl.col("kind").is_in(personal.types)
-    marked = every.with_columns(asked.alias("meant")) if there is None else every.join(pairs.with_columns(pl.Series("meant", there)), on=["id", "kind"])
-    mine = pl.col("kind").filter("meant")
-    each = marked.group_by("at").agg(
-        pl.col("meant").sum().cast(pl.UInt32).alias("treated"),
-        mine.unique().sort().str.join(", ").alias("kinds"),
-        _spared(let, pl).alias("spared"),
-    )
-    found = pl.DataFrame({"at": np.arange(len(spans), dtype=np.uint32)}).join(each, on="at", how="left", maintain_order="left").drop("at")
-    written = made.selection.keep[at] & (personal.treat != "drop")
-    count = spans.list.len().fill_null(0).cast(pl.UInt32)
-    fields = {
-        "found": count,
-        "treated": _where(found["treated"].fill_null(0), written),
-        "kinds": found["kinds"].replace("", None),
-        "spared": found["spared"].fill_null(0),
-        "dropped": made.selection.drops["personal"][at] if "personal" in made.selection.drops else np.zeros(len(ids), np.bool_),
-    }
-    return {"kind": "personal", "treat": personal.treat}, _struct("personal", fields, (count > 0).to_numpy())
-
-
-def _spared(let: Mapping[str, frozenset[str] | None], pl: Any) -> Any:
-    """How many findings of a row people spared."""
-    whole = [row for row, kinds in let.items() if kinds is None]
-    some = [f"{row} {kind}" for row, kinds in let.items() for kind in kinds or ()]
-    return (pl.col("id").is_in(whole) | (pl.col("id") + " " + pl.col("kind")).is_in(some)).sum().cast(pl.UInt32)
+    return {"kind": "license"}, struct("license", fields)
 
 
 def _rank(made: Made, at: At) -> tuple[Step, pl.Series]:
@@ -229,7 +180,7 @@ def _rank(made: Made, at: At) -> tuple[Step, pl.Series]:
     assert made.selection.score is not None
     score, plain = made.selection.score[at], made.selection.signal
     raised = np.zeros(len(score), np.bool_) if plain is None else score != plain[at]
-    return {"kind": "rank", "score": made.recipe.rank.score}, _struct("rank", {"score": score, "raised": raised})
+    return {"kind": "rank", "score": made.recipe.rank.score}, struct("rank", {"score": score, "raised": raised})
 
 
 def _synthetic_share(made: Made, at: At) -> tuple[Step, pl.Series]:
@@ -244,8 +195,8 @@ def _synthetic_share(made: Made, at: At) -> tuple[Step, pl.Series]:
     place[cap.line] = cap.places(cap.line) + 1
     dropped, per = made.selection.drops["synthetic_share"][at], per_of(made.scores, made.recipe.synthetic)
     of = {} if per is None else {"of": pl.Series(cap.values[0], dtype=pl.String).gather(cap.values[1][at])}
-    fields = {**of, "place": _where(place[at], came[at]), "passed": _where(~dropped, came[at]), "dropped": dropped}
-    return {"kind": "synthetic_share", "per": per, "share": made.recipe.synthetic.share}, _struct("synthetic_share", fields, cap.made[at])
+    fields = {**of, "place": where(place[at], came[at]), "passed": where(~dropped, came[at]), "dropped": dropped}
+    return {"kind": "synthetic_share", "per": per, "share": made.recipe.synthetic.share}, struct("synthetic_share", fields, cap.made[at])
 
 
 def _budget(made: Made, at: At) -> tuple[Step, pl.Series]:
@@ -266,9 +217,9 @@ def _budget(made: Made, at: At) -> tuple[Step, pl.Series]:
         for part in ("quota", "floor") if budget.parted else ():
             amounts = pl.Series([getattr(allotted[n], part) if n in allotted else None for n in names], dtype=pl.Int64)
             fields[part] = amounts.gather(code[at])
-    fields |= {"place": _where(place[at], came), "passed": _where(spent.keep[at], came), "dropped": made.selection.drops["budget"][at]}
+    fields |= {"place": where(place[at], came), "passed": where(spent.keep[at], came), "dropped": made.selection.drops["budget"][at]}
     near = {} if budget.diversity is None else {"diversity": budget.diversity.by}
-    return {"kind": "budget", "unit": spent.unit, "total": spent.total, "per": budget.per, **near}, _struct("budget", fields)
+    return {"kind": "budget", "unit": spent.unit, "total": spent.total, "per": budget.per, **near}, struct("budget", fields)
 
 
 def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series]:
@@ -279,19 +230,20 @@ def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series
     fields: dict[str, Any] = {"place": place[at], "times": times[at]}
     if len(rows):
         fields |= {name: arranged.columns[name].gather(np.where(there, place[at], 0)) for name in own}
-    return {"kind": "written", "order": made.recipe.export.order}, _struct("written", fields, there)
+    return {"kind": "written", "order": made.recipe.export.order}, struct("written", fields, there)
 
 
 def write_ledger(made: Made, path: Path) -> None:
     """Write the ledger of all rows. The same decisions on the same rows give the same bytes."""
     frame, steps = ledger_frame(made)
-    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset.folder / "rejected.jsonl")}
+    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset)}
     frame.write_parquet(path, row_group_size=GROUP, metadata={KEY: json.dumps(told, ensure_ascii=False)})
 
 
-def _aside(path: Path) -> list[tuple[str, int]]:
-    """File and line of the lines that were set aside: without them a line of the source cannot be told from the next row's."""
+def _aside(data: Dataset) -> list[tuple[int, int]]:
+    """Place of the file in the input and line, of lines that were set aside: without them a line of a source cannot be told from the next row's."""
+    path = data.folder / "rejected.jsonl"
     if not path.exists():
         return []
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(entry["file"], entry["line"]) for entry in entries]
+    entries, known = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()], {path: at for at, (path, _) in enumerate(data.sources)}
+    return [(entry.get("source", known.get(entry["file"], -1)), entry["line"]) for entry in entries]

@@ -27,7 +27,7 @@ def row_of_line(ledger: Ledger, given: str) -> int:
     first = 0
     for at, (path, sha) in enumerate(ledger.sources):
         file = _file(path, sha)
-        lines = _lines(file, {line for shown, line in ledger.aside if shown == path})
+        lines = _lines(file, {line for source, line in ledger.aside if source in (at, path)})
         if at == wanted:
             return first + _place(lines, int(number), given)
         first += sum(1 for _ in lines)

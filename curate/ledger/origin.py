@@ -1,24 +1,27 @@
 """Where made rows come from, as a column of the ledger: what the dataset's own columns say, and what the gate of their batch said.
 
-A batch is a folder of the workspace, `synthetic/<batch>/`, with `gate.parquet` once it was checked. Of rows whose batch is not in this workspace no verdict is
-known, and none is told.
+Rows that were accepted say so themselves, by the column `synthetic_reviewed`: they passed their gate, and that stands in the ledger. Of other made rows it says
+nothing, so that its bytes are the same in every workspace; who asks of a row is told what the workspace at hand says in `synthetic/<batch>/gate.parquet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.roles import Role
 from curate.scores import Scores
 from curate.view import machine_made
+from curate.workspace import Workspace
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["origin_columns"]
+__all__ = ["origin_columns", "with_gates"]
 
+REVIEWED = "synthetic_reviewed"
+"""Of accepted rows alone: whether a person read this very one."""
 TOLD = "synthetic_id", "generator", "model", "target", "parents", "prompt_hash"
 """Columns that a batch's rows bring with them."""
 
@@ -31,14 +34,26 @@ def origin_columns(scores: Scores, at: Any) -> Iterator[tuple[dict[str, Any], pl
     told = [n for n in TOLD if n in own] if "synthetic_id" in own else []
     if not flags and not told:
         return
-    names = [*dict.fromkeys([*told, *flags])]
+    mark = [REVIEWED] if told and REVIEWED in own else []
+    names = [*dict.fromkeys([*told, *mark, *flags])]
     frame = scores.dataset.scan().select(names).collect() if isinstance(at, slice) else scores.dataset.rows_at(at.tolist()).select(names)
     made = pl.Series("made", [False]).new_from_index(0, len(frame)) if not flags else machine_made(frame[flags[0]])
     if told:
         made = made | frame["synthetic_id"].is_not_null()
-        frame = frame.select(told).join(_gates(scores.workspace.root / "synthetic"), on="synthetic_id", how="left", maintain_order="left")
+        accepted = frame[REVIEWED].is_not_null() if mark else pl.Series([False]).new_from_index(0, len(frame))
+        frame = frame.select(*told, passed=pl.when(accepted).then(True))
     fields = [pl.lit(True).alias("made"), *(pl.col(n) for n in frame.columns if told)]
     yield {"kind": "synthetic"}, frame.select(pl.when(made).then(pl.struct(fields)).alias("synthetic")).to_series()
+
+
+def with_gates(entries: Sequence[dict[str, Any]], workspace: Workspace) -> list[dict[str, Any]]:
+    """Entries of the ledger with what the batches of a workspace say of made rows that were never accepted: `batch`, whether `passed`, what `failed`."""
+    asked = [made["synthetic_id"] for e in entries if (made := e.get("synthetic")) and made.get("synthetic_id") and made.get("passed") is None]
+    if not asked:
+        return [*entries]
+    gates = _gates(workspace.root / "synthetic")
+    known = {row.pop("synthetic_id"): row for row in gates.filter(gates["synthetic_id"].is_in(asked)).to_dicts()}
+    return [{**e, "synthetic": {**made, **known.get(made.get("synthetic_id"), {})}} if (made := e.get("synthetic")) else e for e in entries]
 
 
 def _gates(folder: Path) -> pl.DataFrame:

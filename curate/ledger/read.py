@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
 from curate.ledger.frame import KEY, VERSION
+from curate.ledger.gate import with_findings
+from curate.ledger.origin import with_gates
 from curate.ledger.way import Way, way_of
 from curate.versions import read_version
-from curate.workspace import file_sha256, read_json
+from curate.workspace import Workspace, file_sha256, read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,14 +28,15 @@ FILE = "ledger.parquet"
 class Ledger:
     """The ledger of a Version. steps: what is the same for all rows, a mapping a decision, in order. sources: (path, SHA-256) of the input, in order.
 
-    aside: (file, line) of lines that were set aside.
+    gate: as the manifest has it. aside: (place among the sources, line) of lines that were set aside; in ledgers of before the path for the place.
     """
 
     folder: Path
     rows: int
     steps: tuple[dict[str, Any], ...]
     sources: tuple[tuple[str, str], ...]
-    aside: tuple[tuple[str, int], ...]
+    gate: Mapping[str, Any]
+    aside: tuple[tuple[int | str, int], ...]
 
     def scan(self) -> pl.LazyFrame:
         """Every row, in file order, with the columns that `curate.ledger.frame` names."""
@@ -58,11 +61,14 @@ def read_ledger(folder: Path) -> Ledger:
     if said["version"] != VERSION:
         raise InputError(str(path), f"is a ledger of version {said['version']}, and this Curate reads {VERSION}", "Use the Curate that wrote it")
     version = read_version(folder)
-    return Ledger(folder, version.rows, tuple(said["steps"]), version.inputs, tuple((file, line) for file, line in said["aside"]))
+    return Ledger(folder, version.rows, tuple(said["steps"]), version.inputs, manifest.get("gate") or {}, tuple((file, line) for file, line in said["aside"]))
 
 
-def ways(ledger: Ledger, rows: Sequence[int]) -> list[Way]:
-    """The ways of rows by their places in the input, in the order asked for. Raises InputError where there is no such row."""
+def ways(ledger: Ledger, rows: Sequence[int], workspace: Workspace | None = None) -> list[Way]:
+    """The ways of rows by their places in the input, in the order asked for. Raises InputError where there is no such row.
+
+    workspace: whose batches tell of made rows what the ledger does not.
+    """
     import polars as pl
 
     wrong = next((row for row in rows if not 0 <= row < ledger.rows), None)
@@ -71,7 +77,8 @@ def ways(ledger: Ledger, rows: Sequence[int]) -> list[Way]:
     if not rows:
         return []
     frame = pl.concat([ledger.scan().slice(row, 1) for row in dict.fromkeys(rows)]).collect()
-    found = {entry["row"]: way_of(entry, ledger.steps) for entry in frame.to_dicts()}
+    entries = frame.to_dicts() if workspace is None else with_gates(frame.to_dicts(), workspace)
+    found = {entry["row"]: way_of(*with_findings(entry, ledger.steps, ledger.gate)) for entry in entries}
     return [found[row] for row in rows]
 
 

@@ -72,6 +72,7 @@ def word_of(step: Values) -> str:
         "rank": "Score",
         "synthetic_share": "Share of generated rows",
         "budget": "Budget",
+        "gate": "Gate",
         "written": "Written",
     }
     return words.get(step["kind"]) or str(step["name"]).replace("_", " ").capitalize()
@@ -119,7 +120,10 @@ def _score(values: Values, step: Values) -> Said:
     low, high = values["at_least"], values["at_most"]
     asked = f"from {_number(low)} to {_number(high)}" if None not in (low, high) else f"at most {_number(high)}" if low is None else f"at least {_number(low)}"
     here = f"no value: such rows {'go' if step['missing'] == 'drop' else 'stay'}" if values["value"] is None else _number(values["value"])
-    return _judged(values), f"{here}; {asked} is asked for"
+    held = values.get("holds")
+    by = f" ({values['measure']})" if values.get("measure") else ""
+    alike = f"; most alike to the evaluation row {held}{by}" if held and not values["passed"] else ""
+    return _judged(values), f"{here}; {asked} is asked for{alike}"
 
 
 def _links(values: Values, step: Values) -> Said:
@@ -204,8 +208,21 @@ def _synthetic(values: Values, step: Values) -> Said:
     model = f" ({values['model']})" if values.get("model") else ""
     parents = f" from {', '.join(values['parents'])}" if values.get("parents") else ""
     passed = values.get("passed")
-    gate = "; its gate is not in this workspace" if passed is None else "; passed its gate" if passed else f"; failed its gate: {values.get('failed')}"
+    batch = f" in the batch {values['batch']} of this workspace" if values.get("batch") else ", and was accepted"
+    gate = (
+        "; its gate is not in this workspace" if passed is None else f"; passed its gate{batch}" if passed else f"; failed its gate{batch}: {values['failed']}"
+    )
     return ("noted" if passed is None else "passed" if passed else "fails"), f"{made}{model}{parents}{gate}"
+
+
+def _gate(values: Values, step: Values) -> Said:
+    """What the gate found, and why it was written all the same."""
+    reasons = step.get("overridden", {})
+    names = [name for name in (values.get("found") or "").split(", ") if name]
+    said = [f"{name}: found, {f'overridden: {reasons[name]}' if name in reasons else 'which stopped nothing'}" for name in names]
+    unsure = values.get("unsure")
+    said += [f"synthetic rows that nobody read: found {unsure}; whether this is one is not noted"] if unsure else []
+    return "noted", "; ".join(said)
 
 
 def _rank(values: Values, step: Values) -> Said:
@@ -235,5 +252,6 @@ _SAID: Mapping[str, Callable[[Values, Values], Said]] = {
     "rank": _rank,
     "synthetic_share": _synthetic_share,
     "budget": _budget,
+    "gate": _gate,
     "written": _written,
 }

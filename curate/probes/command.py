@@ -25,7 +25,7 @@ from curate.probes.gather import decided, dump_plan, gather
 from curate.probes.learning_curve import curves_of
 from curate.probes.plan import Plan, Price, Validation
 from curate.probes.probe import Probe, probe_of, suited
-from curate.probes.read import read_plan
+from curate.probes.read import read_plan, with_paths
 from curate.probes.run import Run, open_run
 from curate.probes.stopping import numbers, run_words
 from curate.probes.train import begin, missing, seconds_left, train
@@ -94,7 +94,7 @@ def _check_options(args: argparse.Namespace) -> None:
 def _plan(args: argparse.Namespace, recipe: Recipe, workspace: Workspace, tell: Tell) -> tuple[Plan, Path]:
     """The plan, and the folder that its paths are relative to."""
     if args.plan:
-        plan = read_plan(args.plan)
+        plan = with_paths(read_plan(args.plan), workspace.place)
         return (plan.model_copy(update={"probe": probe_of(args.probe).name}) if args.probe else plan), args.plan.parent.absolute()
     dataset = dataset_of(recipe, workspace, args.key, tell)
     probe = _probe(args, dataset)

@@ -20,7 +20,7 @@ from curate.probes.learning_curve import SEEDS as CURVE_SEEDS
 from curate.probes.learning_curve import learning_curve_plan
 from curate.probes.plan import EVERY, Amount, Arm, Noise, Plan, Price, Validation
 from curate.probes.slicing import LEAST, large
-from curate.recipe import Recipe, dump_recipe, load_recipe, parse_recipe
+from curate.recipe import Recipe, keep_recipe, load_recipe, parse_recipe
 from curate.roles import MADE, Role
 from curate.selection import score_values, select
 from curate.view import as_text
@@ -123,7 +123,7 @@ def _lack(name: str, what: str, way: str) -> InputError:
 
 def kept_recipe(recipe: Recipe, workspace: Workspace) -> str:
     """A recipe as a file of the workspace, named by its content; its absolute path."""
-    return str(workspace.keep("recipes", dump_recipe(recipe)))
+    return str(keep_recipe(recipe, workspace))
 
 
 def _amounts(asked: Asked, rows: int) -> tuple[Amount, ...]:

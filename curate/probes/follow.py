@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
+from curate.lineage import find_version
 from curate.measure import Tell
 from curate.probes.checkpoints import measure_checkpoints
-from curate.probes.following import Followed, entries, follow, of_version
+from curate.probes.following import Followed, entries, follow
 from curate.probes.metrics import ALL
 from curate.probes.run import Run, open_run
 from curate.probes.trainer_log import Log, awaited
@@ -47,9 +48,10 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     if args.run and not args.model:
         raise InputError("--run", "the model that checkpoints adapt is not known", "Name it with --model, as in signals.perplexity.model")
     run = open_run(workspace.root / "probes" / args.run) if args.run else None
+    trained_on = find_version(args.version, workspace).folder if args.version is not None else None
     if not args.once:
         _wait(args, say)
-    one = follow(workspace, args.path, args.name or "", args.version, args.run or "", args.model or "")
+    one = follow(workspace, args.path, args.name or "", trained_on, args.run or "", args.model or "")
     if args.once:
         _measure(run, one, workspace, tell)
         return _whole(one, entries(workspace, one), args.json)
@@ -67,9 +69,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
 
 
 def _wait(args: argparse.Namespace, say: _Said) -> None:
-    """Until there is something to follow. Raises InputError where the Version is none."""
-    if args.version is not None:
-        of_version(args.version)
+    """Until there is something to follow."""
     while not args.path.exists() if args.run else awaited(args.path.expanduser()):
         say(f"{args.path} is not there yet. It is followed once it is; until then this waits.")
         time.sleep(PAUSE)

@@ -13,6 +13,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.probes.trainer_log import Log, find_log, read_log
+from curate.versions import read_version
 from curate.workspace import Workspace, digest, read_json, write_json
 
 __all__ = ["Followed", "entries", "follow", "followed", "forget", "of_version"]
@@ -44,11 +45,9 @@ class Followed:
 
 
 def of_version(folder: Path) -> dict[str, Any]:
-    """What a Version's manifest says of itself: rows kept, its fingerprint, when it was made. Raises InputError where a folder is no Version."""
-    if not (folder / "manifest.json").is_file():
-        raise InputError(str(folder), "is no Version", "Give the folder that an export wrote, with its manifest.json")
-    manifest = read_json(folder / "manifest.json")
-    return {"folder": folder.name, **{name: manifest.get(name) for name in ("rows", "kept", "fingerprint", "created") if name in manifest}}
+    """What a Version says of itself: its name, rows kept, its fingerprint, when it was made. Raises InputError where a folder is no Version."""
+    found = read_version(folder)
+    return {"folder": folder.name, **{name: getattr(found, name) for name in ("name", "rows", "kept", "fingerprint", "created")}}
 
 
 def follow(workspace: Workspace, path: Path, name: str = "", version: Path | None = None, run: str = "", model: str = "") -> Followed:

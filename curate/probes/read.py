@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from curate.errors import InputError
 from curate.probes.plan import Plan
 from curate.probes.probe import probe_of
 
-__all__ = ["parse_plan", "read_plan"]
+__all__ = ["parse_plan", "read_plan", "with_paths"]
 
 
 def parse_plan(value: Any, where: str) -> Plan:
@@ -38,3 +39,10 @@ def read_plan(path: Path) -> Plan:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(str(path), f"cannot be read ({str(error).splitlines()[0]})", "Give the path of a plan in YAML") from error
     return parse_plan(value, str(path))
+
+
+def with_paths(plan: Plan, change: Callable[[str], str]) -> Plan:
+    """The plan with another path in the place of each one that it names: recipes of its arms, and its validation rows."""
+    arms = tuple(arm if arm.recipe is None else arm.model_copy(update={"recipe": change(arm.recipe)}) for arm in plan.arms)
+    valid = plan.validation
+    return plan.model_copy(update={"arms": arms, "validation": valid if valid.path is None else valid.model_copy(update={"path": change(valid.path)})})

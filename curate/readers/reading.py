@@ -41,7 +41,15 @@ class Reject:
     def entry(self) -> dict[str, object]:
         """Its line of rejected.jsonl; `text` is whole up to 1 MiB, `bytes` tells the true size."""
         text = self.text if len(self.text) <= TEXT_LIMIT else self.text[:1000]
-        return {"file": self.file.shown, "line": self.line, "offset": self.offset, "bytes": self.size, "reason": self.reason, "text": text}
+        return {
+            "file": self.file.shown,
+            "source": self.file.number,
+            "line": self.line,
+            "offset": self.offset,
+            "bytes": self.size,
+            "reason": self.reason,
+            "text": text,
+        }
 
 
 @dataclass
