@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from curate.arguments import parser
+from curate.engine import engine_named
 from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
 from curate.interrupt import leave, watch
 
@@ -242,6 +243,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and args.command not in SERVING:
         watch(stopped)
     try:
+        if getattr(args, "engine", None):
+            engine_named(args.engine)
         code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
         if argv is None and isinstance(error, Cancelled | KeyboardInterrupt):
