@@ -8,6 +8,7 @@ from pathlib import Path
 
 __all__ = ["parser"]
 
+STORE = "a place for rows and parts, where workers share no disk with the workspace"
 ENGINES = "where batches run: inline, pool (a process for each core, the default), ray or ray://HOST:PORT"
 
 
@@ -51,9 +52,10 @@ def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Commands that measure what a recipe says."""
     run = add("run", "load, score, select and export what a recipe says")
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
-    run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
+    run.add_argument("--out", metavar="DIR", help="a folder that is absent or empty, or s3://bucket/prefix (default: a Version in the workspace)")
     run.add_argument("--parent", metavar="VERSION", help="the Version that it comes from (default: the current one of the same rows or files)")
     run.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
+    run.add_argument("--store", metavar="s3://…", help=STORE)
     run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--override", metavar="NAME[,NAME]", help="let findings of the recipe's gate through, with --reason; both go into the manifest")
     run.add_argument("--reason", metavar="TEXT", help="why, in words")
@@ -64,6 +66,7 @@ def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
     score.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
+    score.add_argument("--store", metavar="s3://…", help=STORE)
 
 
 def _add_audit(command: argparse.ArgumentParser) -> None:

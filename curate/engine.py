@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from curate.errors import InputError, WorkerError
 from curate.threads import cores
 
-__all__ = ["Engine", "engine_named", "on_ray", "run_batches"]
+__all__ = ["Engine", "engine_named", "join", "on_ray", "run_apart", "run_batches"]
 
 Engine = str
 """inline, pool, ray or ray://HOST:PORT."""
@@ -54,6 +54,15 @@ def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: En
         yield from _on_ray(function, batches, engine, warm)
     else:
         yield from _in_pool(function, batches)
+
+
+def run_apart(work: Callable[[], Out], engine: Engine) -> Out:
+    """What `work` returns, on Ray in a worker, so that the memory of this process stays what it is; else here."""
+    return next(run_batches(_without_batch, [work], engine if on_ray(engine) else "inline"))
+
+
+def _without_batch(work: Callable[[], Out]) -> Out:
+    return work()
 
 
 def _in_pool(function: Callable[[In], Out], batches: Iterable[In]) -> Iterator[Out]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from curate.annotation import ratings_column
 from curate.dataset import Dataset
-from curate.engine import Engine, on_ray, run_batches
+from curate.engine import Engine, on_ray, run_apart
 from curate.errors import CurateError, SignalError, WorkerError
 from curate.links import Links, link, write_links
 from curate.parts import Elsewhere, Tell, Way, manifest, measure_rows, views_of
@@ -81,8 +81,8 @@ def _measure(dataset: Dataset, task: Task, way: Way) -> None:
     try:
         if task.signal.scope == "row":
             measure_rows(dataset, task, way)
-        elif on_ray(way.engine) and way.store is None:  # in a worker: the memory of this process stays what it is
-            list(run_batches(partial(_keep_dataset, dataset, Way(workspace, "inline", None)), [task], way.engine))
+        elif on_ray(way.engine) and way.store is None:
+            run_apart(partial(_keep_dataset, dataset, Way(workspace, "inline", None), task), way.engine)
         else:
             _keep_dataset(dataset, way, task)
     except WorkerError as error:

@@ -9,8 +9,10 @@ from typing import Any
 
 from curate.dataset import Dataset
 from curate.readers.standing import standing
+from curate.task import Task
+from curate.workspace import Workspace
 
-__all__ = ["QUARANTINED", "most_rows", "quarantined", "write_quarantined"]
+__all__ = ["QUARANTINED", "counted", "first_aside", "most_rows", "quarantined", "write_quarantined"]
 
 QUARANTINED = "quarantined.jsonl"
 FEW, SHARE = 10, 0.01
@@ -35,6 +37,20 @@ def write_quarantined(folder: Path, signal: str, dataset: Dataset, aside: Sequen
         for one, row_id, (source, line) in zip(aside, ids, places, strict=True):
             told = {"signal": signal, "row": one["row"], "row_id": row_id, "source": source, "line": line, "cause": one["cause"]}
             out.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def counted(tasks: Sequence[Task], workspace: Workspace) -> dict[str, int]:
+    """Rows that were set aside, by signal; only signals that set any aside."""
+    told = {t.signal.name: int(t.manifest(workspace).get("quarantined", 0)) for t in tasks if not t.skip and t.done(workspace)}
+    return {name: count for name, count in told.items() if count}
+
+
+def first_aside(folder: Path) -> str:
+    """How many rows a measured signal could not bear, and the first of them, in words."""
+    found = quarantined(folder)
+    first = found[0]
+    place = f" ({first['source']}:{first['line']})" if first["line"] else ""
+    return f"{len(found):,} rows could not be measured and are listed in {folder / QUARANTINED}; the first is row {first['row']:,}{place}: {first['cause']}"
 
 
 def quarantined(folder: Path) -> list[dict[str, Any]]:

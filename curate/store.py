@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from curate.errors import InputError
 from curate.workspace import write_file
@@ -35,6 +35,7 @@ __all__ = [
     "scan",
     "send",
     "send_folder",
+    "sent",
     "within",
     "write_bytes",
     "write_whole",
@@ -51,12 +52,18 @@ def is_remote(place: str) -> bool:
 
 def check_place(place: str, flag: str) -> str:
     """A remote place to write to, without a slash at its end. Raises InputError where it is none, without saying what secret it may hold."""
-    parts = urlsplit(place)
-    if "@" in parts.netloc or parts.query:
-        raise InputError(flag, "a place must not hold keys", "Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the environment")
+    parts = _bare(place, flag)
     if not place.startswith("s3://") or not parts.netloc:
         raise InputError(flag, f"{place!r} is no place that can be written", "Give s3://bucket/prefix, or a folder")
     return place.rstrip("/")
+
+
+def _bare(place: str, where: str) -> SplitResult:
+    """The parts of a place. Raises InputError where it holds keys, without saying them."""
+    parts = urlsplit(place)
+    if "@" in parts.netloc or "=" in parts.query:
+        raise InputError(where, "a place must not hold keys", "Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the environment")
+    return parts
 
 
 def within(place: str, name: str) -> str:
@@ -80,9 +87,7 @@ def _system(kind: str, endpoint: str, region: str) -> Any:
 
 def _at(place: str) -> tuple[Any, str]:
     """The file system of a remote place, and its path there."""
-    parts = urlsplit(place)
-    if "@" in parts.netloc:
-        raise InputError(parts.scheme + "://…", "a place must not hold keys", "Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the environment")
+    _bare(place, place.split("://")[0] + "://…")
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     kind, path = place.split("://", 1)
@@ -186,6 +191,16 @@ def remove(places: Sequence[str]) -> None:
             system, path = _at(place)
             with _clearly(place):
                 system.delete_file(path)
+
+
+@contextmanager
+def sent(place: str, beside: Path) -> Iterator[Path]:
+    """A folder to write that goes to a remote place when the block ends well, its manifest last. Raises InputError where files are there already."""
+    if _listed(check_place(place, "--out")):
+        raise InputError(place, "is not empty", "Choose a place with --out that holds no files")
+    with TemporaryDirectory(prefix=".out.", suffix=".tmp", dir=beside) as folder:
+        yield Path(folder) / "out"
+        send_folder(Path(folder) / "out", place)
 
 
 def find(given: str) -> list[str]:
