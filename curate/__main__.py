@@ -84,7 +84,7 @@ def _say_result(args: argparse.Namespace, result: Export, out: str) -> None:
         for found in result.findings:
             print(f"found: {found.name}: {found.what}")
         for name, count in result.quarantined.items():
-            print(f"{count:>12,} rows that {name} could not bear: without its scores, listed in quarantined.jsonl beside them")
+            print(f"{count:>12,} row{'s' * (count > 1)} that {name} could not bear: without its scores, listed in quarantined.jsonl beside them")
         print(out)
 
 
@@ -117,8 +117,8 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
                 print(f"curate: {said}", file=sys.stderr)
                 failed.add(task.signal.name)
                 continue
-        aside = counted([task], workspace)
-        more = f" but for {aside[task.signal.name]:,} rows, listed in {task.folder(workspace) / QUARANTINED}" if aside else ""
+        aside = counted([task], workspace).get(task.signal.name, 0)
+        more = f" but for {aside:,} row{'s' * (aside > 1)}, listed in {task.folder(workspace) / QUARANTINED}" if aside else ""
         print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else f'measured{more}' if task.done(workspace) else 'not measured'}")
     return 2 if failed else 0
 

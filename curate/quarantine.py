@@ -50,7 +50,8 @@ def first_aside(folder: Path) -> str:
     found = quarantined(folder)
     first = found[0]
     place = f" ({first['source']}:{first['line']})" if first["line"] else ""
-    return f"{len(found):,} rows could not be measured and are listed in {folder / QUARANTINED}; the first is row {first['row']:,}{place}: {first['cause']}"
+    listed = f"{len(found):,} row{'s' * (len(found) > 1)} could not be measured, listed in {folder / QUARANTINED}"
+    return f"{listed}; the first is row {first['row']:,}{place}: {first['cause']}"
 
 
 def quarantined(folder: Path) -> list[dict[str, Any]]:

@@ -132,7 +132,7 @@ def problems() -> list[str]:
             of = str(measured.measured["exact_duplicate"].parameters["of"])
             found.append(f"{count(copies)} rows share their {of} with another row ({share(copies, measured.dataset.rows)}). See Duplicates.")
     for name, aside in counted(measured.tasks, measured.workspace).items():
-        found.append(f"{count(aside, 'rows')} could not be measured by {name.replace('_', ' ')} and have none of its scores. See the table of signals.")
+        found.append(f"{count(aside, 'rows')} could not be measured by {name.replace('_', ' ')}: no scores of it there. See the table of signals.")
     if "perplexity_truncated" in measured.frame.columns:
         cut = int(measured.frame["perplexity_truncated"].fill_null(False).sum())
         if cut:
