@@ -10,11 +10,13 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, TypeVar
 
 from curate.errors import InputError, WorkerError
@@ -105,9 +107,9 @@ def _ended(future: Future[Any]) -> bool:
 
 def _on_ray(function: Callable[[In], Out], batches: Iterable[In], engine: Engine, warm: bool) -> Iterator[Out]:
     """As `run_batches`. One task a batch, or calls of warm actors by turns."""
+    join(engine)
     import ray
 
-    join(engine)
     held = ray.put(function)
     actors = _warm_actors() if warm else []
     task = ray.remote(max_retries=DEATHS, num_cpus=1)(_call)
@@ -164,8 +166,16 @@ def _got(reference: Any) -> Any:
         raise WorkerError(DEATHS + 1, str(error).strip().splitlines()[0]) from None
 
 
+def _token() -> bool:
+    """Whether a token for Ray is known here."""
+    told = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return told or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def join(engine: Engine) -> None:
     """Start or join Ray, once a process. Raises InputError where it is not installed or does not answer."""
+    if engine.startswith("ray://") and "ray" not in sys.modules and _token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # read at import; a client sends no token of itself, as a Ray of one's own does
     try:
         import ray
     except ImportError as error:
@@ -183,7 +193,9 @@ def join(engine: Engine) -> None:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(address, f"no Ray can be used there ({said})", "Check the address, and that Ray runs there in the same version") from error
+        raise InputError(
+            address, f"no Ray can be used there ({said})", "Check address, token (RAY_AUTH_TOKEN) and that Ray runs there in this version"
+        ) from error
     finally:
         if here:
             signal.signal(signal.SIGTERM, before)  # Ray sets its own, which would keep a command from ending as it should

@@ -21,7 +21,7 @@ from curate.quarantine import most_rows, write_quarantined
 from curate.roles import Role
 from curate.shard import Done, Shard, Table, TooManyRows, Work, accelerated, aside_name, measure_shard, part_name
 from curate.signal import VIEWS, Notes
-from curate.store import names_in, read, remove, scan, within, write_whole
+from curate.store import names_in, read, remove, remove_folder, scan, within, write_whole
 from curate.task import Task, input_view, parts_folder
 from curate.threads import cores
 from curate.workspace import Workspace, whole_folder, write_json
@@ -99,8 +99,7 @@ def measure_rows(dataset: Dataset, task: Task, way: Way) -> None:
         spent = time.process_time() - cpu + (seconds if where != "inline" else 0)
         more = {"quarantined": len(bad)} if bad else {}
         write_json(folder / "manifest.json", {**manifest(dataset, task, time.time() - start, spent), "columns": columns, "notes": Notes(), **more})
-    if way.store:
-        remove([within(work.parts, name) for name in names_in(work.parts)])
+    remove_folder(work.parts)
 
 
 def _work(dataset: Dataset, task: Task, way: Way) -> Work:

@@ -10,6 +10,7 @@ import fnmatch
 import functools
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,7 @@ __all__ = [
     "names_in",
     "read",
     "remove",
+    "remove_folder",
     "scan",
     "send",
     "send_folder",
@@ -82,7 +84,8 @@ def _system(kind: str, endpoint: str, region: str) -> Any:
     where = urlsplit(endpoint)
     more = {"scheme": where.scheme, "endpoint_override": where.netloc} if endpoint else {}
     named = region or ("us-east-1" if endpoint else None)
-    return fs.S3FileSystem(region=named, connect_timeout=10, request_timeout=60, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5), **more)
+    retry = fs.AwsStandardS3RetryStrategy(max_attempts=5)
+    return fs.S3FileSystem(region=named, connect_timeout=10, request_timeout=60, retry_strategy=retry, allow_delayed_open=True, **more)  # so one PUT a file
 
 
 def _at(place: str) -> tuple[Any, str]:
@@ -201,6 +204,16 @@ def sent(place: str, beside: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix=".out.", suffix=".tmp", dir=beside) as folder:
         yield Path(folder) / "out"
         send_folder(Path(folder) / "out", place)
+
+
+def remove_folder(place: str) -> None:
+    """Delete a folder with all that is in it; one that is gone already is no trouble."""
+    if not is_remote(place):
+        shutil.rmtree(place, ignore_errors=True)
+    elif _listed(place):
+        system, path = _at(place)
+        with _clearly(place):
+            system.delete_dir(path)
 
 
 def find(given: str) -> list[str]:

@@ -67,6 +67,15 @@ def test_what_is_written_is_read_and_listed(bucket: str) -> None:
         store.read(place)
 
 
+def test_a_file_is_one_put(bucket: str, server: str) -> None:
+    """So it is there whole or not at all, and no half of an upload is paid for."""
+    import boto3
+
+    store.write_bytes(f"{bucket}/small", b"x" * 100_000)
+    found = boto3.client("s3", endpoint_url=server).head_object(Bucket=bucket.removeprefix("s3://"), Key="small")
+    assert "-" not in found["ETag"], "the ETag of an upload in pieces tells how many there were"
+
+
 def test_folders_and_globs_are_found_as_on_disk(bucket: str, tmp_path: Path) -> None:
     names = ["d/one.jsonl", "d/two.jsonl", "d/deep/three.jsonl", "d/_skip/x.jsonl", "d/.hidden/y.jsonl", "e.jsonl"]
     for name in names:
@@ -126,6 +135,7 @@ def test_a_run_from_a_store_through_a_store_to_a_store(
     assert [one["path"] for one in manifest["input"]] == [f"{bucket}/in/small.jsonl"]
     between = store.find(f"{bucket}/between/**/*.parquet")
     assert between
+    assert store.find(f"{bucket}/between/datasets/**/rows-00000002.parquet"), "sixteen rows a shard"
     assert all("/datasets/" in place or "/scores/" in place for place in between), "parts are removed once they are joined"
     assert all(SECRET.encode() not in f.read_bytes() for f in there.rglob("*") if f.is_file())
     assert main(["run", str(there / "r.yaml"), "--out", f"{bucket}/out", *told]) == 2
