@@ -67,17 +67,17 @@ def _digest(workspace: Workspace, out: Path) -> str:
 
 
 def _run(folder: Path, name: str, engine: str, meanwhile: Callable[[Workspace, threading.Event], None] | None = None) -> dict[str, Any]:
-    """One run from a dataset that is loaded, in a workspace of its own."""
+    """One run in a workspace of its own, from a dataset that is loaded; but where something happens meanwhile, load is a stage of it."""
     work, out = Workspace.at(folder / name), folder / f"{name}-out"
     shutil.rmtree(out, ignore_errors=True)
     shutil.rmtree(work.root / "scores", ignore_errors=True)
-    data = load(str(folder / "rows.parquet"), work)
+    key = None if meanwhile else load(str(folder / "rows.parquet"), work).key
     start, spent, over = time.perf_counter(), _spent(), threading.Event()
     thread = threading.Thread(target=meanwhile, args=(work, over)) if meanwhile else None
     if thread:
         thread.start()
     try:
-        run(_recipe(str(folder / "rows.parquet"), SIGNALS), work, out, engine, None, data.key)
+        run(_recipe(str(folder / "rows.parquet"), SIGNALS), work, out, engine, None, key)
     finally:
         over.set()
     told = {"seconds": round(time.perf_counter() - start, 1), "cpu_seconds": round(_spent() - spent, 1), "peak_mb": _peak(), "digest": _digest(work, out)}
@@ -126,6 +126,8 @@ def _killing(cluster: Any, killed: list[str]) -> Callable[[Workspace, threading.
 
     def stage(work: Workspace) -> str:
         """What goes on, by what is there."""
+        if not [*(work.root / "datasets").glob("[!.]*/dataset.json")]:
+            return "load"
         done = [json.loads(path.read_text())["signal"] for path in (work.root / "scores").glob("*/manifest.json")]
         following = [name for name in SIGNALS if name not in done]
         return following[0] if following else "export"
@@ -173,7 +175,7 @@ def _part(folder: Path, name: str) -> dict[str, Any]:
     if name not in ("nodes", "killed"):
         return _run(folder, name, name)
     killed: list[str] = []
-    with _cluster(len(SIGNALS) + 3 if name == "killed" else 2) as cluster:
+    with _cluster(len(SIGNALS) + 4 if name == "killed" else 2) as cluster:
         told = _run(folder, name, "ray", _killing(cluster, killed) if name == "killed" else None)
     if name == "killed":
         del told["cpu_seconds"]  # what killed nodes had spent is known to nobody

@@ -174,6 +174,7 @@ def _token() -> bool:
 
 def join(engine: Engine) -> None:
     """Start or join Ray, once a process. Raises InputError where it is not installed or does not answer."""
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # read at import too: it would tell of dead workers on stdout, among the results
     if engine.startswith("ray://") and "ray" not in sys.modules and _token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # read at import; a client sends no token of itself, as a Ray of one's own does
     try:

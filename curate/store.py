@@ -80,7 +80,7 @@ def _system(kind: str, endpoint: str, region: str) -> Any:
     if kind == "hf":
         from huggingface_hub import HfFileSystem
 
-        return fs.PyFileSystem(fs.FSSpecHandler(HfFileSystem()))
+        return fs.PyFileSystem(fs.FSSpecHandler(HfFileSystem(endpoint=endpoint or None)))
     where = urlsplit(endpoint)
     more = {"scheme": where.scheme, "endpoint_override": where.netloc} if endpoint else {}
     named = region or ("us-east-1" if endpoint else None)
@@ -91,11 +91,21 @@ def _system(kind: str, endpoint: str, region: str) -> Any:
 def _at(place: str) -> tuple[Any, str]:
     """The file system of a remote place, and its path there."""
     _bare(place, place.split("://")[0] + "://…")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     kind, path = place.split("://", 1)
+    names = {"hf": ("HF_ENDPOINT",), "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")}[kind]
+    endpoint = next(filter(None, map(os.environ.get, names)), "")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     with _clearly(place):
-        return _system(kind, endpoint if kind == "s3" else "", region if kind == "s3" else ""), path.rstrip("/")
+        return _system(kind, endpoint, region if kind == "s3" else ""), path.rstrip("/")
+
+
+def _troubles(place: str) -> tuple[type[Exception], ...]:
+    """What may be raised on the way to a place."""
+    if not place.startswith("hf://"):
+        return OSError, ValueError
+    from httpx2 import HTTPError
+
+    return OSError, ValueError, HTTPError
 
 
 @contextmanager
@@ -105,9 +115,11 @@ def _clearly(place: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InputError(place, "no such file", "Check the path") from error
-    except (OSError, ValueError) as error:
+    except _troubles(place) as error:
         said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(place, f"cannot be reached ({said})", "Check the place, the network, AWS_ENDPOINT_URL and that you may read and write there") from None
+        raise InputError(
+            place, f"cannot be reached ({said})", "Check place, network, the endpoint in the environment and that you may read and write there"
+        ) from None
 
 
 def exists(place: str) -> bool:

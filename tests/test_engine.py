@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -53,9 +54,11 @@ def test_work_outlives_a_killed_worker(name: str, warm: bool, tmp_path: Path, ra
 
 
 @pytest.mark.parametrize("name", ["pool", "ray"])
-def test_work_that_ends_every_worker_is_told_in_one_message(name: str, ray: None) -> None:
+def test_work_that_ends_every_worker_is_told_in_one_message(name: str, ray: None, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(WorkerError, match=r"4 worker processes died over the same work \(.+\). What was finished stays"):
         list(run_batches(die, [1], name))
+    time.sleep(0.5)  # Ray tells of dead workers in a thread of its own
+    assert capfd.readouterr().out == "", "stdout is for results"
 
 
 def test_the_batches_in_flight_are_few(ray: None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -140,6 +142,73 @@ def test_a_run_from_a_store_through_a_store_to_a_store(
     assert all(SECRET.encode() not in f.read_bytes() for f in there.rglob("*") if f.is_file())
     assert main(["run", str(there / "r.yaml"), "--out", f"{bucket}/out", *told]) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """The part of the hub's HTTP API that reading uses: one dataset with the forty rows in data/."""
+
+    rows = b""
+    paths = ("data/small.jsonl",)
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing."""
+
+    def do_GET(self) -> None:
+        """What a dataset is, its files, and their bytes."""
+        path = self.path.partition("?")[0]
+        if "/resolve/" in path:
+            first, _, last = self.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
+            self._send(self.rows[int(first) : int(last) + 1 if last else None], 206 if "range" in self.headers else 200)
+        elif "/tree/" in path:
+            below = "/data" in path.partition("/tree/")[2] or "recursive=true" in self.path.lower()
+            folder = {"type": "directory", "path": "data", "oid": "2" * 40}
+            self._send(json.dumps([self._file(p) for p in self.paths] if below else [folder]).encode())
+        elif path.startswith("/api/datasets/org/name"):
+            self._send(json.dumps({"id": "org/name", "sha": "0" * 40}).encode())
+        else:
+            self._send(b"{}", 404)
+
+    def do_HEAD(self) -> None:
+        """The same without the bytes."""
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        """What stands at some paths."""
+        asked = self.rfile.read(int(self.headers["content-length"])).decode()
+        self._send(json.dumps([self._file(p) for p in self.paths if p.replace("/", "%2F") in asked or p in asked]).encode())
+
+    def _file(self, path: str) -> dict[str, object]:
+        return {"type": "file", "path": path, "size": len(self.rows), "oid": "1" * 40}
+
+    def _send(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.send_header("etag", "1" * 40)
+        self.send_header("x-repo-commit", "0" * 40)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+def test_files_of_the_hub_are_loaded_as_those_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    local = write(tmp_path)
+    _Hub.rows = local.read_bytes()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        for path in ("hf://datasets/org/name/data/small.jsonl", "hf://datasets/org/name/data/*.jsonl", "hf://datasets/org/name/data"):
+            assert main(["load", path, "--workspace", str(tmp_path / "w")]) == 0, path
+        assert main(["load", str(local), "--workspace", str(tmp_path / "w")]) == 0
+        assert len(set(capsys.readouterr().out.splitlines())) == 1, "the same dataset each time"
+        assert main(["load", "hf://datasets/org/none/x.jsonl", "--workspace", str(tmp_path / "w")]) == 2
+        assert "hf://datasets/org/none/x.jsonl" in capsys.readouterr().err
+        server.shutdown()
+
+
+def test_a_hub_that_does_not_answer_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert main(["load", "hf://datasets/org/name/x.jsonl", "--workspace", str(tmp_path / "w")]) == 2
+    assert "hf://datasets/org/name/x.jsonl: cannot be reached" in capsys.readouterr().err
 
 
 def test_what_is_in_the_store_is_not_measured_again(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
