@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -61,13 +62,20 @@ def test_work_that_ends_every_worker_is_told_in_one_message(name: str, ray: None
     assert capfd.readouterr().out == "", "stdout is for results"
 
 
+def counting(given: list[int]) -> Iterator[int]:
+    """Numbers; those that were taken stand in `given`."""
+    for n in range(10_000):
+        given.append(n)
+        yield n
+
+
 def test_the_batches_in_flight_are_few(ray: None) -> None:
     for name, most in (("inline", 1), ("pool", 2 * cores()), ("ray", 64)):
         given: list[int] = []
-        found = run_batches(square, (given.append(n) or n for n in range(10_000)), name)  # type: ignore[func-returns-value]
+        found = cast(Generator[int], run_batches(square, counting(given), name))
         assert next(found) == 0
         assert len(given) <= most
-        found.close()  # type: ignore[attr-defined]
+        found.close()
 
 
 @pytest.mark.parametrize("name", ["", "dask", "ray:", "ray://", "ray://host", "ray://user:secret@host:1", "Pool"])
