@@ -114,7 +114,7 @@ def _busy(cluster: Any) -> tuple[Any, psutil.Process] | None:
     for pid, node in raylets.items():
         for process in psutil.Process(pid).children():
             try:
-                if process.name().startswith("ray::_call") or any(part.startswith("ray::_call") for part in process.cmdline()):
+                if any(part.startswith(("ray::_call", "ray::_Warm")) for part in process.cmdline()):
                     return node, process
             except psutil.NoSuchProcess:
                 continue

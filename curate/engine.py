@@ -53,14 +53,17 @@ def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: En
     if engine == "inline":
         yield from map(function, batches)
     elif on_ray(engine):
-        yield from _on_ray(function, batches, engine, warm)
+        yield from _on_ray(function, batches, engine, sys.maxsize if warm else 0)
     else:
         yield from _in_pool(function, batches)
 
 
 def run_apart(work: Callable[[], Out], engine: Engine) -> Out:
-    """What `work` returns, on Ray in a worker, so that the memory of this process stays what it is; else here."""
-    return next(run_batches(_without_batch, [work], engine if on_ray(engine) else "inline"))
+    """What `work` returns, on Ray in a worker with all cores of a node, so that the memory of this process stays what it is; else here."""
+    if not on_ray(engine):
+        return work()
+    (found,) = _on_ray(_without_batch, [work], engine, 1)  # an actor: a worker that was a task's keeps its one thread, and sums would round otherwise
+    return found
 
 
 def _without_batch(work: Callable[[], Out]) -> Out:
@@ -105,13 +108,13 @@ def _ended(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
 
 
-def _on_ray(function: Callable[[In], Out], batches: Iterable[In], engine: Engine, warm: bool) -> Iterator[Out]:
-    """As `run_batches`. One task a batch, or calls of warm actors by turns."""
+def _on_ray(function: Callable[[In], Out], batches: Iterable[In], engine: Engine, warm: int) -> Iterator[Out]:
+    """As `run_batches`. One task a batch, or calls of up to `warm` actors by turns."""
     join(engine)
     import ray
 
     held = ray.put(function)
-    actors = _warm_actors() if warm else []
+    actors = _warm_actors(warm) if warm else []
     task = ray.remote(max_retries=DEATHS, num_cpus=1)(_call)
     most = 2 * len(actors) if warm else max(64, 4 * int(ray.cluster_resources().get("CPU", 1)))
     waiting: deque[Any] = deque()
@@ -141,7 +144,7 @@ class _Warm:
         return function(item)
 
 
-def _warm_actors() -> list[Any]:
+def _warm_actors(most: int) -> list[Any]:
     """One for each accelerator of the cluster; without any one for each node, with all its cores, which a model fills."""
     import ray
 
@@ -150,7 +153,7 @@ def _warm_actors() -> list[Any]:
     each = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU")]
     needs = {"num_gpus": 1} if accelerators else {"num_cpus": max(1, min(each, default=1))}
     made = ray.remote(max_restarts=-1, max_task_retries=DEATHS, scheduling_strategy="SPREAD", **needs)(_Warm)
-    return [made.remote() for _ in range(accelerators or max(1, len(each)))]
+    return [made.remote() for _ in range(min(most, accelerators or max(1, len(each))))]
 
 
 def _got(reference: Any) -> Any:
