@@ -53,7 +53,7 @@ def run_batches(function: Callable[[In], Out], batches: Iterable[In], engine: En
     if engine == "inline":
         yield from map(function, batches)
     elif on_ray(engine):
-        yield from _on_ray(function, batches, engine, sys.maxsize if warm else 0)
+        yield from _on_ray(function, batches, engine, warm)
     else:
         yield from _in_pool(function, batches)
 
@@ -62,7 +62,12 @@ def run_apart(work: Callable[[], Out], engine: Engine) -> Out:
     """What `work` returns, on Ray in a worker with all cores of a node, so that the memory of this process stays what it is; else here."""
     if not on_ray(engine):
         return work()
-    (found,) = _on_ray(_without_batch, [work], engine, 1)  # an actor: a worker that was a task's keeps its one thread, and sums would round otherwise
+    join(engine)
+    import ray
+
+    many = _cores_of_a_node()
+    alike = {"env_vars": {"OMP_NUM_THREADS": str(many)}}  # so workers of its own: one that was a batch's keeps its one thread, and sums would round otherwise
+    found: Out = _got(ray.remote(max_retries=DEATHS, num_cpus=many, runtime_env=alike)(_call).remote(_without_batch, work))
     return found
 
 
@@ -108,13 +113,13 @@ def _ended(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
 
 
-def _on_ray(function: Callable[[In], Out], batches: Iterable[In], engine: Engine, warm: int) -> Iterator[Out]:
-    """As `run_batches`. One task a batch, or calls of up to `warm` actors by turns."""
+def _on_ray(function: Callable[[In], Out], batches: Iterable[In], engine: Engine, warm: bool) -> Iterator[Out]:
+    """As `run_batches`. One task a batch, or calls of warm actors by turns."""
     join(engine)
     import ray
 
     held = ray.put(function)
-    actors = _warm_actors(warm) if warm else []
+    actors = _warm_actors() if warm else []
     task = ray.remote(max_retries=DEATHS, num_cpus=1)(_call)
     most = 2 * len(actors) if warm else max(64, 4 * int(ray.cluster_resources().get("CPU", 1)))
     waiting: deque[Any] = deque()
@@ -144,16 +149,23 @@ class _Warm:
         return function(item)
 
 
-def _warm_actors(most: int) -> list[Any]:
+def _cores_of_a_node() -> int:
+    """Cores of the node that has the fewest, of those that work."""
+    import ray
+
+    return max(1, min((int(node["Resources"]["CPU"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")), default=1))
+
+
+def _warm_actors() -> list[Any]:
     """One for each accelerator of the cluster; without any one for each node, with all its cores, which a model fills."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     accelerators = int(sum(node.get("GPU", 0) for node in nodes))
-    each = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU")]
-    needs = {"num_gpus": 1} if accelerators else {"num_cpus": max(1, min(each, default=1))}
-    made = ray.remote(max_restarts=-1, max_task_retries=DEATHS, scheduling_strategy="SPREAD", **needs)(_Warm)
-    return [made.remote() for _ in range(min(most, accelerators or max(1, len(each))))]
+    needs = {"num_gpus": 1} if accelerators else {"num_cpus": _cores_of_a_node()}
+    # tries while an actor begins anew count as retries, so restarts are what is bounded
+    made = ray.remote(max_restarts=DEATHS, max_task_retries=-1, scheduling_strategy="SPREAD", **needs)(_Warm)
+    return [made.remote() for _ in range(accelerators or max(1, sum(bool(node.get("CPU")) for node in nodes)))]
 
 
 def _got(reference: Any) -> Any:
