@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from curate.errors import CurateError, SignalError
 from curate.links import Links, link, write_links
 from curate.roles import Role
 from curate.signal import VIEWS, Notes, Signal, discover, owner_of, reporting
+from curate.staging import in_stages, measure_in_stages
 from curate.task import NAMED, Task, input_view, named_column, parts_folder
 from curate.workspace import Workspace, whole_folder, write_file, write_json
 
@@ -83,6 +84,9 @@ def _measure(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine,
     start, cpu = time.time(), time.process_time()
     if tell:
         tell(task.signal.name, task.rows_done(workspace, dataset.rows), dataset.rows)
+    if in_stages(task, dataset.rows, engine):
+        measure_in_stages(dataset, task, workspace, engine, _share(task, tell), partial(_manifest, dataset, task))
+        return
     table, links, notes = (_measure_rows if task.signal.scope == "row" else _measure_dataset)(dataset, task, workspace, engine, tell)
     with whole_folder(task.folder(workspace)) as folder:
         table.write_parquet(folder / "scores.parquet")
@@ -231,6 +235,11 @@ def _shape(frame: pl.DataFrame, task: Task) -> pa.Table:
     return pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
+def _share(task: Task, tell: Tell | None) -> Callable[[float], None]:
+    """Tells how much of a dataset-scope signal is done."""
+    return lambda part: tell(task.signal.name, round(100 * part), 100, "%") if tell else None
+
+
 def _beside(parts: Sequence[pl.DataFrame], rows: int) -> pl.DataFrame:
     """The inputs beside each other; of a signal that reads none, which its parameters tell all, only how many rows there are."""
     import polars as pl
@@ -277,12 +286,8 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
     table = _shape(_beside(parts, dataset.rows), task)
     del parts, extra
 
-    def share(part: float) -> None:
-        if tell:
-            tell(task.signal.name, round(100 * part), 100, "%")
-
     try:
-        with reporting(share) as notes:
+        with reporting(_share(task, tell)) as notes:
             found = task.signal.compute(table, **task.parameters)
     except CurateError:
         raise
