@@ -23,7 +23,7 @@ __all__ = ["HELD", "StoredPairs", "cover_rule_on_disk", "nearest_on_disk"]
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
-HELD = 4_000_000  # pairs at a time
+HELD = 2_000_000  # pairs at a time
 
 
 class StoredPairs(Pairs):

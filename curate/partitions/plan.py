@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -105,7 +106,9 @@ def joined(parts: Iterable[Path], path: Path) -> None:
         with temporary.open("wb") as file:
             np.lib.format.write_array_header_2_0(file, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape})
             for part in files:
-                np.load(part, mmap_mode="r").tofile(file)
+                with part.open("rb") as one:
+                    one.seek(part.stat().st_size - np.load(part, mmap_mode="r").nbytes)
+                    shutil.copyfileobj(one, file, 1 << 20)
 
     write_file(path, write)
 
