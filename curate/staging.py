@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from curate.dataset import Dataset
-from curate.engine import Engine, run_batches
+from curate.engine import Engine, on_ray, run_batches
 from curate.errors import CurateError, SignalError
 from curate.partitions.plan import Plan, Run
 from curate.signal import reporting
@@ -30,7 +30,7 @@ _DISTRIBUTED_FROM = 20_000  # rows; below, starting tasks costs more than they s
 
 def in_stages(task: Task, rows: int, engine: Engine) -> bool:
     """Whether a task is measured in stages."""
-    return task.signal.stages is not None and rows >= (STAGED_FROM if engine in ("inline", "pool") else _DISTRIBUTED_FROM)
+    return task.signal.stages is not None and rows >= (_DISTRIBUTED_FROM if on_ray(engine) else STAGED_FROM)
 
 
 def measure_in_stages(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Callable[[float], None], told: Told) -> None:
@@ -67,7 +67,7 @@ def _runner(engine: Engine, spent: list[float]) -> Run:
     """spent: gets the CPU-seconds of each task that runs elsewhere."""
 
     def run(function: Callable[[In], Out], items: Sequence[In]) -> Iterator[Out]:
-        if engine in ("inline", "pool"):
+        if not on_ray(engine):
             yield from map(function, items) if engine == "inline" else spread(function, items, products=False)
             return
         for found, seconds in run_batches(partial(_timed, function), items, engine):

@@ -37,6 +37,7 @@ from curate.ledger.people import people_columns
 from curate.part import LinkThreshold, Personal, ScoreThreshold
 from curate.personal import wanted
 from curate.policy import VERDICTS, verdicts
+from curate.readers.standing import aside_lines
 from curate.recipe import Recipe
 from curate.reviews import Review, spared
 from curate.scores import Scores
@@ -264,13 +265,5 @@ def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series
 def write_ledger(made: Made, path: Path) -> None:
     """Write the ledger of all rows. The same decisions on the same rows give the same bytes."""
     frame, steps = ledger_frame(made)
-    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset.folder / "rejected.jsonl")}
+    told = {"version": VERSION, "steps": steps, "aside": aside_lines(made.scores.dataset.folder / "rejected.jsonl")}
     frame.write_parquet(path, row_group_size=GROUP, metadata={KEY: json.dumps(told, ensure_ascii=False)})
-
-
-def _aside(path: Path) -> list[tuple[str, int]]:
-    """File and line of the lines that were set aside: without them a line of the source cannot be told from the next row's."""
-    if not path.exists():
-        return []
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(entry["file"], entry["line"]) for entry in entries]
