@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from curate.links import Links, link, write_links
 from curate.parts import Elsewhere, Tell, Way, manifest, measure_rows, views_of
 from curate.shard import check_scores, shape
 from curate.signal import Notes, reporting
+from curate.staging import in_stages, measure_in_stages
 from curate.task import NAMED, Task, named_column, parts_folder
 from curate.workspace import Workspace, whole_folder, write_json
 
@@ -73,7 +74,7 @@ def _turn(workspace: Workspace, about: str, tell: Tell | None) -> Iterator[None]
 
 def _measure(dataset: Dataset, task: Task, way: Way) -> None:
     """Measure one signal and keep it. Raises Elsewhere where another process did so meanwhile."""
-    workspace, tell = way.workspace, way.tell
+    workspace, tell, where = way.workspace, way.tell, "inline" if way.store else way.engine  # stages share a disk
     if task.done(workspace):
         raise Elsewhere
     if tell:
@@ -81,6 +82,8 @@ def _measure(dataset: Dataset, task: Task, way: Way) -> None:
     try:
         if task.signal.scope == "row":
             measure_rows(dataset, task, way)
+        elif in_stages(task, dataset.rows, where):
+            measure_in_stages(dataset, task, workspace, where, _share(task, tell), partial(manifest, dataset, task))
         elif on_ray(way.engine) and way.store is None:
             run_apart(partial(_keep_dataset, dataset, Way(workspace, "inline", None), task), way.engine)
         else:
@@ -104,6 +107,11 @@ def _keep_dataset(dataset: Dataset, way: Way, task: Task) -> None:
             pq.write_table(attached, folder / f"{name}.parquet")
         told = manifest(dataset, task, time.time() - start, time.process_time() - cpu)
         write_json(folder / "manifest.json", {**told, "columns": table.columns, "notes": notes})
+
+
+def _share(task: Task, tell: Tell | None) -> Callable[[float], None]:
+    """Tells how much of a dataset-scope signal is done."""
+    return lambda part: tell(task.signal.name, round(100 * part), 100, "%") if tell else None
 
 
 def _beside(parts: Sequence[pl.DataFrame], rows: int) -> pl.DataFrame:
@@ -137,12 +145,8 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
     table = shape(_beside(parts, dataset.rows), task.signal, task.parameters)
     del parts, extra
 
-    def share(part: float) -> None:
-        if tell:
-            tell(task.signal.name, round(100 * part), 100, "%")
-
     try:
-        with reporting(share) as notes:
+        with reporting(_share(task, tell)) as notes:
             found = task.signal.compute(table, **task.parameters)
     except CurateError:
         raise
