@@ -179,8 +179,8 @@ def _signals(args: argparse.Namespace, tell: Any) -> int:
     from curate.signal import discover, parameters
 
     def described(signal: Any) -> dict[str, Any]:
-        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs")}
-        return {**found, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
+        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs", "stages")}
+        return {**found, "staged": signal.stages is not None, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
 
     found = [described(s) for s in discover().values()]
     if args.json:
