@@ -13,9 +13,10 @@ from typing import Any
 from curate.card import card
 from curate.contents import read_contents
 from curate.croissant import croissant
+from curate.errors import InputError
 from curate.formats import FORMATS
 from curate.lineage import find_version
-from curate.versions import read_version
+from curate.versions import read_version, verify
 from curate.workspace import Workspace, write_file
 
 __all__ = ["ATTRIBUTES", "CARD", "CROISSANT", "command", "describe", "texts"]
@@ -53,6 +54,8 @@ def command(args: argparse.Namespace, tell: Any) -> int:
     """`curate card`: print the card of a Version, or its Croissant metadata; or write both into a folder, for Versions that have none."""
     del tell
     version = read_version(find_version(args.version, Workspace(Path(args.workspace).expanduser().absolute())).folder, whole=True)
+    if wrong := verify(version):
+        raise InputError(str(version.folder), f"is not what was written ({wrong.lines()[0]})", "Export it again, and ask for the card of that")
     found = texts(version.folder, version.manifest)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -262,17 +262,27 @@ def clean(workspace: Workspace, keep: Sequence[Path] = (), younger: float = HOUR
     keep: recipes elsewhere whose caches stay. younger: seconds; what was written since stays, for work may just have begun with it. Returns what went, and
     what stayed though no recipe uses it: it is too young, or a process has its dataset open. Raises InputError on a wrong recipe.
     """
+    return _each(workspace, [h for h in holdings(workspace, keep, proved=True) if not h.used], younger, _remove)
+
+
+def can_go(workspace: Workspace, found: Sequence[Holding], younger: float = HOUR) -> tuple[tuple[Holding, ...], tuple[Holding, ...]]:
+    """What `clean` would remove now of what a workspace keeps, and what of the unused it would leave."""
+    return _each(workspace, [h for h in found if not h.used], younger, lambda path: None)
+
+
+def _each(workspace: Workspace, unused: Sequence[Holding], younger: float, do: Callable[[Path], None]) -> tuple[tuple[Holding, ...], tuple[Holding, ...]]:
+    """Do it to each thing that is old enough and that no process works on; which those were, and which not."""
     gone, spared = [], []
-    for one in [h for h in holdings(workspace, keep, proved=True) if not h.used]:
+    for one in unused:
         if time.time() - one.written < (max(younger, DAY) if one.kind == "leftovers" else younger):
             spared.append(one)
         elif not one.dataset:
-            _remove(one.path)
+            do(one.path)
             gone.append(one)
         else:
             with unheld(workspace, one.dataset) as mine:
                 if mine:
-                    _remove(one.path)
+                    do(one.path)
                 (gone if mine else spared).append(one)
     return tuple(gone), tuple(spared)
 

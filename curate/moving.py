@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,9 +59,9 @@ def move(workspace: Workspace, to: Path, tell: Tell | None = None) -> int:
 
     Raises InputError where jobs run, the folder lies inside the workspace or holds something, or a file changed while it was copied.
     """
-    to = to.absolute()
+    to = Path(os.path.abspath(to))  # a path through .. lies elsewhere than it reads
     check_out(to)
-    if to.is_relative_to(workspace.root):
+    if to.is_relative_to(os.path.abspath(workspace.root)):
         raise InputError(str(to), "lies inside the workspace", "Choose a folder elsewhere")
     if running := [job.label for job in jobs(workspace) if job.state == "running"]:
         raise InputError(str(workspace.root), f"a job runs: {running[0]}", "Wait for it, or cancel it, and move the workspace then")

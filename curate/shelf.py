@@ -129,7 +129,6 @@ def _line(node: Node) -> str:
 
 
 def _tag(args: Namespace, workspace: Workspace, tell: Tell | None) -> int:
-    del tell
     if args.remove:
         if args.name is not None:
             raise InputError("curate tag", "--remove takes the tag only", "Give the tag alone")
@@ -139,6 +138,8 @@ def _tag(args: Namespace, workspace: Workspace, tell: Tell | None) -> int:
         if args.name is None:
             raise InputError("curate tag", "no tag is given", "Give a Version and the tag that it gets")
         version = find_version(args.version, workspace)
+        if wrong := checked(version, workspace, tell):
+            raise InputError(version.name, f"is not what was written ({wrong.lines()[0]}), so it gets no tag", "Write it again with `curate run`")
         tag(workspace, version, args.name, args.move)
         told = {"tag": args.name, "version": version.name}
     if args.json:

@@ -10,7 +10,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.jobs import jobs
-from curate.keeping import CACHES, Holding, clean, holdings, size, workspaces
+from curate.keeping import CACHES, Holding, can_go, clean, holdings, size, workspaces
 from curate.measure import Tell
 from curate.moving import elsewhere, move
 from curate.workspace import Workspace
@@ -78,12 +78,12 @@ def _clean(args: argparse.Namespace) -> Any:
     if args.yes:
         gone, spared = clean(workspace, args.keep, args.younger * 3600)
     else:
-        gone, spared = tuple(h for h in holdings(workspace, args.keep, proved=True) if not h.used), ()
+        gone, spared = can_go(workspace, holdings(workspace, args.keep, proved=True), args.younger * 3600)
     freed = sum(one.bytes for one in gone)
     if not args.json:
         _told(gone, "removed" if args.yes else "would remove")
         _told(spared, "in use or just written, so it stays:")
-        print(f"{amount(freed)} {'freed' if args.yes else 'would be freed; --yes removes what no process has open'}")
+        print(f"{amount(freed)} {'freed' if args.yes else 'would be freed with --yes'}")
     listed = [{"kind": one.kind, "name": one.name, "bytes": one.bytes, "about": one.about} for one in gone]
     return {"removed": args.yes, "bytes": freed, "things": listed, "spared": [f"{one.kind}/{one.name}" for one in spared]}
 

@@ -246,7 +246,8 @@ def test_commands(workspace: Workspace, tmp_path: Path) -> None:
     assert kinds["scores"]["things"] == 2
     assert 0 < kinds["scores"]["unused"] < kinds["scores"]["bytes"]
     before = bytes_of(workspace.root)
-    dry = json.loads(curate("workspace", "clean", "--json", *here, folder=tmp_path).stdout)
+    assert json.loads(curate("workspace", "clean", "--json", *here, folder=tmp_path).stdout)["bytes"] == 0, "all was written within the hour"
+    dry = json.loads(curate("workspace", "clean", "--json", "--younger", "0", *here, folder=tmp_path).stdout)
     assert bytes_of(workspace.root) == before
     assert (dry["removed"], dry["bytes"]) == (False, kinds["scores"]["unused"])
     done = curate("workspace", "clean", "--yes", "--younger", "0", *here, folder=tmp_path)

@@ -69,14 +69,14 @@ def test_what_nothing_uses_is_listed_and_removed_but_not_of_an_open_dataset(app:
 
 
 def test_where_it_cannot_tell_what_is_kept_it_says_why_and_offers_to_look_again(app: AppTest, full: Workspace) -> None:
-    recipe = next(full.root.glob("versions/*/recipe.yaml"))
-    text = recipe.read_text()
-    recipe.write_text("dataset: [")
+    note = next(full.root.glob("scores/*/manifest.json"))
+    text = note.read_text()
+    note.write_text("{")
     app.switch_page(PAGE).run()
     assert not app.exception
-    assert "is not YAML" in app.main.error[0].value
+    assert "cannot be read" in app.main.error[0].value
     assert not [b for b in app.main.button if b.key == "workspace-remove"]
-    recipe.write_text(text)
+    note.write_text(text)
     next(b for b in app.main.button if b.label == "Look again").click().run()
     assert not app.main.error
     assert "Kept" in metrics(app)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from curate.errors import CurateError
-from curate.keeping import CACHES, Holding, clean, holdings, workspaces
+from curate.keeping import CACHES, Holding, can_go, clean, holdings, workspaces
 from curate.moving import elsewhere
 from curate.tending import amount, by_kind
 from curate.workspace import Workspace
@@ -56,9 +57,10 @@ def kept() -> None:
         empty("Nothing is kept yet", "Open a dataset: its rows, what is measured of them, and what you decide are kept in the workspace.")
         st.stop()
     free = [one for one in found if not one.used]
+    now = can_go(state.workspace(), found)[0]
     left, right = beside("workspace", 1, 3)
     with left:
-        _controls(found, free)
+        _controls(found, free, now)
     with right:
         show(_picture(found, free), "workspace-kinds")
     _rows(found, free)
@@ -77,12 +79,12 @@ def _came_of_it() -> None:
             st.info(f"{count(len(spared), 'things')} stayed: written within the hour, or of a dataset that is open.", icon=":material/lock:")
 
 
-def _controls(found: list[Holding], free: list[Holding]) -> None:
+def _controls(found: list[Holding], free: list[Holding], now: Sequence[Holding]) -> None:
     total, unused = sum(one.bytes for one in found), sum(one.bytes for one in free)
     st.metric("Kept", amount(total))
     st.metric("Nothing uses", amount(unused), help="No Version, recipe, review, run of probes or running job. It can be made again from the files.")
-    with st.popover("Clean up", icon=":material/cleaning_services:", disabled=not free, width="stretch"):
-        st.text(f"{count(len(free), 'things')}, {amount(unused)}. What is needed again is measured again.")
+    with st.popover("Clean up", icon=":material/cleaning_services:", disabled=not now, width="stretch"):
+        st.text(f"{count(len(now), 'things')}, {amount(sum(one.bytes for one in now))}. What is needed again is measured again.")
         st.button("Remove", key="workspace-remove", on_click=_clean, type="primary")
     st.button(WAYS, icon=":material/refresh:", on_click=_holdings.clear, width="stretch")
     st.caption("What was written within the hour stays, and so do rows and scores of a dataset that this app or another process has open.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -61,7 +62,7 @@ def choose() -> Batch:
     if not found:
         empty("No generated rows yet", "A generator writes rows where the dataset is thin, as a batch. None of them is used before it passed this page.")
         st.caption("Make a batch from a recipe of this dataset; it appears here:")
-        st.code(GROW, language="bash")
+        st.code(f"{GROW} --workspace {shlex.quote(str(state.workspace().root))}", language="bash", wrap_lines=True)
         st.stop()
     names = [b.name for b in found]
     wanted = st.session_state.get(CHOSEN)

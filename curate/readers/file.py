@@ -71,7 +71,11 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
             raise _unreadable(given, error) from error
     kinds = sorted({file.format for file in found})
     if len(kinds) > 1:
-        raise InputError(", ".join(paths), f"mixes {' and '.join(kinds)} files", "Load one kind at a time, with a glob such as 'folder/*.jsonl'")
+        raise InputError(
+            ", ".join(paths),
+            f"mixes {' and '.join(kinds)} files",
+            "Load files of one kind: write the others in that kind first, or name them with a glob such as 'folder/*.jsonl'",
+        )
     return [replace(file, number=i) for i, file in enumerate(found)]
 
 
