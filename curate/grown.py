@@ -1,7 +1,4 @@
-"""Rows of a dataset that a machine wrote: which nobody read, and which were made from rows that are denied.
-
-Those that were grown here bring `synthetic_id`, their name in a batch, and `parents`, the ids of the rows that they were made from.
-"""
+"""Rows of a dataset that a machine wrote: which nobody read, and which were made from rows that are denied. What grown rows bring stands in `curate.added`."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from curate.added import ID, added_columns, row_ids
 from curate.reading import word_of
 from curate.reviews import Review, places
 from curate.roles import Role
@@ -20,7 +18,6 @@ from curate.workspace import Workspace
 __all__ = ["accepted", "accepted_batches", "denied_parents", "generated", "read_rows", "unread"]
 
 Bools = npt.NDArray[np.bool_]
-ID, PARENTS = "synthetic_id", "parents"
 
 
 def accepted(workspace: Workspace) -> frozenset[str]:
@@ -92,11 +89,13 @@ def denied_parents(scores: Scores, denied: Bools) -> Bools:
     """
     import polars as pl
 
-    kinds = scores.dataset.scan().collect_schema()
-    if kinds.get(PARENTS) != pl.List(pl.String):
+    names = [n for n, _ in scores.dataset.columns]
+    column = added_columns(names).get("parents", "parents")
+    if column not in names:
         return np.zeros(len(denied), np.bool_)
-    table = scores.dataset.scan().select(pl.int_range(pl.len()).alias("row"), PARENTS).collect().explode(PARENTS).drop_nulls()
-    at = places(tuple(table[PARENTS].unique()), scores.frame["row_id"])
+    named = row_ids(scores.dataset.scan().select(column).collect().to_series()).alias("parent")
+    table = pl.DataFrame([pl.int_range(len(named), eager=True).alias("row"), named]).explode("parent").drop_nulls()
+    at = places(tuple(table["parent"].unique()), scores.frame["row_id"])
     edges = [(int(row), at[parent]) for row, parent in table.iter_rows() if parent in at]
     bad = denied.copy()
     while fresh := [row for row, parent in edges if bad[parent] and not bad[row]]:
