@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ OFF = ["semantic", "label", "rouge", "near", "exact", "grounding", "length", "fo
 def test_a_denied_parent_bars_an_accepted_row_and_the_ledger_names_it_in_files_of_any_kind(kind: str, own: dict[str, str], tmp_path: Path) -> None:
     given = [{**{k: v for k, v in row.items() if k != "n"}, **own} for row in grown.rows(20)]
     frame, path = pl.DataFrame(given), tmp_path / f"train.{kind}"
-    {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[kind](path)
+    write: dict[str, Callable[[Path], Any]] = {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}
+    write[kind](path)
     recipe = parse_recipe({"dataset": {"path": str(path)}, "synthetic": {"off": OFF, "rows": 1, "share": 0.5, "per": None}}, "r")
     scores = grown.scored(recipe, Workspace.at(tmp_path / "w"))
     source = scores.frame["row_id"][3]

@@ -8,8 +8,9 @@ sake of a row that is refused itself. Each written anew where limits changed; ga
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from curate.recipe import Recipe
 from curate.refusal import unknown_words
 from curate.reviews import fold, read_log
 from curate.scores import Scores
-from curate.synthetic.batch import Batch
+from curate.synthetic.batch import Batch, alone
 from curate.synthetic.checks import COPIES
 from curate.synthetic.drift import Drift, drift
 from curate.synthetic.fitness import QUANTILES
@@ -36,9 +37,10 @@ from curate.workspace import file_sha256, read_json, write_file, write_json
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Gated", "band", "counts", "gate", "judge", "read_gate", "reasons", "unheard"]
+__all__ = ["BUSY", "Gated", "band", "counts", "gate", "judge", "read_gate", "reasons", "unheard"]
 
 Bools = npt.NDArray[np.bool_]
+BUSY = "is being checked or accepted"
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,15 @@ def counts(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None) -> Gated:
-    """Measure a batch where that is not done, judge it by the recipe, and keep the outcome. Raises InputError where rows of the batch were accepted already."""
+    """Measure a batch where that is not done, judge it by the recipe, and keep the outcome.
+
+    Raises InputError where rows of the batch were accepted already, or another process works on it.
+    """
+    with alone(batch.folder, batch.name, BUSY):
+        return _gate(scores, recipe, batch, tell)
+
+
+def _gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None) -> Gated:
     if (batch.folder / "accepted.json").exists():
         raise InputError(batch.name, "rows of this batch were accepted already, so what was checked stays as it is", "Grow another batch")
     admission = recipe.synthetic or Admission()
@@ -198,11 +208,11 @@ def read_gate(batch: Batch) -> Gated | None:
     path = batch.folder / "gate.json"
     if not path.exists():
         return None
-    told = read_json(path)
-    if told["sha256"] != file_sha256(batch.folder / "gate.parquet"):
+    told, read = read_json(path), (batch.folder / "gate.parquet").read_bytes()
+    if told["sha256"] != sha256(read).hexdigest():
         return None
     moved = tuple(Drift.of(d) for d in told["drift"])
-    return Gated(pl.read_parquet(batch.folder / "gate.parquet"), Admission(**told["synthetic"]), told["skipped"], told["limits"], moved, told)
+    return Gated(pl.read_parquet(read), Admission(**told["synthetic"]), told["skipped"], told["limits"], moved, told)
 
 
 def unheard(gated: Gated) -> str:
@@ -241,8 +251,3 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
             else f"the policy denies {value or 'a licence that is not known'}"
         ),
     }[check]()
-
-
-def why_not(rows: pl.DataFrame, gated: Gated) -> list[Sequence[str]]:
-    """The reasons of each row."""
-    return [reasons(row, gated) for row in rows.iter_rows(named=True)]
