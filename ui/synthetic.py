@@ -40,6 +40,7 @@ SLIDERS: Mapping[CheckName, str] = {
 }
 SAID = {"good": "good", "bad": "bad", "skip": "unsure", "undo": "undo"}
 TEXTS = ("prompt", "context", "response")
+UNSURE = "Another row is drawn for it; where none is left it counts as not good"
 LOOKED_AT = "embedding", "pii", "license", "contamination"
 """Signals whose parameters the gate reads, measured or not."""
 
@@ -260,7 +261,14 @@ def read_by_key(batch: Batch, read: Reading) -> None:
         with st.container(horizontal=True, gap="small"):
             st.button("Good", key="synthetic-good", on_click=_say, args=(batch, name, "good"), shortcut=KEYS["good"], type="primary")
             st.button("Bad", key="synthetic-bad", on_click=_say, args=(batch, name, "bad"), shortcut=KEYS["bad"])
-            st.button("Unsure", key="synthetic-unsure", on_click=_say, args=(batch, name, "unsure"), shortcut=KEYS["skip"], help="Counts neither way")
+            st.button(
+                "Unsure",
+                key="synthetic-unsure",
+                on_click=_say,
+                args=(batch, name, "unsure"),
+                shortcut=KEYS["skip"],
+                help=UNSURE,
+            )
             _undo(batch, read)
         row = rows_of(batch).row(by_predicate=pl.col("synthetic_id") == name, named=True)
         st.text(f"Target: {row['target'] or 'any'}")

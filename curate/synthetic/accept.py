@@ -109,8 +109,8 @@ def _accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None) -> A
         raise InputError(batch.name, what, f"Run `curate grow --check {batch.name}`, or check it on the page Synthetic rows")
     told = reading(batch, gated)
     if told.state == "to be read":
-        what = f"{len(told.left):,} of {len(told.rows):,} drawn rows are not read" if told.left else "no rate is known, for readers could not tell"
-        raise InputError(batch.name, what, "Read the drawn rows on the page Synthetic rows, or draw more with synthetic.rows")
+        what = f"{len(told.left):,} of {len(told.rows):,} drawn rows are not read" if told.rows else "no row passes the gate"
+        raise InputError(batch.name, what, "Read the drawn rows on the page Synthetic rows" if told.rows else "See the reasons on the page Synthetic rows")
     if told.state == "refused":
         raise InputError(batch.name, f"the batch is refused: {told.said}", "Change the prompts and grow again")
     rows = _chosen(batch, gated, told)
