@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from curate.recipe import Recipe, load_recipe
 from curate.scores import Scores
 from curate.synthetic import measured as measuring
 from curate.synthetic.accept import accept, accepted_of, stale
-from curate.synthetic.batch import Batch, alone, read_rows
+from curate.synthetic.batch import Batch, alone, read_batch, read_rows
 from curate.synthetic.gate import Gated, gate, read_gate
 from curate.synthetic.review import reading, say
 from curate.workspace import Workspace
@@ -111,3 +112,29 @@ def test_one_process_at_a_time_checks_and_accepts_a_batch(tmp_path: Path) -> Non
     assert accept(scores, recipe, batch).rows == len(read_rows(batch))
     (batch.folder / "gate.parquet").write_bytes(b"of another look")
     assert read_gate(batch) is None
+
+
+def test_an_accepted_batch_moves_with_its_workspace(tmp_path: Path) -> None:
+    work = Workspace.at(tmp_path / "w")
+    (work.root / "uploads").mkdir()
+    path = grown.write(work.root / "uploads")
+    held = _evaluation(work.root / "uploads" / "test.jsonl", grown.held_out())
+    recipe = grown.recipe_of(path, synthetic={"off": OFF, "rows": 2, "evaluation": [held]})
+    scores = grown.scored(recipe, work)
+    one, waits = grown.made(scores, grown.sound(4), "a" * 16), grown.made(scores, grown.sound(4, seed=5), "b" * 16)
+    _read(one, gate(scores, recipe, one))
+    accept(scores, recipe, one)
+    gate(scores, recipe, waits)
+    there = Workspace.at(tmp_path / "elsewhere")
+    shutil.copytree(work.root, there.root, dirs_exist_ok=True)
+    shutil.rmtree(work.root)
+    one, waits = (read_batch(there.root / "synthetic" / (name * 16)) for name in "ab")
+    done, gated = accepted_of(one), read_gate(waits)
+    assert done is not None
+    assert gated is not None
+    after = load_recipe(Path(done.recipe))
+    assert after.synthetic is not None
+    assert after.synthetic.evaluation == gated.admission.evaluation == (str(there.root / "uploads" / "test.jsonl"),)
+    assert len(grown.scored(after, there).frame) == 90 + done.rows
+    told = [p for p in (there.root / "synthetic").rglob("*") if p.suffix in (".json", ".yaml") and str(work.root).encode() in p.read_bytes()]
+    assert told == [], "no file tells the old place"

@@ -23,6 +23,7 @@ from curate.admission import Admission
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.grown import generated
+from curate.located import within
 from curate.part import ReviewLog
 from curate.readers.columnar import schema_of
 from curate.readers.file import find_files, is_hub_name
@@ -118,7 +119,7 @@ def _accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None) -> A
     by = rows.filter(over)[gated.admission.per] if gated.admission.per else ["all"] * int(over.sum())
     bad = sum(word == "bad" for word in told.words.values())
     about = {"over": dict(Counter(v or "none" for v in by)), "read_bad": bad, "said": told.said, "rate": asdict(told.rate)}
-    return _write(scores.dataset, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.admission.model_dump(mode="json")}, log)
+    return _write(scores, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.recipe["synthetic"]}, log)
 
 
 def _chosen(batch: Batch, gated: Gated, told: Reading) -> pl.DataFrame:
@@ -179,11 +180,12 @@ def _ids(batch: Batch) -> pl.Series:
     return pl.read_parquet(batch.folder / "accepted.parquet", columns=["synthetic_id"])["synthetic_id"]
 
 
-def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
+def _write(scores: Scores, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
     """The files, accepted.json last."""
     import polars as pl
     import pyarrow.parquet as pq
 
+    data = scores.dataset
     if any(is_hub_name(given) for given in data.given):
         raise InputError(data.name, "comes from the hub, beside which no file can be listed", "Save it as a file and open that")
     if not len(rows):
@@ -201,7 +203,7 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
     elif kind == "arrow":
         write_file(path, lambda p: _write_arrow(_fitted(arrow, schema_of(find_files(data.given)[0])), p))
     new = _listing(data, recipe, path, log)
-    write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(new), encoding="utf-8"))
+    write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(within(new, scores.workspace)), encoding="utf-8"))
     hashes = {n: file_sha256(batch.folder / n) for n in ("accepted.parquet", path.name)}
     write_json(batch.folder / "accepted.json", {"rows": len(table), "file": path.name, "recipe": "recipe.yaml", **told, "files": hashes, "dataset": data.key})
     found = accepted_of(batch)

@@ -8,7 +8,7 @@ sake of a row that is refused itself. Each written anew where limits changed; ga
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,7 +32,7 @@ from curate.synthetic.checks import COPIES
 from curate.synthetic.drift import Drift, drift
 from curate.synthetic.fitness import QUANTILES
 from curate.synthetic.measured import Measured, measure_batch
-from curate.workspace import file_sha256, read_json, write_file, write_json
+from curate.workspace import Workspace, file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -165,7 +165,7 @@ def _gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None) -> Ga
         "fails": counts(rows),
         "skipped": dict(measured.skipped) | _unjudged(measured, recipe),
         "limits": {c: _finite(band(measured, admission, c)) for c in ("length", "perplexity", "grounding") if c in rows.columns},
-        "synthetic": admission.model_dump(mode="json"),
+        "synthetic": _noted(admission, scores.workspace.within),
         "licenses": None if recipe.licenses is None else recipe.licenses.model_dump(mode="json"),
         "dataset": scores.dataset.key,
         "drift": [d.as_json() for d in moved],
@@ -201,6 +201,12 @@ def _finite(span: tuple[float, float] | None) -> list[float | None] | None:
     return None if span is None else [v if np.isfinite(v) else None for v in span]
 
 
+def _noted(admission: Admission, place: Callable[[str], str]) -> dict[str, Any]:
+    """The recipe's part with its evaluation files named by `Workspace.within`, or placed again, so that a check holds where the workspace is moved to."""
+    told: dict[str, Any] = admission.model_dump(mode="json")
+    return {**told, "evaluation": tuple(place(path) for path in admission.evaluation)}
+
+
 def read_gate(batch: Batch) -> Gated | None:
     """What the gate said of a batch; None where it was not checked, or a kill left the two files apart. Raises InputError where gate.json cannot be read."""
     import polars as pl
@@ -212,7 +218,8 @@ def read_gate(batch: Batch) -> Gated | None:
     if told["sha256"] != sha256(read).hexdigest():
         return None
     moved = tuple(Drift.of(d) for d in told["drift"])
-    return Gated(pl.read_parquet(read), Admission(**told["synthetic"]), told["skipped"], told["limits"], moved, told)
+    place = Workspace(batch.folder.parent.parent).place
+    return Gated(pl.read_parquet(read), Admission(**_noted(Admission(**told["synthetic"]), place)), told["skipped"], told["limits"], moved, told)
 
 
 def unheard(gated: Gated) -> str:
