@@ -23,7 +23,7 @@ from curate.denied import denied_rows, limit_of
 from curate.errors import InputError
 from curate.finding import MOST, Finding, Gated
 from curate.gating import Gate
-from curate.grown import unread
+from curate.grown import accepted_files, unread
 from curate.noise import noise
 from curate.part import meant
 from curate.personal import untreated
@@ -36,6 +36,7 @@ from curate.selection import Selection, keeper_order, links_of
 from curate.signal import column_of
 from curate.task import Task
 from curate.view import as_text
+from curate.workspace import file_sha256
 
 if TYPE_CHECKING:
     import polars as pl
@@ -239,7 +240,7 @@ def check(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence
     Raises InputError where the recipe has a limit on what cannot be looked at.
     """
     _raise_asked(recipe, unchecked(scores, recipe))
-    accepted = tuple(sorted(p.parent.name for p in scores.workspace.root.glob("synthetic/*/accepted.parquet")))
+    accepted = tuple((p.parent.name, file_sha256(p)) for p in accepted_files(scores.workspace))
     key = ("gate", recipe.model_dump_json(), accepted, *(r.id for r in marked))
     given = _Given(scores, recipe, selection, marked)
     return scores.once(key, lambda: tuple(finding for look in LOOKS for finding in look(given)))

@@ -1,31 +1,28 @@
-"""Rows of a dataset that a machine wrote: which nobody read, and which were made from rows that are denied.
-
-Those that were grown here bring `synthetic_id`, their name in a batch, and `parents`, the ids of the rows that they were made from.
-"""
+"""Rows of a dataset that a machine wrote: which nobody read, and which were made from rows that are denied. What grown rows bring stands in `curate.added`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.added import ID, added_columns, row_ids
 from curate.reading import word_of
 from curate.reviews import Review, places
 from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text, machine_made
-from curate.workspace import Workspace
+from curate.view import as_text, available, machine_made, view
+from curate.workspace import Workspace, file_sha256, read_json
 
-__all__ = ["accepted", "accepted_batches", "denied_parents", "generated", "read_rows", "unread"]
+__all__ = ["accepted_batches", "accepted_files", "denied_parents", "generated", "read_rows", "unread"]
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Bools = npt.NDArray[np.bool_]
-ID, PARENTS = "synthetic_id", "parents"
-
-
-def accepted(workspace: Workspace) -> frozenset[str]:
-    """Names of the grown rows whose batch was accepted, of all batches of a workspace."""
-    return frozenset(name for names in _accepted(workspace).values() for name in names)
 
 
 def accepted_batches(scores: Scores) -> tuple[str, ...]:
@@ -39,8 +36,33 @@ def accepted_batches(scores: Scores) -> tuple[str, ...]:
 def _accepted(workspace: Workspace) -> dict[str, list[str]]:
     import polars as pl
 
-    files = sorted(workspace.root.glob("synthetic/*/accepted.parquet"))
-    return {file.parent.name: pl.read_parquet(file, columns=[ID])[ID].drop_nulls().to_list() for file in files}
+    return {file.parent.name: pl.read_parquet(file, columns=[ID])[ID].drop_nulls().to_list() for file in accepted_files(workspace)}
+
+
+def accepted_files(workspace: Workspace) -> list[Path]:
+    """The rows of each batch that was accepted to the end, accepted.json being written last, where they are what was written then."""
+    whole = [(read_json(said), said.with_suffix(".parquet")) for said in sorted(workspace.root.glob("synthetic/*/accepted.json"))]
+    return [file for told, file in whole if file.is_file() and file_sha256(file) == told["files"][file.name]]
+
+
+def _unchanged(scores: Scores) -> Bools:
+    """Rows of accepted batches whose texts and label are still those that were accepted, but for white space at their ends. bool [rows]."""
+    import polars as pl
+
+    data = scores.dataset
+    names = [n for n in ("prompt", "context", "response", Role.LABEL) if data.has(n)]
+    known = set[tuple[str, ...]]()
+    for file in accepted_files(scores.workspace):
+        frame = pl.scan_parquet(file, glob=False)
+        schema = frame.collect_schema()
+        if all(available(n, data.roles, schema) and {*data.roles.get(Role(n), ())} <= {*schema} for n in names):
+            known |= {*_texts(frame.select(ID, *(view(n, data.roles, schema).alias(f"{n} here") for n in names)).collect())}
+    own = data.views(names).collect().select(pl.all().name.suffix(" here")).select(scores.column(ID, "gate.synthetic").alias(ID), pl.all())
+    return np.array([row in known for row in _texts(own)], np.bool_)
+
+
+def _texts(frame: pl.DataFrame) -> list[tuple[str, ...]]:
+    return [*zip(*(as_text(column).fill_null("").str.strip_chars() for column in frame.get_columns()), strict=True)]
 
 
 def read_rows(marked: Sequence[Review]) -> frozenset[str]:
@@ -75,13 +97,15 @@ def generated(scores: Scores) -> Bools | None:
 
 
 def unread(scores: Scores, marked: Sequence[Review]) -> Bools | None:
-    """Synthetic rows of no accepted batch that nobody read. bool [rows]; None where nothing says which rows are synthetic."""
+    """Synthetic rows that nobody read, and that are not as they were accepted in a batch. bool [rows]; None where nothing says which rows are synthetic."""
+    import polars as pl
+
     made = generated(scores)
     if made is None:
         return None
     read = scores.frame["row_id"].is_in([*read_rows(marked)])
     if ID in dict(scores.dataset.columns):
-        read |= as_text(scores.column(ID, "gate.synthetic")).is_in([*accepted(scores.workspace)]).fill_null(False)
+        read |= pl.Series(_unchanged(scores))
     return made & ~np.asarray(read.to_numpy(), np.bool_)
 
 
@@ -92,11 +116,13 @@ def denied_parents(scores: Scores, denied: Bools) -> Bools:
     """
     import polars as pl
 
-    kinds = scores.dataset.scan().collect_schema()
-    if kinds.get(PARENTS) != pl.List(pl.String):
+    names = [n for n, _ in scores.dataset.columns]
+    column = added_columns(names).get("parents", "parents")
+    if column not in names:
         return np.zeros(len(denied), np.bool_)
-    table = scores.dataset.scan().select(pl.int_range(pl.len()).alias("row"), PARENTS).collect().explode(PARENTS).drop_nulls()
-    at = places(tuple(table[PARENTS].unique()), scores.frame["row_id"])
+    named = row_ids(scores.dataset.scan().select(column).collect().to_series()).alias("parent")
+    table = pl.DataFrame([pl.int_range(len(named), eager=True).alias("row"), named]).explode("parent").drop_nulls()
+    at = places(tuple(table["parent"].unique()), scores.frame["row_id"])
     edges = [(int(row), at[parent]) for row, parent in table.iter_rows() if parent in at]
     bad = denied.copy()
     while fresh := [row for row, parent in edges if bad[parent] and not bad[row]]:

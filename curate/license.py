@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-__all__ = ["Terms", "evaluate", "is_known", "leaves", "parse", "terms", "terms_of"]
+__all__ = ["Terms", "evaluate", "is_known", "leaves", "parse", "terms", "terms_of", "together"]
 
 V = TypeVar("V")
 Terms = tuple[bool | None, bool | None]
@@ -198,6 +198,15 @@ def evaluate(spdx: str, leaf: Callable[[str], V], both: Callable[[list[V]], V], 
         return both(parts) if type(node).__name__ == "AND" else either(parts)
 
     return value(_licensing().parse(spdx))
+
+
+def together(spdx: Sequence[str]) -> str:
+    """The expression of what is under all of these at once, each part of an AND once. spdx: one or more, as `parse` gives them."""
+    parts: dict[str, None] = {}
+    for one in spdx:
+        node = _licensing().parse(one)
+        parts |= dict.fromkeys(str(part.render()) for part in (node.args if type(node).__name__ == "AND" else (node,)))
+    return " AND ".join(f"({part})" if " OR " in part and len(parts) > 1 else part for part in sorted(parts))
 
 
 def leaves(spdx: str) -> list[str]:

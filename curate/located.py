@@ -62,7 +62,10 @@ def placed(recipe: _R, file: Path) -> _R:
 
 def seen(given: str, file: Path) -> str:
     """A path that a recipe in a file names, absolute: from the file's folder, or from the workspace in one of whose folders the file is kept."""
-    return Workspace(file.absolute().parent.parent).place(given) if given.startswith(INSIDE) else resolve(given, file.parent)
+    if not given.startswith(INSIDE):
+        return resolve(given, file.parent)
+    folder = file.absolute().parent
+    return Workspace(folder.parent.parent if file.name == "recipe.yaml" else folder.parent).place(given)  # synthetic/<batch>/recipe.yaml, recipes/<name>.yaml
 
 
 def within(recipe: _R, workspace: Workspace) -> _R:

@@ -8,13 +8,14 @@ have counts for no other row. A file that Curate exported brings its ids with it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.added import added_columns
 from curate.errors import InputError
 from curate.readers.reading import Rows
 from curate.workspace import digest
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["ADDED", "Written", "added_columns", "write_rows"]
-
-ADDED = ("synthetic", "generator", "model", "prompt_hash", "parents", "target", "made", "seconds", "cost")
-"""What stands beside a generated row (`curate.synthetic.accept`), as `synthetic_<name>` where the dataset has a column of that name."""
+__all__ = ["Written", "write_rows"]
 
 _GROUP_ROWS, _GROUP_BYTES = 100_000, 64 << 20
 _PAGE_BYTES = 64 << 10
@@ -103,7 +101,7 @@ def _made(group: pa.Table, names: list[str], con: duckdb.DuckDBPyConnection) -> 
     con.register("block", group.append_column("row_id", pa.array(np.arange(len(group)))))  # its place, under a name that no column has
     kinds = dict(zip(names, con.sql("select * exclude (row_id) from block").types, strict=True))
     held = {n: f"{_quoted(n, chr(39))}: {_quoted(n)}{f'::{_by_name(kinds[n])}' if 'STRUCT' in str(kinds[n]) else ''}" for n in sorted(names)}
-    added = added_columns(names)
+    added = {*added_columns(names).values()}  # a row without them keeps the id that it has where generated rows do not stand beside it
     content = f"to_json({{{', '.join(held.values())}}})"
     if added and (own := [field for n, field in held.items() if n not in added]):
         content = f"if(synthetic_id is null, to_json({{{', '.join(own)}}}), {content})"
@@ -114,13 +112,6 @@ def _made(group: pa.Table, names: list[str], con: duckdb.DuckDBPyConnection) -> 
         select if(k = 1, h, left(md5(h || '#' || k), 16)) row_id from numbered order by p""").to_arrow_table()
     con.execute("insert into seen select h from fresh")
     return found.column("row_id")
-
-
-def added_columns(names: Sequence[str]) -> set[str]:
-    """Columns that only generated rows have, beside `synthetic_id`: a row without one keeps the id that it has where generated rows do not stand beside it."""
-    if "synthetic_id" not in names:
-        return set()
-    return {"synthetic_id", "synthetic_reviewed"} & {*names} | {(f"synthetic_{n}" if f"synthetic_{n}" in names else n) for n in ADDED} & {*names}
 
 
 def _quoted(name: str, quote: str = '"') -> str:

@@ -16,7 +16,7 @@ from curate.recipe import parse_recipe
 from curate.replay import How, replay
 from curate.reviews import Review, append
 from curate.versions import content_files, read_version, seal, verify, versions_of
-from curate.workspace import Workspace, digest, file_sha256
+from curate.workspace import Workspace, digest, file_sha256, write_json
 from tests.shelf import NEAR, recipe_of, written
 from tests.small import rows, write
 
@@ -147,6 +147,7 @@ def test_rows_are_proved_where_the_gate_would_stop_them_and_files_have_moved(tmp
     made = {"prompt": "q", "response": "made", "synthetic": True, "synthetic_id": "s1"}
     (batch / "accepted.jsonl").write_text(json.dumps(made) + "\n")
     pl.DataFrame([made]).write_parquet(batch / "accepted.parquet")
+    write_json(batch / "accepted.json", {"files": {"accepted.parquet": file_sha256(batch / "accepted.parquet")}})
     roles = {"prompt": "prompt", "response": "response", "synthetic": "synthetic"}
     asked = parse_recipe({"dataset": {"path": [str(path), str(batch / "accepted.jsonl")], "roles": roles}, "gate": {}}, "r")
     version = read_version(run(asked, workspace, tmp_path / "out", "inline").out)

@@ -14,6 +14,7 @@ from curate.finding import MOST
 from curate.gate import unchecked
 from curate.policy import verdict
 from curate.selection import select
+from curate.workspace import file_sha256, write_json
 from tests.gated import MAIL, NC, PHONE, PLAIN, House, rows_of, text_of
 
 
@@ -106,8 +107,15 @@ def test_synthetic_rows_are_to_be_read_or_of_an_accepted_batch(tmp_path: Path) -
     assert house.at(house.look(*read, house.said("clear", 0))["synthetic"]) == [0, 3, 4]
     batch = house.workspace.root / "synthetic" / "one"
     batch.mkdir(parents=True)
-    pl.DataFrame({"synthetic_id": ["b" * 16, "c" * 16]}).write_parquet(batch / "accepted.parquet")
+    told = pl.DataFrame([{**rows[4], "synthetic_id": "b" * 16}])
+    told.write_parquet(batch / "accepted.parquet")
+    assert house.at(house.look(*read)["synthetic"]) == [3, 4], "a kill came before the batch was accepted"
+    write_json(batch / "accepted.json", {"files": {"accepted.parquet": file_sha256(batch / "accepted.parquet")}})
     assert house.at(house.look(*read)["synthetic"]) == [3]
+    told.with_columns(response=pl.lit("another answer")).write_parquet(batch / "accepted.parquet")
+    assert house.at(house.look(*read)["synthetic"]) == [3, 4], "what was accepted was edited"
+    write_json(batch / "accepted.json", {"files": {"accepted.parquet": file_sha256(batch / "accepted.parquet")}})
+    assert house.at(house.look(*read)["synthetic"]) == [3, 4], "a row with other texts is not the one that was accepted"
     assert "synthetic" not in House(tmp_path, rows_of(3), PLAIN).look()
 
 

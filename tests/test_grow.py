@@ -20,6 +20,7 @@ from curate.errors import InputError
 from curate.synthetic.asked import batch_rows, joined_license
 from curate.synthetic.batch import TargetCount, batches_of, folder_of, read_batch, read_rows, schema, synthetic_id, write_batch
 from curate.synthetic.command import grow
+from curate.synthetic.fitness import inherited
 from curate.synthetic.generator import Ask, Parent, discover, told
 from curate.synthetic.generators.rules import Words, edit, paraphrase
 from curate.synthetic.prompt import Prompt, fill, read_answer, read_prompts, tagged
@@ -32,6 +33,9 @@ def test_licences_of_all_parents_must_be_kept_to() -> None:
     assert joined_license(["mit", "cc-by-4.0", "mit"]) == "CC-BY-4.0 AND MIT"
     assert joined_license(["MIT OR GPL-3.0-only", "CC0-1.0"]) == "CC0-1.0 AND (MIT OR GPL-3.0-only)"
     assert joined_license(["MIT", None]) is None
+    assert joined_license(["CC-BY-4.0 AND MIT", "MIT", "(MIT OR GPL-3.0-only) AND MIT"]) == "CC-BY-4.0 AND MIT AND (MIT OR GPL-3.0-only)"
+    assert inherited([["a", "b"]], ["CC-BY-4.0 AND MIT"], {"a": "MIT", "b": "CC-BY-4.0"}) == ["CC-BY-4.0 AND MIT"], "each once"
+    assert inherited([["a"], ["a"], []], [None, "MIT", "mit"], {"a": None}) == [None, None, "MIT"]
     assert joined_license(["some house rules", "some house rules"]) == "some house rules"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.__main__ import main
 from curate.admission import CHECKS, Admission
@@ -145,13 +148,58 @@ def test_the_reading_decides_over_the_whole_batch(made: Made) -> None:
         say(batch, first.rows[0], "fine")
 
 
-def test_a_larger_sample_holds_the_smaller_one_and_every_stratum() -> None:
-    rows = pl.DataFrame({"synthetic_id": [f"{i:016x}" for i in range(200)], "target": ["a"] * 190 + ["b"] * 10, "generator": ["g"] * 200})
-    small, large = {*sample(rows, 20, 1)}, {*sample(rows, 60, 1)}
-    assert small <= large
-    assert 20 <= len(small) <= 21, "two of each stratum at least"
-    assert sum(int(name, 16) >= 190 for name in small) >= 2
-    assert {*sample(rows, 20, 2)} != small
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=7), st.integers(1, 90), st.integers(0, 30), st.integers(0, 9))
+def test_a_larger_sample_holds_the_smaller_one_and_every_stratum_in_proportion(sizes: list[int], size: int, more: int, seed: int) -> None:
+    names = [f"t{k}" for k, number in enumerate(sizes) for _ in range(number)]
+    rows = pl.DataFrame({"synthetic_id": [f"{i:016x}" for i in range(len(names))], "target": names, "generator": ["g"] * len(names)})
+    small, large = sample(rows, size, seed), sample(rows, size + more, seed)
+    assert {*small} <= {*large}
+    least = sum(min(2, number) for number in sizes)
+    assert len({*small}) == len(small) == min(len(rows), max(size, least))
+    drawn = Counter(names[int(name, 16)] for name in small)
+    for k, number in enumerate(sizes):
+        assert drawn[f"t{k}"] >= min(2, number)
+        assert drawn[f"t{k}"] <= max(2, number * size / len(rows) + 1.5)
+    unsure = {*small[: len(small) // 2]}
+    assert {*small} <= {*sample(rows, size, seed, unsure)}, "what was read is still drawn"
+
+
+def test_another_row_is_read_for_each_of_which_a_reader_is_unsure(made: Made) -> None:
+    scores, recipe, batch, gated, _ = made
+    first = reading(batch, gated).rows
+    for row in first[:9]:
+        say(batch, row, "unsure")
+    say(batch, first[9], "good")
+    read = reading(batch, gated)
+    assert read.state == "to be read", "one good row among nine of which nobody could tell is no pass rate"
+    assert len(read.left) == 9
+    assert {*first} < {*read.rows}
+    with pytest.raises(InputError, match="9 of 19 drawn rows are not read"):
+        accept(scores, recipe, batch)
+    for row in read.left:
+        say(batch, row, "good")
+    read = reading(batch, gated)
+    assert (read.state, read.rate.judged, read.unsure, read.not_good) == ("good enough", 10, 9, 0)
+    assert "of 9 readers were unsure" in read.said
+    whole = replace(gated, admission=gated.admission.model_copy(update={"rows": 30}))
+    read = reading(batch, whole)
+    assert (read.not_good, len(read.left)) == (9, 11), "all thirty are drawn, so there is no other"
+    assert read.state == "refused", "21 of 30 good are the most that it can come to"
+
+
+def test_a_batch_is_refused_only_when_it_cannot_pass_any_more(made: Made) -> None:
+    _, _, batch, gated, _ = made
+    half = replace(gated, admission=gated.admission.model_copy(update={"pass_rate": 0.6}))
+    drawn = reading(batch, half).rows
+    for row in drawn[:4]:
+        say(batch, row, "bad")
+    assert reading(batch, half).rate.high < 0.6
+    assert reading(batch, half).state == "to be read"
+    for row in drawn[4:]:
+        say(batch, row, "good")
+    assert reading(batch, half).state == "good enough", "6 of 10 are good, as wanted"
+    say(batch, drawn[4], "bad", "anna")
+    assert reading(batch, half).state == "refused"
 
 
 def _read_all(batch: Batch, gated: Gated) -> tuple[str, ...]:

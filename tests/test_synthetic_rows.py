@@ -63,6 +63,16 @@ def test_a_response_or_a_prompt_of_another_row_is_a_copy_by_each_measure_and_a_s
     assert not _failed(gate(scores, only, batch), names["response"])
 
 
+def test_a_label_check_with_nothing_to_learn_from_is_not_made_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps({**row, "label": f"L{i // 3}"}) + "\n" for i, row in enumerate(grown.rows(12))), encoding="utf-8")
+    recipe = grown.recipe_of(path, synthetic={"off": ["semantic", "rouge", "near", "exact", "grounding"]})
+    scores = grown.scored(recipe, Workspace.at(tmp_path / "w"))
+    found = gate(scores, recipe, grown.made(scores, [{**row, "label": "L0"} for row in grown.sound(2)]))
+    assert "fewer than two have" in found.skipped["label"]
+    assert found.rows["fail_label"].is_null().all()
+
+
 def test_a_parent_that_copies_a_denied_row_or_was_made_from_one_is_refused_as_the_gate_of_an_export_does(tmp_path: Path) -> None:
     rows = grown.rows(12)
     free, denied = {**rows[0], "license": "MIT"}, {**rows[1], "license": "CC-BY-NC-4.0"}

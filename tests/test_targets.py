@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
+from curate.scores import Scores
 from curate.synthetic.asked import questions
 from curate.synthetic.targets import Target, allot, find_targets, startable
-from tests import growing
+from tests import growing, small
 
 
 def test_a_rare_label_is_a_target_and_what_may_not_be_started_from_is_not(tmp_path: Path) -> None:
@@ -26,6 +27,14 @@ def test_a_rare_label_is_a_target_and_what_may_not_be_started_from_is_not(tmp_pa
     assert asked.targets[0].parents == (56, 59)  # 57 is held out, 58 is synthetic
     assert {p.row_id for a in asked.asks for p in a.parents} <= {ids[56], ids[59]}
     assert asked.notes[:2] == ("1 kept rows are not started from: synthetic", "1 kept rows are not started from: of a held-out split")
+
+
+def test_rows_that_were_grown_here_are_not_started_from_where_no_column_has_the_role(tmp_path: Path) -> None:
+    given = [{"prompt": f"ask {i}", "response": f"say {i}", "synthetic_id": f"{i:016x}" if i > 4 else None} for i in range(6)]
+    _, workspace, data = small.recipe_file(tmp_path, given, {"prompt": "prompt", "response": "response"}, {})
+    found = startable(Scores(data, workspace, ()), np.ones(6, np.bool_))
+    assert found.may.tolist() == [True] * 5 + [False]
+    assert found.left_out == {"synthetic": 1}
 
 
 def test_what_leaves_the_machine_holds_no_personal_data(tmp_path: Path) -> None:
@@ -67,7 +76,7 @@ def test_a_gap_of_the_reference_starts_from_the_rows_that_are_closest(tmp_path: 
         {"cluster": [1] * 40, "name": ["far"] * 40, "similarity": [0.1 + i / 1000 for i in range(40)], "own": [0.9] * 40, "closest": [*range(20, 60)]}
     )
     monkeypatch.setattr(type(asked.scores), "attached", lambda *_: pl.concat([near, far]))
-    monkeypatch.setattr(type(asked.scores), "measured", {"coverage": None})
+    monkeypatch.setitem(vars(asked.scores), "measured", {"coverage": None})
     (target,), _ = find_targets(asked.scores, np.ones(60, np.bool_), asked.may, ("gap",))
     assert (target.name, target.rows, target.lacks) == ("gap: far", 0, 40)
     assert target.parents == tuple(row for row in reversed(range(20, 60)) if row not in (57, 58))  # the closest first

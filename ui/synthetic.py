@@ -41,6 +41,9 @@ SLIDERS: Mapping[CheckName, str] = {
 }
 SAID = {"good": "good", "bad": "bad", "skip": "unsure", "undo": "undo"}
 TEXTS = ("prompt", "context", "response")
+UNSURE = "Another row is drawn for it; where none is left it counts as not good"
+LOOKED_AT = "embedding", "pii", "license", "contamination"
+"""Signals whose parameters the gate reads, measured or not."""
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -83,7 +86,9 @@ def _job(batch: Batch) -> Job | None:
 
 
 def _check(batch: Batch) -> None:
-    path = keep_recipe(state.full_recipe(), state.workspace())
+    now, given = state.full_recipe(), state.recipe().signals
+    now = now.model_copy(update={"signals": {**now.signals, **{n: given[n] for n in LOOKED_AT if n in given}}})
+    path = keep_recipe(now, state.workspace())
     key = str(st.session_state["dataset"])
     start(state.workspace(), ["grow", str(path), "--check", batch.name, "--key", key], "Checking generated rows", key)
 
@@ -104,8 +109,8 @@ def gate_of(batch: Batch) -> Gated:
         about = f"{count(batch.rows, 'rows')} wait. They are compared with every row of the dataset and with one another, in {len(CHECKS)} checks."
         empty("Not checked yet", about, "Check the rows", partial(_check, batch), "synthetic-check")
         st.stop()
-    why = stale(state.scores(), state.recipe(), gated)
-    if why and accepted_of(batch) is None:
+    why = "" if accepted_of(batch) is not None else stale(state.scores(), state.recipe(), batch, gated)
+    if why:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(f"This is the outcome of an earlier check: {why}.", icon=":material/update:")
             st.button("Check again", on_click=_check, args=(batch,), key="synthetic-again", type="primary")
@@ -257,7 +262,14 @@ def read_by_key(batch: Batch, read: Reading) -> None:
         with st.container(horizontal=True, gap="small"):
             st.button("Good", key="synthetic-good", on_click=_say, args=(batch, name, "good"), shortcut=KEYS["good"], type="primary")
             st.button("Bad", key="synthetic-bad", on_click=_say, args=(batch, name, "bad"), shortcut=KEYS["bad"])
-            st.button("Unsure", key="synthetic-unsure", on_click=_say, args=(batch, name, "unsure"), shortcut=KEYS["skip"], help="Counts neither way")
+            st.button(
+                "Unsure",
+                key="synthetic-unsure",
+                on_click=_say,
+                args=(batch, name, "unsure"),
+                shortcut=KEYS["skip"],
+                help=UNSURE,
+            )
             _undo(batch, read)
         row = rows_of(batch).row(by_predicate=pl.col("synthetic_id") == name, named=True)
         st.text(f"Target: {row['target'] or 'any'}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curate.added import ID, REVIEWED, added_columns, row_ids
 from curate.roles import Role
 from curate.scores import Scores
 from curate.view import machine_made
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["origin_columns", "with_gates"]
 
-REVIEWED = "synthetic_reviewed"
-"""Of accepted rows alone: whether a person read this very one."""
-TOLD = "synthetic_id", "generator", "model", "target", "parents", "prompt_hash"
-"""Columns that a batch's rows bring with them."""
+TOLD = ID, "generator", "model", "target", "parents", "prompt_hash"
+"""What the ledger says of a row of a batch."""
 
 
 def origin_columns(scores: Scores, at: Any) -> Iterator[tuple[dict[str, Any], pl.Series]]:
@@ -31,17 +30,19 @@ def origin_columns(scores: Scores, at: Any) -> Iterator[tuple[dict[str, Any], pl
     import polars as pl
 
     own, flags = [n for n, _ in scores.dataset.columns], scores.dataset.roles.get(Role.SYNTHETIC, ())
-    told = [n for n in TOLD if n in own] if "synthetic_id" in own else []
+    added = added_columns(own)
+    told = {n: added[n] for n in TOLD if n in added}
     if not flags and not told:
         return
-    mark = [REVIEWED] if told and REVIEWED in own else []
-    names = [*dict.fromkeys([*told, *mark, *flags])]
+    mark = [REVIEWED] if REVIEWED in added else []
+    names = [*dict.fromkeys([*told.values(), *mark, *flags])]
     frame = scores.dataset.scan().select(names).collect() if isinstance(at, slice) else scores.dataset.rows_at(at.tolist()).select(names)
     made = pl.Series("made", [False]).new_from_index(0, len(frame)) if not flags else machine_made(frame[flags[0]])
     if told:
-        made = made | frame["synthetic_id"].is_not_null()
+        made = made | frame[ID].is_not_null()
         accepted = frame[REVIEWED].is_not_null() if mark else pl.Series([False]).new_from_index(0, len(frame))
-        frame = frame.select(*told, passed=pl.when(accepted).then(True))
+        parents = [row_ids(frame[told["parents"]]).alias("parents")] if "parents" in told else []
+        frame = frame.select(pl.col(c).alias(n) for n, c in told.items()).with_columns(*parents, passed=pl.when(accepted).then(True))
     fields = [pl.lit(True).alias("made"), *(pl.col(n) for n in frame.columns if told)]
     yield {"kind": "synthetic"}, frame.select(pl.when(made).then(pl.struct(fields)).alias("synthetic")).to_series()
 

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.added import ID
 from curate.admission import Admission
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.grown import generated
+from curate.located import within
 from curate.part import ReviewLog
 from curate.readers.columnar import schema_of
 from curate.readers.file import find_files, is_hub_name
@@ -30,10 +32,12 @@ from curate.reviews import fold, read_log
 from curate.roles import Role
 from curate.scores import Scores
 from curate.share import per_of, room
-from curate.synthetic.batch import Batch, batches_of, read_rows
+from curate.synthetic.batch import Batch, alone, batches_of, read_rows
 from curate.synthetic.columns import in_columns
-from curate.synthetic.gate import Gated, read_gate
+from curate.synthetic.gate import BUSY, Gated, read_gate
+from curate.synthetic.measured import measured_name
 from curate.synthetic.review import Reading, order, reading
+from curate.view import as_text
 from curate.workspace import file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
@@ -68,32 +72,46 @@ def accepted_of(batch: Batch) -> Accepted | None:
     return Accepted(told["rows"], **where, over=told["over"], read_bad=told["read_bad"], said=told["said"])
 
 
-def stale(scores: Scores, recipe: Recipe, gated: Gated) -> str:
+def stale(scores: Scores, recipe: Recipe, batch: Batch, gated: Gated) -> str:
     """Why the gate's outcome does not hold for a recipe any more; "" where it does."""
     policy = None if recipe.licenses is None else recipe.licenses.model_dump(mode="json")
     if gated.recipe["dataset"] != scores.dataset.key:
         return "it was checked beside another dataset"
     if (recipe.synthetic or Admission()) != gated.admission:
         return "the recipe's limits changed since it was checked"
-    return "" if policy == gated.recipe["licenses"] else "the recipe's policy on licences changed since it was checked"
+    if policy != gated.recipe["licenses"]:
+        return "the recipe's policy on licences changed since it was checked"
+    try:
+        now = measured_name(scores, recipe, batch)
+    except InputError as error:
+        return str(error).rstrip(".")
+    if gated.recipe["measured"] != now:
+        return "what the checks rest on changed since: evaluation files, rows accepted from other batches, signals or roles"
+    return ""
 
 
 def accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None = None) -> Accepted:
     """Write the accepted rows of a batch. What was accepted before is told again.
 
-    log: the dataset's reviews, which the new recipe then rests on too. Raises InputError where the batch is not checked by this recipe, not read, or refused.
+    log: the dataset's reviews, which the new recipe then rests on too. Raises InputError where the batch is not checked by this recipe, not read, or refused,
+    or another process works on it or accepts rows of another batch, which count against the same cap.
     """
+    with alone(batch.folder, batch.name, BUSY), alone(batch.folder.parent, batch.name, "waits: rows of a batch are being accepted"):
+        return _accept(scores, recipe, batch, log)
+
+
+def _accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None) -> Accepted:
     held = accepted_of(batch)
     if held is not None:
         return held
     gated = read_gate(batch)
-    if gated is None or (why := stale(scores, recipe, gated)):
+    if gated is None or (why := stale(scores, recipe, batch, gated)):
         what = "is not checked yet" if gated is None else why
         raise InputError(batch.name, what, f"Run `curate grow --check {batch.name}`, or check it on the page Synthetic rows")
     told = reading(batch, gated)
     if told.state == "to be read":
-        what = f"{len(told.left):,} of {len(told.rows):,} drawn rows are not read" if told.left else "no rate is known, for readers could not tell"
-        raise InputError(batch.name, what, "Read the drawn rows on the page Synthetic rows, or draw more with synthetic.rows")
+        what = f"{len(told.left):,} of {len(told.rows):,} drawn rows are not read" if told.rows else "no row passes the gate"
+        raise InputError(batch.name, what, "Read the drawn rows on the page Synthetic rows" if told.rows else "See the reasons on the page Synthetic rows")
     if told.state == "refused":
         raise InputError(batch.name, f"the batch is refused: {told.said}", "Change the prompts and grow again")
     rows = _chosen(batch, gated, told)
@@ -101,7 +119,7 @@ def accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None = None
     by = ["all"] * int(over.sum()) if gated.admission.per == "all" else rows.filter(over)[gated.admission.per]
     bad = sum(word == "bad" for word in told.words.values())
     about = {"over": dict(Counter(v or "none" for v in by)), "read_bad": bad, "said": told.said, "rate": asdict(told.rate)}
-    return _write(scores.dataset, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.admission.model_dump(mode="json")}, log)
+    return _write(scores, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.recipe["synthetic"]}, log)
 
 
 def _chosen(batch: Batch, gated: Gated, told: Reading) -> pl.DataFrame:
@@ -128,8 +146,7 @@ def over_cap(scores: Scores, rows: pl.DataFrame, admission: Admission, batch: Ba
     own = data.views([per] if per else []).collect()[per].cast(pl.String) if per else pl.Series("all", ["all"] * data.rows)
     known = generated(scores)
     made = pl.Series(np.zeros(data.rows, np.bool_) if known is None else known)
-    others = [read_rows(b).filter(pl.col("synthetic_id").is_in(_ids(b).implode())) for b in batches_of(scores.workspace, batch.dataset)
-              if b.name != batch.name and (b.folder / "accepted.json").exists()]  # fmt: skip
+    others = _beside(scores, batch)
     before = Counter([*own.filter(made), *(v for o in others for v in (o[per] if per else ["all"] * len(o)))])
     beside = Counter(own.filter(~made))
     left = dict(zip(beside, room(admission.share, np.array([*beside.values()], np.int64)).tolist(), strict=True))
@@ -148,17 +165,27 @@ def over_cap(scores: Scores, rows: pl.DataFrame, admission: Admission, batch: Ba
     return pl.Series("over", over, pl.Boolean)
 
 
+def _beside(scores: Scores, batch: Batch) -> list[pl.DataFrame]:
+    """Rows accepted from other batches for the same dataset that it does not hold yet."""
+    import polars as pl
+
+    own = as_text(scores.column(ID, "synthetic.share")).to_list() if ID in dict(scores.dataset.columns) else []
+    others = [b for b in batches_of(scores.workspace, batch.dataset) if b.name != batch.name and (b.folder / "accepted.json").exists()]
+    return [read_rows(b).filter(pl.col(ID).is_in(_ids(b).implode()) & ~pl.col(ID).is_in(own)) for b in others]
+
+
 def _ids(batch: Batch) -> pl.Series:
     import polars as pl
 
     return pl.read_parquet(batch.folder / "accepted.parquet", columns=["synthetic_id"])["synthetic_id"]
 
 
-def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
+def _write(scores: Scores, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told: dict[str, Any], log: Path | None) -> Accepted:
     """The files, accepted.json last."""
     import polars as pl
     import pyarrow.parquet as pq
 
+    data = scores.dataset
     if any(is_hub_name(given) for given in data.given):
         raise InputError(data.name, "comes from the hub, beside which no file can be listed", "Save it as a file and open that")
     if not len(rows):
@@ -176,7 +203,7 @@ def _write(data: Dataset, recipe: Recipe, batch: Batch, rows: pl.DataFrame, told
     elif kind == "arrow":
         write_file(path, lambda p: _write_arrow(_fitted(arrow, schema_of(find_files(data.given)[0])), p))
     new = _listing(data, recipe, path, log)
-    write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(new), encoding="utf-8"))
+    write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(within(new, scores.workspace)), encoding="utf-8"))
     hashes = {n: file_sha256(batch.folder / n) for n in ("accepted.parquet", path.name)}
     write_json(batch.folder / "accepted.json", {"rows": len(table), "file": path.name, "recipe": "recipe.yaml", **told, "files": hashes, "dataset": data.key})
     found = accepted_of(batch)

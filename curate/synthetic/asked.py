@@ -142,15 +142,13 @@ def name_of(scores: Scores, asks: Sequence[Ask], generator: Generator, options: 
 
 def joined_license(licenses: Sequence[str | None]) -> str | None:
     """The licence of a row that was made from rows with these: theirs, all of which must be kept to. None where one of them is not known."""
-    from curate.license import parse
+    from curate.license import parse, together
 
     distinct = [*dict.fromkeys(licenses)]
     if len(distinct) == 1:
         return distinct[0]
     known = [parse(name) for name in distinct]
-    if None in known:
-        return None
-    return " AND ".join(f"({name})" if " OR " in str(name) else str(name) for name in sorted({*map(str, known)}))
+    return None if None in known else together([name for name in known if name])
 
 
 def batch_rows(wanted: Sequence[Ask], lines: Sequence[Line], generator: Generator) -> list[dict[str, Any]]:

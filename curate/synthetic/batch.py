@@ -8,7 +8,9 @@ The name is a digest of what was asked for (`curate.synthetic.asked`): the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from curate.workspace import Workspace, digest, file_sha256, read_json, whole_fo
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TEXTS", "Batch", "TargetCount", "batches_of", "folder_of", "read_batch", "read_rows", "schema", "synthetic_id", "write_batch"]
+__all__ = ["TEXTS", "Batch", "TargetCount", "alone", "batches_of", "folder_of", "read_batch", "read_rows", "schema", "synthetic_id", "write_batch"]
 
 TEXTS = "prompt", "context", "response", "label"
 """What makes a row the same as another."""
@@ -88,6 +90,18 @@ def synthetic_id(row: Mapping[str, Any]) -> str:
 def folder_of(workspace: Workspace, name: str) -> Path:
     """Where a batch is kept."""
     return workspace.root / "synthetic" / name
+
+
+@contextmanager
+def alone(folder: Path, name: str, busy: str) -> Iterator[None]:
+    """Keep a folder to this process, until the block or the process ends. Raises InputError, saying of `name` that it is `busy`, where another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(name, f"{busy} by another process", "Wait for it, and try again") from None
+        yield
 
 
 def batches_of(workspace: Workspace, dataset: str | None = None) -> tuple[Batch, ...]:

@@ -160,13 +160,18 @@ def _perplexity(on: Ground) -> Found:
 def _label(on: Ground) -> Found:
     import polars as pl
 
+    from curate.label import LEAST
+
     if not on.scores.dataset.has("label"):
         raise Skip("the dataset has no labels")
     if on.mine is None or on.theirs is None:
         raise Skip("the dataset has no embedding")
     labels = on.scores.dataset.views(["label"]).collect()["label"]
     own = Vectors(on.theirs.at[on.theirs.at < len(labels)], on.theirs.unit[on.theirs.at < len(labels)])
-    share, said = fitness.label_fit(on.mine, on.rows["label"], own, labels, on.admission.seed)
+    found = fitness.label_fit(on.mine, on.rows["label"], own, labels, on.admission.seed)
+    if found is None:
+        raise Skip(f"there is nothing to learn labels from: fewer than two have {LEAST} rows and more")
+    share, said = found
     return Found(pl.DataFrame({"label": share, "label_said": said}, {"label": pl.Float64, "label_said": pl.String}))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from curate.added import ADDED, ID, REVIEWED, added_columns
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.roles import Role, turn_fields
-from curate.rows import ADDED, added_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["in_columns"]
 
 TEXTS = {Role.PROMPT: "prompt", Role.CONTEXT: "context", Role.RESPONSE: "response", Role.LABEL: "label", Role.SOURCE: "source", Role.LICENSE: "license"}
-OWN = ("synthetic_id", "synthetic_reviewed")
+OWN = ID, REVIEWED
 
 
 def in_columns(data: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
@@ -28,7 +28,8 @@ def in_columns(data: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     schema = data.scan().select(pl.exclude("row_id")).collect_schema()
-    if taken := {*OWN} & {*schema} if not {*OWN} <= {*schema} else set():
+    told = {*OWN, *(f"synthetic_{n}" for n in ADDED)}
+    if taken := told & {*schema} if not {*OWN} <= {*schema} else set():
         raise InputError(f"the column '{min(taken)}'", "stands for what Curate says of generated rows", "Rename it")
     filled = {data.roles[role][0]: rows[name] for role, name in TEXTS.items() if role in data.roles}
     if (turns := _turn_column(data, schema)) is not None:
@@ -50,10 +51,8 @@ def in_columns(data: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _called(name: str, columns: Collection[str]) -> str:
     """What a column of ADDED is called beside these: as in an earlier batch, else with another name where the dataset has one so called."""
-    before, other = added_columns([*columns]), f"synthetic_{name}"
-    if before:
-        return other if other in before else name
-    return other if name in columns else name
+    before = added_columns(columns)
+    return before.get(name) or (f"synthetic_{name}" if name in columns else name)
 
 
 def _turn_column(data: Dataset, schema: pl.Schema) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from curate.admission import Admission
 from curate.errors import InputError
 from curate.export import dataset_of, decide
+from curate.located import within
 from curate.measure import Tell, measure
 from curate.recipe import Recipe, dump_recipe, load_recipe
 from curate.refusal import language_of
@@ -167,7 +168,11 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
         lines = read_log(log)
         if ended.why and not (close and lines):
             return None, Ended("nothing is made yet") if close else ended
-        batch = write_batch(_batch(asked, lines, folder), batch_rows(asked.asks, lines, asked.generator), {a.prompt.name: a.prompt.text for a in asked.asks})
+        batch = write_batch(
+            _batch(asked, lines, folder, dump_recipe(within(asked.recipe, workspace))),
+            batch_rows(asked.asks, lines, asked.generator),
+            {a.prompt.name: a.prompt.text for a in asked.asks},
+        )
         shutil.rmtree(parts)
     return batch, Ended()
 
@@ -192,12 +197,12 @@ def _open(asked: Grown) -> Opened:
     return asked.generator.open(asked.options, texts)
 
 
-def _batch(asked: Grown, lines: Sequence[Line], folder: Path) -> Batch:
+def _batch(asked: Grown, lines: Sequence[Line], folder: Path, recipe: str) -> Batch:
     answers = [line for line in lines if "number" in line]
     times, failed = sorted(line["at"] for line in answers), Counter(line["failed"] for line in answers if "failed" in line)
     models = sorted({line["model"] for line in answers if "texts" in line})
     return Batch(
-        asked.name, asked.scores.dataset.key, dump_recipe(asked.recipe), asked.generator.name, ", ".join(models),
+        asked.name, asked.scores.dataset.key, recipe, asked.generator.name, ", ".join(models),
         {a.prompt.name: a.prompt.hash for a in asked.asks}, asked.options.seed, len(asked.asks), 0,
         tuple(TargetCount(t.name, t.kind, t.wanted, 0, len(t.parents)) for t in asked.targets), dict(failed.most_common()), 0,
         sum(line["seconds"] for line in answers), sum(line["cost"] or 0.0 for line in answers), sum(line["cost"] is None for line in answers),

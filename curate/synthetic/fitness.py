@@ -71,11 +71,12 @@ def perplexities(rows: pl.DataFrame, text: pl.Series, parameters: Mapping[str, A
     return frame
 
 
-def label_fit(mine: Vectors, given: pl.Series, pool: Vectors, labels: pl.Series, seed: int = 0) -> tuple[list[float | None], list[str | None]]:
+def label_fit(mine: Vectors, given: pl.Series, pool: Vectors, labels: pl.Series, seed: int = 0) -> tuple[list[float | None], list[str | None]] | None:
     """How likely each generated row's label is to a classifier of the dataset's rows, as a share of the likeliest's probability, and the likeliest label.
 
     Balanced logistic regression on embeddings, of labels with LEAST rows and more. 0 for a label that no row of the dataset has; null without a label or a
-    vector, and for a label of too few rows to be learnt. given: String [rows]; labels: of the pool's rows, any type.
+    vector, and for a label of too few rows to be learnt. None where fewer than two labels can be learnt. given: String [rows]; labels: of the pool's rows, of
+    any type.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -86,11 +87,11 @@ def label_fit(mine: Vectors, given: pl.Series, pool: Vectors, labels: pl.Series,
     known = {names[i]: int(n) for i, n in enumerate(np.bincount(code[code >= 0], minlength=len(names)))}
     own, vectors = code[pool.at][there], pool.unit[there]
     learnt = np.bincount(own, minlength=len(names)) >= LEAST
-    fit, share, said = learnt[own], [None] * len(given), [None] * len(given)
-    told: list[float | None] = [0.0 if name is not None and name not in known else s for name, s in zip(given, share, strict=True)]
-    best: list[str | None] = [*said]
     if learnt.sum() < 2:
-        return told, best
+        return None
+    told: list[float | None] = [0.0 if name is not None and name not in known else None for name in given]
+    best: list[str | None] = [None] * len(given)
+    fit = learnt[own]
     at = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(fit))[:LEARNT])
     model = LogisticRegression(max_iter=300, class_weight="balanced").fit(vectors[at], own[at])
     place = {names[c]: i for i, c in enumerate(model.classes_.tolist())}
@@ -122,11 +123,11 @@ def inherited(parents: Sequence[Sequence[str]], own: Sequence[str | None], licen
 
     parents: row ids. own: what the row says itself. licences: SPDX expression by row id.
     """
-    from curate.license import parse
+    from curate.license import parse, together
 
     found: list[str | None] = []
     for rows, said in zip(parents, own, strict=True):
-        held = [licences.get(row) for row in rows] or [parse(said)]
-        every = sorted({*(h for h in held if h), *([mine] if (mine := parse(said)) else [])})
-        found.append(None if None in held else parse(" AND ".join(f"({one})" if " OR " in one else one for one in every)))
+        mine = parse(said)
+        held = [licences.get(row) for row in rows] or [mine]
+        found.append(None if None in held else together([h for h in (*held, mine) if h]))
     return found

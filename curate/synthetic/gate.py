@@ -8,8 +8,9 @@ sake of a row that is refused itself. Each written anew where limits changed; ga
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +27,20 @@ from curate.recipe import Recipe
 from curate.refusal import unknown_words
 from curate.reviews import fold, read_log
 from curate.scores import Scores
-from curate.synthetic.batch import Batch
+from curate.synthetic.batch import Batch, alone
 from curate.synthetic.checks import COPIES
 from curate.synthetic.drift import Drift, drift
 from curate.synthetic.fitness import QUANTILES
 from curate.synthetic.measured import Measured, measure_batch
-from curate.workspace import file_sha256, read_json, write_file, write_json
+from curate.workspace import Workspace, file_sha256, read_json, write_file, write_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Gated", "band", "counts", "gate", "judge", "read_gate", "reasons", "unheard"]
+__all__ = ["BUSY", "Gated", "band", "counts", "gate", "judge", "read_gate", "reasons", "unheard"]
 
 Bools = npt.NDArray[np.bool_]
+BUSY = "is being checked or accepted"
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,15 @@ def counts(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None) -> Gated:
-    """Measure a batch where that is not done, judge it by the recipe, and keep the outcome. Raises InputError where rows of the batch were accepted already."""
+    """Measure a batch where that is not done, judge it by the recipe, and keep the outcome.
+
+    Raises InputError where rows of the batch were accepted already, or another process works on it.
+    """
+    with alone(batch.folder, batch.name, BUSY):
+        return _gate(scores, recipe, batch, tell)
+
+
+def _gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None) -> Gated:
     if (batch.folder / "accepted.json").exists():
         raise InputError(batch.name, "rows of this batch were accepted already, so what was checked stays as it is", "Grow another batch")
     admission = recipe.synthetic or Admission()
@@ -155,7 +165,7 @@ def gate(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | None = None)
         "fails": counts(rows),
         "skipped": dict(measured.skipped) | _unjudged(measured, recipe),
         "limits": {c: _finite(band(measured, admission, c)) for c in ("length", "perplexity", "grounding") if c in rows.columns},
-        "synthetic": admission.model_dump(mode="json"),
+        "synthetic": _noted(admission, scores.workspace.within),
         "licenses": None if recipe.licenses is None else recipe.licenses.model_dump(mode="json"),
         "dataset": scores.dataset.key,
         "drift": [d.as_json() for d in moved],
@@ -191,6 +201,12 @@ def _finite(span: tuple[float, float] | None) -> list[float | None] | None:
     return None if span is None else [v if np.isfinite(v) else None for v in span]
 
 
+def _noted(admission: Admission, place: Callable[[str], str]) -> dict[str, Any]:
+    """The recipe's part with its evaluation files named by `Workspace.within`, or placed again, so that a check holds where the workspace is moved to."""
+    told: dict[str, Any] = admission.model_dump(mode="json")
+    return {**told, "evaluation": tuple(place(path) for path in admission.evaluation)}
+
+
 def read_gate(batch: Batch) -> Gated | None:
     """What the gate said of a batch; None where it was not checked, or a kill left the two files apart. Raises InputError where gate.json cannot be read."""
     import polars as pl
@@ -198,11 +214,12 @@ def read_gate(batch: Batch) -> Gated | None:
     path = batch.folder / "gate.json"
     if not path.exists():
         return None
-    told = read_json(path)
-    if told["sha256"] != file_sha256(batch.folder / "gate.parquet"):
+    told, read = read_json(path), (batch.folder / "gate.parquet").read_bytes()
+    if told["sha256"] != sha256(read).hexdigest():
         return None
     moved = tuple(Drift.of(d) for d in told["drift"])
-    return Gated(pl.read_parquet(batch.folder / "gate.parquet"), Admission(**told["synthetic"]), told["skipped"], told["limits"], moved, told)
+    place = Workspace(batch.folder.parent.parent).place
+    return Gated(pl.read_parquet(read), Admission(**_noted(Admission(**told["synthetic"]), place)), told["skipped"], told["limits"], moved, told)
 
 
 def unheard(gated: Gated) -> str:
@@ -241,8 +258,3 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
             else f"the policy denies {value or 'a licence that is not known'}"
         ),
     }[check]()
-
-
-def why_not(rows: pl.DataFrame, gated: Gated) -> list[Sequence[str]]:
-    """The reasons of each row."""
-    return [reasons(row, gated) for row in rows.iter_rows(named=True)]

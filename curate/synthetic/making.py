@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import queue
@@ -20,6 +19,7 @@ from typing import Any
 
 from curate.errors import Cancelled, InputError
 from curate.measure import Tell
+from curate.synthetic.batch import alone
 from curate.synthetic.generator import Ask, Lost, Opened, Written
 from curate.synthetic.limits import CostReached, Purse, Stop
 
@@ -41,14 +41,7 @@ class Ended:
 @contextmanager
 def hold(parts: Path) -> Iterator[Path]:
     """The log of a batch's parts, held by this process alone. Raises InputError where another process makes the same batch."""
-    parts.mkdir(parents=True, exist_ok=True)
-    with (parts / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                parts.name.removesuffix(".parts"), "this batch is being made by another process", "Wait for it, or ask with another --seed"
-            ) from None
+    with alone(parts, parts.name.removesuffix(".parts"), "this batch is being made"):
         yield parts / "made.jsonl"
 
 

@@ -18,6 +18,7 @@ from curate.admission import CHECKS, Admission
 from curate.measure import Tell, measure
 from curate.recipe import Recipe
 from curate.scores import Scores
+from curate.signal import check_parameters, discover
 from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import MADE, Found, Ground, Skip
 from curate.synthetic.copies import PAIRS, Vectors, embedded, whole_text
@@ -27,9 +28,9 @@ from curate.workspace import digest, file_sha256, read_json, whole_folder, write
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Measured", "evaluation_files", "measure_batch", "measured_of"]
+__all__ = ["Measured", "evaluation_files", "measure_batch", "measured_name", "measured_of"]
 
-VERSION = 2
+VERSION = 3
 POOL = ("prompt", "response", "text")
 
 
@@ -67,17 +68,18 @@ def _accepted_before(scores: Scores, batch: Batch) -> list[Batch]:
     )
 
 
-def _key(scores: Scores, recipe: Recipe, batch: Batch) -> str:
+def measured_name(scores: Scores, recipe: Recipe, batch: Batch) -> str:
+    """The folder of what is measured of a batch as things stand now. Raises InputError where an evaluation file cannot be read."""
     admission = recipe.synthetic or Admission()
     perplexity = scores.measured.get("perplexity")
     rests = [
         *[VERSION, batch.files["rows.parquet"], scores.dataset.key, sorted((str(r), c) for r, c in scores.dataset.roles.items())],
         *[[b.name, file_sha256(b.folder / "accepted.parquet")] for b in _accepted_before(scores, batch)],
         *[sorted(admission.off), admission.rouge_of, admission.copies_of, admission.seed, _files(admission, recipe)],
-        *[recipe.signals.get(name) for name in ("pii", "license")],
+        *[check_parameters(discover()[name], recipe.signals.get(name) or {}) for name in ("pii", "license")],
         *[embedding_task(scores, recipe).key if _needs_vectors(admission) else None, perplexity.key if perplexity else None],
     ]
-    return digest(rests)
+    return f"measured-{digest(rests)}"
 
 
 def _files(admission: Admission, recipe: Recipe) -> list[str]:
@@ -95,9 +97,12 @@ def evaluation_files(recipe: Recipe, admission: Admission | None) -> list[str]:
 
 def measured_of(scores: Scores, recipe: Recipe, batch: Batch) -> Measured | None:
     """What was measured of a batch as things stand now; None where that is to be done."""
+    return _read(batch.folder / measured_name(scores, recipe, batch))
+
+
+def _read(folder: Path) -> Measured | None:
     import polars as pl
 
-    folder = batch.folder / f"measured-{_key(scores, recipe, batch)}"
     if not (folder / "measured.json").exists():
         return None
     told = read_json(folder / "measured.json")
@@ -108,7 +113,8 @@ def measure_batch(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | Non
     """Measure a batch, and the dataset's embedding where that is not measured; what is kept is only read. Raises InputError where a file cannot be read."""
     import polars as pl
 
-    held = measured_of(scores, recipe, batch)
+    where = batch.folder / measured_name(scores, recipe, batch)  # as things stand before, for they may change meanwhile
+    held = _read(where)
     if held is not None:
         return held
     on, found = _ground(scores, recipe, batch, tell), dict[str, Found]()
@@ -125,14 +131,14 @@ def measure_batch(scores: Scores, recipe: Recipe, batch: Batch, tell: Tell | Non
     values = pl.concat([on.rows.select("synthetic_id"), *(f.values for f in found.values())], how="horizontal")
     schema = dict(zip(PAIRS, (pl.String, pl.Int32, pl.Int32, pl.Float64), strict=True))
     pairs = pl.concat([pl.DataFrame(schema=schema), *(f.pairs for f in found.values() if f.pairs is not None)])
-    with whole_folder(batch.folder / f"measured-{_key(scores, recipe, batch)}") as folder:
+    with whole_folder(where) as folder:
         values.write_parquet(folder / "values.parquet")
         pairs.write_parquet(folder / "pairs.parquet")
         if on.mine is not None:
             np.savez(folder / "vectors.npz", at=on.mine.at, unit=on.mine.unit)
         own = {name: list(f.own) for name, f in found.items() if f.own}
         write_json(folder / "measured.json", {"skipped": {n: skipped[n] for n in CHECKS if n in skipped}, "own": own, "pool": len(on.pool)})
-    again = measured_of(scores, recipe, batch)
+    again = _read(where)
     assert again is not None
     return again
 

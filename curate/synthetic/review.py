@@ -1,12 +1,16 @@
 """The reading of a batch: which of the rows that pass the gate people read, what they said, and the pass rate with its interval.
 
-The rows are drawn by target and generator, in proportion and two of each at least, by a hash of their ids: so a larger sample holds the smaller one, and limits
-that move keep what was read. Words are lines of an append-only log beside the batch (`reviews.jsonl`, as `curate.reviews` writes it), undo another line.
+All rows that pass stand in one line, by target and generator in proportion and by a hash of their ids within each, the first two of each before all others;
+its first so many are read. So a larger sample holds the smaller one. For a row of which a reader is unsure the next of its target and generator is read too;
+where none is left the unsure ones count as not good: what nobody could tell of is no reason to take a batch.
+
+Words are lines of an append-only log beside the batch (`reviews.jsonl`, as `curate.reviews` writes it), undo another line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -31,7 +35,9 @@ State = Literal["to be read", "good enough", "refused"]
 class Reading:
     """How far the reading is. rows: synthetic ids that are drawn. words: what holds of each that was read. rate: of good rows among those that pass the gate.
 
-    by: the same of each stratum. sizes: rows of each. wanted: the pass rate. state: refused where the rate of all is below it, or can no longer reach it.
+    by: the same of each stratum. sizes: rows of each. wanted: the pass rate. best: the rate if all that is left were good; None where no row passes.
+    unsure: rows of which readers could not tell. not_good: how many of them count as not good, for their stratum has no other row to draw.
+    state: refused where `best` is below `wanted`.
     """
 
     rows: tuple[str, ...]
@@ -40,6 +46,9 @@ class Reading:
     by: Mapping[str, Rate]
     sizes: Mapping[str, int]
     wanted: float
+    best: float | None
+    unsure: int
+    not_good: int
 
     @property
     def left(self) -> tuple[str, ...]:
@@ -49,11 +58,9 @@ class Reading:
     @property
     def state(self) -> State:
         """Whether the batch may be accepted."""
-        if self.rate.judged and self.rate.high < self.wanted:
+        if self.best is not None and self.best < self.wanted - 1e-9:
             return "refused"
-        if self.left or not self.rows or self.rate.value is None:
-            return "to be read"
-        return "good enough" if self.rate.value >= self.wanted else "refused"
+        return "to be read" if self.left or self.best is None else "good enough"
 
     @property
     def said(self) -> str:
@@ -62,8 +69,15 @@ class Reading:
             return f"{len(self.words):,} of {len(self.rows):,} rows read, no rate yet"
         return (
             f"{percent(self.rate.value)} of rows are good, between {percent(self.rate.low)} and {percent(self.rate.high)} "
-            f"({self.rate.judged - self.rate.bad:,} of {self.rate.judged:,} read); {percent(self.wanted)} are wanted"
+            f"({self.rate.judged - self.rate.bad:,} of {self.rate.judged:,} read{self._unsure}); {percent(self.wanted)} are wanted"
         )
+
+    @property
+    def _unsure(self) -> str:
+        if not self.unsure:
+            return ""
+        more = f", {self.not_good:,} of which count as not good, for no other row is left to read" if self.not_good else ""
+        return f"; of {self.unsure:,} readers were unsure{more}"
 
 
 def _log(batch: Batch) -> Path:
@@ -80,17 +94,26 @@ def strata(rows: pl.DataFrame) -> list[str]:
     return [f"{target or 'any'} · {generator or 'unknown'}" for target, generator in rows.select("target", "generator").iter_rows()]
 
 
-def sample(rows: pl.DataFrame, size: int, seed: int) -> tuple[str, ...]:
-    """Ids of a stratified sample in random order. rows: those that pass, `synthetic_id`, `target`, `generator`."""
+def sample(rows: pl.DataFrame, size: int, seed: int, unsure: Collection[str] = ()) -> tuple[str, ...]:
+    """Ids of a stratified sample in random order, `size` and others for the `unsure`. rows: those that pass, `synthetic_id`, `target`, `generator`."""
     by: dict[str, list[str]] = {}
     for name, stratum in zip(rows["synthetic_id"], strata(rows), strict=True):
         by.setdefault(stratum, []).append(name)
-    taken = list[str]()
-    for names in by.values():
-        names.sort(key=lambda n: order(n, seed))
-        taken += names[: max(2, len(names) * size // max(1, len(rows)))]
-    rest = sorted({*rows["synthetic_id"]} - {*taken}, key=lambda n: order(n, seed))
-    return tuple(sorted([*taken, *rest[: max(0, size - len(taken))]], key=lambda n: order(n, seed)))
+    turns = {stratum: sorted(names, key=lambda n: order(n, seed)) for stratum, names in by.items()}
+    line = [(-1.0 if i < 2 else (i + 0.5) / len(turn), order(n, seed), stratum) for stratum, turn in turns.items() for i, n in enumerate(turn)]
+    first = sum(min(2, len(turn)) for turn in turns.values())
+    most = Counter(stratum for *_, stratum in sorted(line)[: max(size, first)])
+    taken = [name for stratum, turn in turns.items() for name in _until(turn, most[stratum], unsure)]
+    return tuple(sorted(taken, key=lambda n: order(n, seed)))
+
+
+def _until(turn: Sequence[str], most: int, unsure: Collection[str]) -> Iterator[str]:
+    """The first so many that are not unsure, and the unsure ones on the way."""
+    for name in turn:
+        if most <= 0:
+            return
+        yield name
+        most -= name not in unsure
 
 
 def read_words(batch: Batch) -> tuple[Review, ...]:
@@ -132,20 +155,24 @@ def reading(batch: Batch, gated: Gated) -> Reading:
     import polars as pl
 
     rows = read_rows(batch).select("synthetic_id", "target", "generator").filter(pl.Series(gated.rows["passes"]))
-    drawn, settled = sample(rows, gated.admission.rows, gated.admission.seed), _settled(read_words(batch))
+    settled, admission = _settled(read_words(batch)), gated.admission
+    doubted = {row for row, word in settled.items() if word == "unsure"}
+    drawn = sample(rows, admission.rows, admission.seed, doubted)
     words = {row: settled[row] for row in drawn if row in settled}
     of = dict(zip(rows["synthetic_id"], strata(rows), strict=True))
-    sizes, counts = dict[str, int](), dict[str, list[int]]()
-    for stratum in of.values():
-        sizes[stratum] = sizes.get(stratum, 0) + 1
-        counts.setdefault(stratum, [0, 0])
-    for row, word in words.items():
-        if word != "unsure":
-            counts[of[row]][0] += word == "bad"
-            counts[of[row]][1] += 1
-    bad = stratified({name: (sizes[name], wrong, judged) for name, (wrong, judged) in counts.items()}) if sizes else wilson(0, 0)
-    by = {name: _good(wilson(wrong, judged)) for name, (wrong, judged) in counts.items()}
-    return Reading(drawn, words, _good(bad), by, sizes, gated.admission.pass_rate)
+    sizes, drawn_of = Counter(of.values()), Counter(of[row] for row in drawn)
+    unsure = Counter(of[row] for row, word in words.items() if word == "unsure")
+    asked = Counter(of[row] for row in sample(rows, admission.rows, admission.seed))
+    short = {name for name in unsure if drawn_of[name] - unsure[name] < asked[name]}
+    counted = {row: word for row, word in words.items() if word != "unsure" or of[row] in short}
+    told = {name: (sum(of[r] == name and w != "good" for r, w in counted.items()), sum(of[r] == name for r in counted)) for name in sizes}
+    bad = stratified({name: (sizes[name], *t) for name, t in told.items()}) if sizes else wilson(0, 0)
+    open_ = Counter(of[row] for row in drawn if row not in words)
+    best = stratified({name: (sizes[name], wrong, judged + open_[name]) for name, (wrong, judged) in told.items()}).value if sizes else None
+    by = {name: _good(wilson(*t)) for name, t in told.items()}
+    return Reading(
+        drawn, words, _good(bad), by, sizes, admission.pass_rate, None if best is None else 1 - best, unsure.total(), sum(unsure[name] for name in short)
+    )
 
 
 def _good(bad: Rate) -> Rate:

@@ -20,11 +20,12 @@ import numpy.typing as npt
 
 from curate.coverage import THIN, balance, lack, thin
 from curate.errors import InputError
+from curate.grown import generated
 from curate.leak import leaks
 from curate.reference import read_reference
 from curate.roles import Role
 from curate.scores import Scores
-from curate.view import as_text, machine_made
+from curate.view import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,8 +84,8 @@ def startable(scores: Scores, keep: Bools, evaluation: Sequence[str] = ()) -> St
     data, may, left = scores.dataset, keep.copy(), {}
     wordless = data.views(["text"]).select(pl.col("text").fill_null("").str.strip_chars().str.len_bytes() == 0).collect().to_series().to_numpy()
     barred = {"without text": wordless}
-    if data.has(Role.SYNTHETIC):
-        barred["synthetic"] = machine_made(data.views([Role.SYNTHETIC]).collect().to_series()).to_numpy()
+    if (made := generated(scores)) is not None:
+        barred["synthetic"] = made
     if data.has(Role.SPLIT):
         held = pl.any_horizontal(*(pl.col("split").str.starts_with(name) for name in HELD_OUT))
         barred["of a held-out split"] = (
