@@ -29,6 +29,9 @@ OVERHEAD = 1.15
 """CPU-seconds of work dealt out beside those of one process: what is allowed for; 1.04 was measured on two nodes and 500,000 rows."""
 PAIR_MEMORY, PAIR_DISK, PAIRS_HELD = 44, 12, 50_000_000
 """Bytes of a pair: two positions and a similarity; in memory its place in the order and in the graph from both ends too. More than PAIRS_HELD stay on disk."""
+STREAMED: Mapping[str, tuple[float, float]] = {"load": (160.0, 1e9), "export": (130.0, math.inf)}
+"""Bytes of a row, and at most in all, that stages which pass rows in a stream take beyond the sample: from 100,000 to 1,000,000 rows in benchmarks/results, for
+the first rows fill buffers and would tell too much. Loading has a limit of its own."""
 ALONE_STAGED = 24
 """Bytes of a row where the stages of a search come together: class, line, gap, forest and order, 4 each, and 4 to spare."""
 
@@ -114,7 +117,16 @@ class Stage:
 
     def memory(self, rows: float) -> float:
         """Bytes of one process that does it whole; of batches, as on the largest sample."""
-        return float(self.points[-1].memory) if self.where == "spread" else self._fit("memory", ROWS)(rows)
+        last = self.points[-1]
+        if self.name in STREAMED:
+            each, most = STREAMED[self.name]
+            return last.memory + min(each * max(0.0, rows - last.rows), most)
+        return float(last.memory) if self.where == "spread" else self._fit("memory", ROWS)(rows)
+
+    @property
+    def memory_growth(self) -> str:
+        """How its memory grows, in words."""
+        return "a stream, from benchmarks" if self.name in STREAMED else "a batch" if self.where == "spread" else "n"
 
     def disk(self, rows: float) -> float:
         """Bytes that it leaves."""

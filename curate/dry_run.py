@@ -35,7 +35,8 @@ class Priced:
         self.sample, last = sample, trials[-1]
         self.driver = float(min(t["begun"] for t in trials))
         named = [one["stage"] for one in last["stages"] if one["stage"] != "pair"]
-        self.stages = tuple(Stage(name, _where(name), tuple(_point(t, name) for t in trials)) for name in named)
+        idle = min(one["held"] for one in last["stages"])
+        self.stages = tuple(Stage(name, _where(name), tuple(_point(t, name, idle) for t in trials)) for name in named)
         self.pairs = {one["stage"]: int(one["pairs"]) for one in last["stages"] if one.get("pairs") and one["stage"] != "pair"}
         self.pair = next((one["cpu_seconds"] / one["pairs"] for one in last["stages"] if one["stage"] == "pair" and one["pairs"]), 0.0)
 
@@ -50,9 +51,10 @@ def _where(name: str) -> Where:
     return "alone" if signal is None else "spread" if signal.scope == "row" else "staged" if getattr(signal, "stages", None) else "alone"
 
 
-def _point(trial: dict[str, Any], name: str) -> Measured:
+def _point(trial: dict[str, Any], name: str, idle: int) -> Measured:
+    """What a stage took. idle: bytes of a process before its first stage; what this stage added to what was held comes on top."""
     one = next(s for s in trial["stages"] if s["stage"] == name)
-    return Measured(trial["rows"], one["seconds"], one["cpu_seconds"], one["memory"], one["disk"])
+    return Measured(trial["rows"], one["seconds"], one["cpu_seconds"], idle + one["memory"] - one["held"], one["disk"])
 
 
 def _plain(recipe: Recipe) -> Recipe:
@@ -112,7 +114,7 @@ def command(args: argparse.Namespace, tell: Any) -> int:
 def _as_json(priced: Priced, found: Sequence[Forecast], args: argparse.Namespace) -> dict[str, Any]:
     sample = priced.sample
     told = {"rows": sample.rows, "rows_exact": sample.exact, "drawn": sample.drawn, "input_bytes": sample.size, "how": sample.note}
-    measured = {s.name: {"where": s.where, "growth": s.growth, "points": [vars(p) for p in s.points]} for s in priced.stages}
+    measured = {s.name: {"where": s.where, "growth": s.growth, "memory_growth": s.memory_growth, "points": [vars(p) for p in s.points]} for s in priced.stages}
     given = {"machine": args.machine, "hours": args.hours, "cores_here": cores(), "overhead": OVERHEAD}
     return {
         "sample": told,
@@ -162,9 +164,9 @@ def _totals(one: Forecast, args: argparse.Namespace) -> list[str]:
 
 def _footnotes(priced: Priced) -> list[str]:
     lines = [
-        "Measured: the first table, each stage on a quarter, a half and all of the sample. Extrapolated: fixed + each × growth, through those three; memory of",
-        "stages that are spread is that of a batch. Assumed: a driver that stays as small as it begins; work dealt out costs 1.15 of one process. Calculated:",
-        "12 bytes of disk and 44 of memory a pair.",
+        "Measured: the first table, each stage on a quarter, a half and all of the sample. Extrapolated: fixed + each × growth, through those three; memory",
+        "likewise by rows, but that of a batch where work is spread, and by benchmarks where rows pass in a stream (load, export). Assumed: a driver that",
+        "stays as small as it begins, without Ray's own; work dealt out costs 1.15 of one process. Calculated: 12 bytes of disk and 44 of memory a pair.",
     ]
     if priced.pairs:
         cost = f", {1e6 * priced.pair:.2g} µs each, measured on variants of the median text" if priced.pair else ""

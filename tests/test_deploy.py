@@ -101,7 +101,7 @@ def test_every_licence_is_known_and_the_table_says_so() -> None:
 
 
 def test_a_ray_job_has_only_fields_that_there_are(documents: list[dict[str, Any]]) -> None:
-    job = documents[1]
+    job = documents[-1]
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     jsonschema.validate(job["spec"], JOB)
     wrong = {**job["spec"], "shutdownAfterFinish": True}
@@ -110,11 +110,11 @@ def test_a_ray_job_has_only_fields_that_there_are(documents: list[dict[str, Any]
 
 
 def test_a_ray_job_runs_a_recipe_that_is_one(documents: list[dict[str, Any]]) -> None:
-    recipe, job = documents
+    recipe, disk, job = documents
     words = shlex.split(job["spec"]["entrypoint"])
     assert words[:2] == ["curate", "run"]
     options = dict(zip(words[3::2], words[4::2], strict=False))
-    assert (options["--engine"], options["--out"][:5], options["--store"][:5]) == ("ray", "s3://", "s3://")
+    assert (options["--engine"], options["--out"][:5]) == ("ray", "s3://")
     args = parser().parse_args(["run", words[2], "--out", options["--out"], "--workspace", options["--workspace"], "--json"])
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     mounts = {m["mountPath"]: m["name"] for m in head["containers"][0]["volumeMounts"]}
@@ -122,11 +122,14 @@ def test_a_ray_job_runs_a_recipe_that_is_one(documents: list[dict[str, Any]]) ->
     assert volume["configMap"]["name"] == recipe["metadata"]["name"]
     assert parse_recipe(yaml.safe_load(recipe["data"][args.recipe.name]), "rayjob.yaml").signals
     assert options["--workspace"].startswith("/data/")
-    assert "/data" in mounts
+    assert disk["spec"]["accessModes"] == ["ReadWriteMany"]
+    for pod in [*_pods(job)][1:]:
+        shared = {v["name"] for v in pod["volumes"] if v.get("persistentVolumeClaim", {}).get("claimName") == disk["metadata"]["name"]}
+        assert {m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] in shared} == {"/data"}
 
 
 def test_nodes_have_the_ray_and_the_image_that_are_pinned(documents: list[dict[str, Any]], compose: dict[str, Any]) -> None:
-    job = documents[1]
+    job = documents[-1]
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == pins(PINS.read_text(encoding="utf-8"))["ray"]
     images = {c["image"] for pod in _pods(job) for c in pod["containers"]} | {compose["services"]["app"]["image"]}
     assert images == {"curate:0.1.0"}
@@ -135,7 +138,7 @@ def test_nodes_have_the_ray_and_the_image_that_are_pinned(documents: list[dict[s
 
 
 def test_nothing_runs_as_root(documents: list[dict[str, Any]], compose: dict[str, Any]) -> None:
-    for pod in _pods(documents[1]):
+    for pod in _pods(documents[-1]):
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["runAsUser"] == 10001
         for container in pod["containers"]:
