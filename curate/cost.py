@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Fit", "Forecast", "Given", "Machine", "Measured", "Stage", "bytes_of", "fit", "forecast", "pairs_of"]
+__all__ = ["Fit", "Forecast", "Given", "Machine", "Measured", "Stage", "Where", "bytes_of", "fit", "forecast", "pairs_of"]
 
 Where = Literal["spread", "staged", "alone"]
 GROWTH: Mapping[str, tuple[str, Callable[[float], float]]] = {

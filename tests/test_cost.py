@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.cost import MOST_ROWS, PAIR_DISK, Given, Machine, Measured, Stage, fit, forecast, pairs_of
+from curate.cost import MOST_ROWS, PAIR_DISK, Given, Machine, Measured, Stage, Where, fit, forecast, pairs_of
 from curate.errors import InputError
 from curate.part import DatasetPart
 from curate.planted import generate
@@ -24,9 +24,9 @@ from tests.commanded import curate
 BIG = Machine(16, 10**15)
 
 
-def _stage(name: str = "tokens", where: str = "spread", each: float = 1e-3) -> Stage:
+def _stage(name: str = "tokens", where: Where = "spread", each: float = 1e-3) -> Stage:
     points = tuple(Measured(n, 2 + each * n, 1 + each * n, 10**8 + 100 * n, 50 * n) for n in (1_000, 2_000, 4_000))
-    return Stage(name, where, points)  # type: ignore[arg-type]
+    return Stage(name, where, points)
 
 
 @given(st.floats(0, 100), st.floats(0, 1), st.integers(100, 10_000))
