@@ -27,8 +27,10 @@ from benchmarks.cases import CASES, CHECKS, Case
 from benchmarks.choosing import CHOOSING
 from benchmarks.contamination import CONTAMINATION
 from benchmarks.curves import case_curves
+from benchmarks.dry_run import case_dry_run
 from benchmarks.gold import case_coverage, case_importance, case_importance_dictionary, case_news_by_gold
 from benchmarks.grounding import case_closed_book, case_grounding
+from benchmarks.imports import case_imports
 from benchmarks.influence import INFLUENCE
 from benchmarks.labels import case_label_issue
 from benchmarks.ledger import case_ledger
@@ -65,9 +67,11 @@ ALL: Mapping[str, Case] = {
     "coverage": case_coverage,
     "curves": case_curves,
     "docstring_map": case_docstring_map,
+    "dry_run": case_dry_run,
     "grounding": case_grounding,
     "importance": case_importance,
     "importance_dictionary": case_importance_dictionary,
+    "imports": case_imports,
     "label_issue": case_label_issue,
     "ledger": case_ledger,
     "machine_written": case_machine_written,

@@ -51,6 +51,8 @@ class _Stderr:
 
 
 def _run(args: argparse.Namespace, tell: Any) -> int:
+    if args.dry_run:
+        return int(importlib.import_module("curate.dry_run").command(args, tell))
     from curate.check import overridden
     from curate.export import check_out, export, scored
     from curate.lineage import find_version

@@ -63,6 +63,16 @@ def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--override", metavar="NAME[,NAME]", help="let findings of the recipe's gate through, with --reason; both go into the manifest")
     run.add_argument("--reason", metavar="TEXT", help="why, in words")
+    run.add_argument("--dry-run", action="store_true", help="measure a sample and say what the recipe would cost: time, memory, disk, machines; write nothing")
+    run.add_argument("--rows", type=int, nargs="+", metavar="N", help="of --dry-run: for how many rows (default: those there are, 10^8 and 10^10)")
+    run.add_argument(
+        "--sample",
+        type=int,
+        metavar="ROWS",
+        help="of --dry-run: rows measured (default: 1 %%, from 10,000 to 50,000; with a model 1,000)",
+    )
+    run.add_argument("--machine", default="16x64", metavar="CORESxGB", help="of --dry-run: a machine of the cluster (default: 16x64)")
+    run.add_argument("--hours", type=float, default=24.0, help="of --dry-run: within which the cluster should end (default: 24)")
     told = "written where rows are repeated; not_met of the budget; findings of the gate"
     run.add_argument("--json", action="store_true", help=f"print one object: rows, kept, dropped, out; {told}")
     score = add("score", "load and measure what a recipe says, and keep it in the workspace")
