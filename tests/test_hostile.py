@@ -62,7 +62,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Watched, li
     folder = tmp_path_factory.mktemp("hostile")
     path, work, data = room(folder, tiny_language_model(folder / "model"))
     with server(work.root, path) as address, browser() as chrome:
-        page = chrome.new_page(viewport={"width": 1440, "height": 1400})
+        page = chrome.new_page(viewport={"width": 1440, "height": 1400}, bypass_csp=False)
         yield Watched(page, address), data.scan().collect()["row_id"].to_list()
 
 

@@ -110,7 +110,7 @@ class _Framing(BaseHTTPRequestHandler):
 def test_what_a_browser_holds_to(address: str) -> None:
     """The second wall, with the first torn down by hand: markup that stands in the page loads and runs nothing. No upload past the limit, no frame."""
     with browser() as chrome, HTTPServer(("127.0.0.1", 0), _Framing) as other:
-        page, asked = chrome.new_page(), list[str]()
+        page, asked = chrome.new_page(bypass_csp=False), list[str]()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.goto(f"{address}/open")
