@@ -36,6 +36,11 @@ def _first(file: str | None) -> str:
     return path
 
 
+def _hosts() -> list[str]:
+    """Names that a request may call the server by: this machine's, and those of CURATE_HOSTS, with commas, such as a proxy's."""
+    return [HERE, "localhost", *(name.strip() for name in os.environ.get("CURATE_HOSTS", "").split(",") if name.strip())]
+
+
 def serve(workspace: Workspace, file: str | None, port: int) -> int:
     """Serve until interrupted; returns the exit code. file: a dataset, a recipe or a hub name to open first. Raises InputError where the port is taken."""
     first = _first(file)
@@ -48,6 +53,7 @@ def serve(workspace: Workspace, file: str | None, port: int) -> int:
     environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first, "CURATE_FROM": str(Path().absolute())}
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
     command = [sys.executable, "-m", "ui.server", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
+    command += [part for name in _hosts() for part in ("--server.allowedHosts", name)]
     print(f"Curate: http://{HERE}:{port}", flush=True)
     process = subprocess.Popen(command, cwd=face(), env=environment)
     try:

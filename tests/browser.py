@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -72,9 +73,11 @@ def chromium() -> str:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A headless Chromium with an empty profile."""
+    """A headless Chromium with an empty profile. Its pages pass over the server's policy unless asked, for Playwright waits by evaluating text."""
     with sync_playwright() as play:
         started = play.chromium.launch(executable_path=chromium(), args=FLAGS.split())
+        for name in ("new_page", "new_context"):
+            setattr(started, name, partial(getattr(started, name), bypass_csp=True))
         yield started
         started.close()
 

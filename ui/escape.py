@@ -10,6 +10,8 @@ __all__ = ["line_html", "plain", "visible"]
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+LINK = re.compile(r"(?<=http)(?=s?://)|(?<=www)(?=\.)|(?<=@)(?=[-\w])", re.IGNORECASE)
+JOINER = "\N{WORD JOINER}"
 MARKUP = re.compile(r"[^\w\s]")
 
 
@@ -20,8 +22,11 @@ def visible(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text for a place that reads markdown (labels, captions, errors, help), as text: no image is loaded, nothing is a link."""
-    return ASCII_MARKS.sub(lambda found: f"\\{found[0]}", text)
+    """Text for a place that reads markdown (labels, captions, errors, help), as text: no image is loaded, nothing is a link.
+
+    Addresses get a word joiner, which is not seen: Streamlit links them even where every sign of them is escaped.
+    """
+    return ASCII_MARKS.sub(lambda found: f"\\{found[0]}", LINK.sub(JOINER, text))
 
 
 def line_html(line: Line) -> str:

@@ -137,7 +137,7 @@ def _read(one: Followed) -> Log | None:
 def _facts(shown: Sequence[Followed]) -> None:
     for at, one in enumerate(shown):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(plain(one.name), color=("blue", "orange", "green", "red", "violet", "yellow")[at % 6])
+            st.markdown(f":{('blue', 'orange', 'green', 'red', 'violet', 'yellow')[at % 6]}-badge[{plain(one.name)}]")  # st.badge would escape it twice
             about = one.trained_on
             kept = f", {count(about['kept'], 'rows')}" if about and about.get("kept") else ""
             st.text(f"trained on {about['folder']}{kept}" if about else "no Version named", width="content")
