@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.door import entered
 from ui.frame import frame
 from ui.opening import begin
 from ui.run import one_run
@@ -63,7 +64,8 @@ page = st.navigation(
 )
 
 with one_run():
-    begin()
-    frame()
-    tour(page.url_path)
-    page.run()
+    if entered():
+        begin()
+        frame()
+        tour(page.url_path)
+        page.run()
