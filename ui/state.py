@@ -20,6 +20,7 @@ from curate.journal import Known
 from curate.load import keep_open, list_datasets
 from curate.noise import Noise, noise
 from curate.part import ReviewLog, Threshold
+from curate.people import deed_of
 from curate.recipe import Recipe
 from curate.reviews import BROUGHT, Action, Decided, Review, append
 from curate.scores import Scores
@@ -28,7 +29,8 @@ from curate.task import Task, plan
 from curate.workspace import Workspace
 from ui.annotated import annotated
 from ui.followed import followed
-from ui.held import EVERYTHING, bring, refused, the_last
+from ui.held import EVERYTHING, adopt, refused, the_last
+from ui.person import allowed, person
 from ui.reader import reader
 from ui.run import anew, once
 
@@ -69,8 +71,8 @@ def workspace() -> Workspace:
 
 
 def session() -> str:
-    """Names this window in the log."""
-    return str(st.session_state.setdefault("session", uuid.uuid4().hex[:12]))
+    """Names this window in the log, and who is logged in at it."""
+    return str(st.session_state.setdefault("session", "-".join(part for part in (person().id, uuid.uuid4().hex[:12]) if part)))
 
 
 def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> None:
@@ -84,18 +86,9 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
     _open.clear()  # it may have been loaded from elsewhere
     anew()
     data = _loaded()
-    if asked is not None and data is not None:
-        _adopt(asked, workspace().reviews(data.fingerprint), session() if by_hand else BROUGHT)
-
-
-def _adopt(asked: Recipe, log: Path, session: str) -> None:
-    """Put an opened recipe, and the reviews it rests on, into the log; what the server was started with only once: what was decided since stays decided."""
-    held = bring(log, asked)
-    given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
-    wrong = st.session_state["refused"] = refused(given)
-    if wrong is None and (session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held)):
-        append(log, Review("recipe", session, value=BROUGHT if session == BROUGHT else None, recipe=given))
-    anew()
+    if asked is not None and data is not None and (not by_hand or allowed("decide")):
+        st.session_state["refused"] = adopt(workspace().reviews(data.fingerprint), asked, session() if by_hand else BROUGHT, person().name if by_hand else "")
+        anew()
 
 
 def _key() -> str | None:
@@ -156,12 +149,17 @@ def recipe() -> Recipe:
     return found
 
 
-def record(action: Action, **given: Any) -> None:
-    """Add a decision to the log, with these fields (`curate.reviews.Review`); on disk when this returns."""
-    data = _loaded()
-    if data is not None:
-        append(workspace().reviews(data.fingerprint), Review(action, session(), **given))
-        anew()
+def record(action: Action, **given: Any) -> bool:
+    """Add a decision to the log (`curate.reviews.Review`), under the name of who is logged in; on disk when this returns. Returns whether they may."""
+    data, of = _loaded(), given.get("of")
+    what = next((r for r in log().entries if r.id == of), None) if of is not None else None
+    if data is None or not allowed(deed_of(what.action, what.why) if what is not None else deed_of(action, given.get("why"))):
+        return False
+    if person().id:
+        given["by"] = person().name
+    append(workspace().reviews(data.fingerprint), Review(action, session(), **given))
+    anew()
+    return True
 
 
 def change(new: Recipe) -> None:
@@ -176,7 +174,7 @@ def changed(new: Recipe, action: Action = "recipe") -> bool:
     if wrong is not None:
         st.session_state["refused"] = wrong
     elif new != recipe() or action == "reset" or told() is not None:
-        record(action, recipe=given)
+        return record(action, recipe=given)
     return wrong is None
 
 
@@ -198,8 +196,9 @@ def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: s
 
 
 def anothers(entry: Review) -> str:
-    """Who said an entry, where that is another person than the one at this window; "" else."""
-    mine = entry.session == session() or entry.by in ("", reader())
+    """Who said an entry, where that is another person than the one at this window; "" else. A login is known by its address, whatever it is called."""
+    me = person().id
+    mine = entry.session == session() or entry.by == "" or (entry.session.startswith(f"{me}-") if me else entry.by == reader())
     return "" if mine else entry.by
 
 
