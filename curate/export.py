@@ -21,7 +21,7 @@ from curate.describing import describe
 from curate.edit import edited_columns, noted
 from curate.engine import Engine
 from curate.errors import InputError
-from curate.finding import Finding
+from curate.finding import Finding, Gated
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
 from curate.grown import accepted_batches
@@ -42,7 +42,7 @@ from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
 from curate.signal import reporting
 from curate.task import Task
-from curate.versions import Version, content_files, manifest_of, name_of, references, seal
+from curate.versions import Version, content_files, manifest_of, name_of, references, room_for, seal
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     gate = gated(scores, recipe, selection, marked)
     gate.raise_blocked()
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
-    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked])
+    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked], gate)
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
@@ -142,7 +142,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     result = Export(there or out or work.version(asked), scores.dataset.rows, *told)
     if there is not None:
         return result
-    with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
+    with whole_folder(result.out, None if out else lambda folder: room_for(work, manifest_of(folder)["name"])) as temporary:
         about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
         rests = accepted_batches(scores)
         about["gate"] = {**gate.as_json(), **({"accepted": [*rests]} if rests else {})}
@@ -178,12 +178,13 @@ def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: P
     return about
 
 
-def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
-    """What an export rests on: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
+def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str], gate: Gated) -> str:
+    """What an export rests on: digest of the recipe, what each signal measured, the reviews, the row ids that stay, in order, and what the gate says."""
     ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     part = placeless(full)[0].model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
-    return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
+    said = [[f.name, f.number] for f in gate.findings], accepted_batches(scores)
+    return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept, said])
 
 
 def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
