@@ -42,6 +42,7 @@ from benchmarks.probing import NOISE
 from benchmarks.ranking import RANKING
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
+from benchmarks.serving import case_serving
 from benchmarks.strategies import STRATEGIES
 from benchmarks.training import TRAINING
 
@@ -74,6 +75,7 @@ ALL: Mapping[str, Case] = {
     "planted_curves": case_planted_curves,
     "reviewing": case_reviewing,
     "score": case_score,
+    "serving": case_serving,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -53,6 +54,14 @@ def test_the_nearest_rule_gives_the_role(tmp_path: Path) -> None:
     assert again.role("x@sub.example.org") == again.role("") == "viewer"
     assert read_people("reviewer", tmp_path) == People(default="reviewer")
     assert read_people("", tmp_path / "none") is None
+
+
+def test_the_file_in_the_docs_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yml\n(.*?)^```", (ROOT / "docs" / "serve.md").read_text(encoding="utf-8"), re.S | re.M)
+    (tmp_path / "people.yaml").write_text(block, encoding="utf-8")
+    people = read_people("", tmp_path)
+    assert people is not None
+    assert [people.role(f"{name}@example.org") for name in ("ana", "ben")] + [people.role("x@y.z")] == ["owner", "reviewer", "viewer"]
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ class Seen:
 
 
 class Window:
-    """One tab. address: http://HOST:PORT. cookie: of who is logged in."""
+    """One tab. address: http://HOST:PORT. cookie: of who is logged in. origin: of the page that opens it; the server's own unless given."""
 
-    def __init__(self, address: str, cookie: str = "") -> None:
+    def __init__(self, address: str, cookie: str = "", origin: str = "") -> None:
         self.widgets: dict[str, WidgetState] = {}
         self.page = ""
         headers = {"Cookie": cookie} if cookie else {}
@@ -51,7 +51,7 @@ class Window:
         self._open = ExitStack()
         tab = connect(
             address.replace("http", "ws", 1) + "/_stcore/stream",
-            origin=Origin(address),
+            origin=Origin(origin or address),
             additional_headers=headers,
             subprotocols=[Subprotocol(name) for name in ("streamlit", *([proof[1]] if proof else []))],
             max_size=None,
@@ -103,8 +103,8 @@ class Window:
             seen.messages.append(message)
             seen.size += len(raw)
             kind = message.WhichOneof("type")
-            if kind == "new_session":
-                self.page = message.new_session.page_script_hash
+            if kind == "navigation":
+                self.page = message.navigation.page_script_hash
             if kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 seen.seconds = time.perf_counter() - start
                 return seen
