@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -42,10 +43,10 @@ def proxy(folder: Path, app: int) -> Iterator[str]:
         process.wait(20)
 
 
-def _announced(address: str, size: int) -> int:
+def _announced(address: str, path: str, size: int) -> int:
     """The answer to an upload of so many bytes."""
     with closing(HTTPConnection(address.removeprefix("http://"), timeout=60)) as asked:
-        asked.putrequest("PUT", "/_stcore/upload_file/none/none")
+        asked.putrequest("PUT", path)
         asked.putheader("Content-Length", str(size))
         asked.endheaders(b"x")
         with asked.getresponse() as answer:
@@ -66,7 +67,9 @@ def test_the_app_stands_behind_nginx(tmp_path: Path) -> None:
             httpx.get(address, headers={"Host": "evil.example"})
         with pytest.raises(InvalidHandshake):
             Window(address, origin="http://evil.example")
-        assert _announced(address, 3 << 30) == 413
-        assert _announced(address, 1) != 413
+        limit = tomllib.loads((CONF.parent.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]["maxUploadSize"] << 20
+        assert _announced(address, "/_stcore/upload_file/none/none", limit + 1) == 413
+        assert _announced(address, "/_stcore/upload_file/none/none", 1) != 413
+        assert _announced(address, "/", 2 << 20) == 413
         httpx.get(f"{address}/oauth2callback", params={"code": "very-secret"})
         assert "very-secret" not in (tmp_path / "nginx.log").read_text()
