@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
 from curate.describing import describe
 from curate.edit import edited_columns, noted
-from curate.engine import Engine
+from curate.engine import Engine, on_ray, run_apart
 from curate.errors import InputError
 from curate.finding import Finding, Gated
 from curate.formats.writing import check_formats, write_formats
@@ -35,6 +36,7 @@ from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.noise import noise
 from curate.part import ReviewLog
+from curate.quarantine import counted
 from curate.recipe import Recipe, dump_recipe
 from curate.reviews import Review, fold, read_log
 from curate.scores import Scores, read_scores
@@ -61,7 +63,7 @@ class Export:
     """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
 
     kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line. findings: what the gate
-    found and did not stop: because the recipe has no gate, or because it is overridden.
+    found and did not stop: because the recipe has no gate, or because it is overridden. quarantined: rows that a signal could not bear, by signal.
     """
 
     out: Path
@@ -71,11 +73,12 @@ class Export:
     written: int | None = None
     not_met: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    quarantined: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
         more = {"written": self.written, "not_met": [*self.not_met] or None, "findings": {f.name: f.number for f in self.findings} or None}
-        told = {k: v for k, v in more.items() if v is not None}
+        told = {k: v for k, v in {**more, "quarantined": dict(self.quarantined) or None}.items() if v is not None}
         return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
 
@@ -83,17 +86,26 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None. key: of a dataset loaded before."""
     if out is not None:
         check_out(out)
-    return export(scored(recipe, workspace, engine, tell, key), recipe, out)
+    return run_apart(partial(export, scored(recipe, workspace, engine, tell, key), recipe, out), engine)
 
 
-def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Scores:
-    """Load the dataset of a recipe and measure what the recipe says. key: of a dataset loaded before. Raises InputError where a format cannot be written."""
+def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None, store: str | None = None) -> Scores:
+    """Load the dataset of a recipe and measure what the recipe says. Raises InputError where a format cannot be written.
+
+    key: of a dataset loaded before. store: a remote place for workers that share no disk with this process, which then loads by itself.
+    """
+    key = run_apart(partial(_key, recipe, workspace), engine) if key is None and on_ray(engine) and store is None else key
     dataset = dataset_of(recipe, workspace, key, tell)
     check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
     check_limits(recipe, scores.tasks)
-    measure(dataset, scores.tasks, workspace, engine, tell)
+    measure(dataset, scores.tasks, workspace, engine, tell, store)
     return Scores(dataset, workspace, scores.tasks)
+
+
+def _key(recipe: Recipe, workspace: Workspace) -> str:
+    """Load the dataset of a recipe; its key."""
+    return load(recipe.dataset.path, workspace, roles=recipe.dataset.roles, bad_lines=recipe.dataset.bad_lines).key
 
 
 def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Selection:
@@ -138,7 +150,7 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
-    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings
+    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings, counted(scores.tasks, work)
     result = Export(there or out or work.version(asked), scores.dataset.rows, *told)
     if there is not None:
         return result
@@ -211,8 +223,9 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
     def signal(task: Task) -> dict[str, Any]:
         model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", "ner", *MODELS) if task.parameters.get(name)}
         state = {"skipped": task.skip} if task.skip else {}
-        notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
-        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}
+        held = task.manifest(scores.workspace) if task.done(scores.workspace) else {}
+        said = {name: held[name] for name in ("notes", "quarantined") if held.get(name)}
+        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **said}
 
     dataset = scores.dataset
     return {
