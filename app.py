@@ -4,8 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.door import entered
 from ui.frame import frame
 from ui.opening import begin
+from ui.person import let_in
 from ui.run import one_run
 from ui.tour import tour
 
@@ -59,11 +61,13 @@ page = st.navigation(
             st.Page("pages/ship/ledger.py", title="Ledger", icon=":material/receipt_long:", url_path="ledger"),
             st.Page("pages/ship/workspace.py", title="Workspace", icon=":material/folder_managed:", url_path="workspace"),
         ],
-    }
+    },
+    position="sidebar" if let_in() else "hidden",
 )
 
 with one_run():
-    begin()
-    frame()
-    tour(page.url_path)
-    page.run()
+    if entered():
+        begin()
+        frame()
+        tour(page.url_path)
+        page.run()

@@ -44,6 +44,7 @@ from benchmarks.probing import NOISE
 from benchmarks.ranking import RANKING
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
+from benchmarks.serving import case_serving
 from benchmarks.staging import STAGING
 from benchmarks.strategies import STRATEGIES
 from benchmarks.training import TRAINING
@@ -80,6 +81,7 @@ ALL: Mapping[str, Case] = {
     "planted_curves": case_planted_curves,
     "reviewing": case_reviewing,
     "score": case_score,
+    "serving": case_serving,
 }
 
 

@@ -223,7 +223,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
     from curate.serve import serve
     from curate.workspace import Workspace
 
-    return serve(Workspace.at(args.workspace), file, args.port)
+    return serve(Workspace.at(args.workspace), file, args.port, args.people or os.environ.get("CURATE_PEOPLE", ""))
 
 
 _COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}

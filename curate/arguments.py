@@ -30,10 +30,10 @@ def parser() -> argparse.ArgumentParser:
     demo = add("demo", "build the demo dataset from installed packages' docstrings and open it")
     demo.add_argument("--rows", type=int, help="a stratified subset of about this many rows; all, about 60,000, where not given")
     demo.add_argument("--no-open", action="store_true", help="build it, print its path, and stop")
-    demo.add_argument("--port", type=int, default=8501)
+    _add_serving(demo)
     app = add("app", "open the app, with a dataset or a recipe")
     app.add_argument("file", nargs="?", metavar="FILE", help="a dataset or a recipe (.yaml)")
-    app.add_argument("--port", type=int, default=8501)
+    _add_serving(app)
     _add_run(add)
     _add_decide(add("decide", "choose the rows of a recipe from what is measured, and keep what takes long"))
     _add_audit(add("audit", "measure what a recipe says, and tell how noisy the data is and where"))
@@ -50,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("path", nargs="+", metavar="PATH", help="files, a folder, a glob or a hub name")
     load.add_argument("--bad-lines", choices=["stop", "aside"], default="stop", help="stop at lines that cannot be read, or set them aside")
     return found
+
+
+def _add_serving(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=8501)
+    command.add_argument(
+        "--people", metavar="FILE", help="who may do what, or one role for everyone: viewer, reviewer, owner (default: the workspace's people.yaml)"
+    )
 
 
 def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:

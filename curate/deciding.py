@@ -9,7 +9,7 @@ from typing import Any
 from curate.part import LinkThreshold
 from curate.recipe import Recipe
 
-__all__ = ["DECIDING", "STEPS", "Deciding", "in_words", "of", "scoring", "standing", "supported", "switched_off", "without"]
+__all__ = ["DECIDING", "STEPS", "Deciding", "in_words", "of", "rebased", "scoring", "standing", "supported", "switched_off", "without"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,18 @@ def _held(held: Mapping[str, Any] | None, given: Mapping[str, Any], other: Recip
     if held is None or "floor" not in held or not isinstance(threshold, LinkThreshold) or threshold.limit >= held["floor"]:
         return given if held is None else held
     return {**held, "floor": given["floor"]}
+
+
+def rebased(new: Recipe, old: Recipe, now: Recipe) -> Recipe:
+    """What was changed from `old` to `new`, done to `now`: other parts, thresholds and signals stay as they are there."""
+    if old == now:
+        return new
+    parts: dict[str, Any] = {name: getattr(new, name) for name in Recipe.model_fields if getattr(new, name) != getattr(old, name)}
+    for name in {"thresholds", "signals"} & {*parts}:
+        was, wanted, there = (getattr(one, name) for one in (old, new, now))
+        rest = {key: value for key, value in there.items() if key in wanted or key not in was}
+        parts[name] = {**rest, **{key: value for key, value in wanted.items() if key not in was or value != was[key]}}
+    return now.model_copy(update=parts)
 
 
 def scoring(recipe: Recipe) -> Recipe:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from curate.errors import InputError
+from curate.people import ROLES, read_people
 from curate.readers.file import find_files, resolve
 from curate.recipe import load_recipe
 from curate.workspace import Workspace
@@ -41,9 +42,14 @@ def _hosts() -> list[str]:
     return [HERE, "localhost", *(name.strip() for name in os.environ.get("CURATE_HOSTS", "").split(",") if name.strip())]
 
 
-def serve(workspace: Workspace, file: str | None, port: int) -> int:
-    """Serve until interrupted; returns the exit code. file: a dataset, a recipe or a hub name to open first. Raises InputError where the port is taken."""
+def serve(workspace: Workspace, file: str | None, port: int, people: str = "") -> int:
+    """Serve until interrupted; returns the exit code. file: a dataset, a recipe or a hub name to open first. people: who may do what (`curate.people`).
+
+    Raises InputError where the port is taken, or the file that names people is wrong.
+    """
     first = _first(file)
+    people = people if people in ROLES or not people else str(Path(people).expanduser().absolute())
+    read_people(people, workspace.root)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -51,6 +57,7 @@ def serve(workspace: Workspace, file: str | None, port: int) -> int:
         except OSError as error:
             raise InputError(f"{HERE}:{port}", f"cannot be listened on ({error.strerror})", "Choose another with --port") from error
     environment = {**os.environ, "CURATE_WORKSPACE": str(workspace.root), "CURATE_OPEN": first, "CURATE_FROM": str(Path().absolute())}
+    environment |= {"CURATE_PEOPLE": people} if people else {}
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")) if p)
     command = [sys.executable, "-m", "ui.server", "run", "app.py", "--server.address", HERE, "--server.port", str(port)]
     command += [part for name in _hosts() for part in ("--server.allowedHosts", name)]

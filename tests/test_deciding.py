@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate.applying import applicable
-from curate.deciding import DECIDING, OFF, in_words, of, scoring, standing, supported, switched_off, without
+from curate.deciding import DECIDING, OFF, in_words, of, rebased, scoring, standing, supported, switched_off, without
 from curate.export import run
 from curate.part import Export
 from curate.preset import preset
@@ -134,3 +134,17 @@ def test_the_manifest_names_every_seed(tmp_path: Path, workspace: Workspace) -> 
     off = small.recipe(path, curriculum={"by": "confidence"}, weights={})
     assert not {"curriculum", "weights"} & {*read_json(run(off, workspace, tmp_path / "off", "inline").out / "manifest.json")["seeds"]}
     assert dump_recipe(recipe)
+
+
+def test_two_who_change_a_recipe_at_once_both_have_their_way() -> None:
+    old = _made(thresholds={"confidence": {"keep": "above", "limit": 0.1}, "near_duplicate": {"limit": 0.9}})
+    mine = old.with_threshold("confidence", None)
+    theirs = _made(thresholds={"confidence": {"keep": "above", "limit": 0.1}, "near_duplicate": {"limit": 0.7}}, budget={"rows": 9})
+    both = rebased(mine, old, theirs)
+    assert [*both.thresholds] == ["near_duplicate"]
+    assert both.thresholds["near_duplicate"].limit == 0.7
+    assert both.budget == theirs.budget
+    assert rebased(mine, old, old) == mine
+    assert rebased(old, old, theirs) == theirs
+    gone = rebased(theirs.with_threshold("confidence", old.thresholds["confidence"]), theirs, mine)
+    assert "confidence" not in gone.thresholds, "what nobody touched here stays as the other left it"

@@ -14,6 +14,7 @@ from curate.readers.file import find_files, is_hub_name
 from curate.signal import check_parameters, discover, parameters
 from ui import measuring, state
 from ui.opening import seen_from_caller
+from ui.person import need
 from ui.widgets import attempt, correct_roles, empty
 
 __all__ = ["ask_gold", "ask_model", "ask_reference", "compare_with", "model_place", "outstanding", "typed"]
@@ -36,6 +37,7 @@ def compare_with(signal: str, given: Mapping[str, Any], also: Sequence[str] = ()
 
 def typed(path: str) -> str:
     """A typed file, folder, pattern or hub name as the recipe keeps it. Raises InputError where there is no such file."""
+    need("open")
     seen = seen_from_caller(path)
     if not is_hub_name(seen):
         find_files([seen])

@@ -10,6 +10,7 @@ from curate.synthetic.batch import Batch
 from curate.synthetic.gate import Gated
 from curate.synthetic.review import Reading
 from ui import opening, state
+from ui.person import allowed
 from ui.widgets import attempt, count
 
 __all__ = ["entrance"]
@@ -42,7 +43,8 @@ def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
 
 def _accept(batch: Batch) -> None:
     data = state.dataset()
-    assert data is not None
+    if data is None or not allowed("decide"):
+        return
     now = state.recipe()
     now = now.model_copy(update={"dataset": now.dataset.model_copy(update={"bad_lines": data.bad_lines})})
     attempt(lambda: accept(state.scores(), now, batch, state.workspace().reviews(data.fingerprint)))

@@ -18,6 +18,7 @@ from curate.scores import Scores
 from curate.workspace import read_json, write_file
 from ui import shipping, state
 from ui.escape import plain
+from ui.person import need
 from ui.widgets import count, key_of
 
 __all__ = ["choose", "downloads", "said"]
@@ -84,6 +85,8 @@ def downloads(measured: Scores, recipe: Recipe, name: str) -> None:
 
 def _zipped(measured: Scores, recipe: Recipe, kind: str) -> Callable[[], BinaryIO]:
     """A format's folder, with the list of rows that it could not hold, as one file on disk."""
+
+    need("ship")
 
     def make() -> BinaryIO:
         out = export(measured, recipe).out

@@ -15,9 +15,10 @@ from curate.recipe import Recipe
 from curate.reviews import ASKED
 from curate.saturation import copies
 from curate.selection import row_tokens
-from ui import measuring, opening, pills, state
+from ui import door, measuring, opening, pills, state
 from ui.escape import plain
 from ui.keys import KEYS
+from ui.person import may
 from ui.reader import remember
 from ui.widgets import amount, count, likeness_text, share
 
@@ -49,6 +50,7 @@ def frame() -> None:
             _jobs()
             if data is not None:
                 _history()
+            door.who()
         remember()
 
 
@@ -164,10 +166,25 @@ def _history() -> None:
     with st.container(horizontal=True, gap="xsmall", width="content", wrap=False):
         whose = state.anothers(held.undo) if held.undo is not None else ""
         told = f"The last decision is {plain(whose)}'s: give that name to take it back" if whose else "Undo, Ctrl+Z"
-        off = held.undo is None or bool(whose)
+        off = held.undo is None or bool(whose) or not may("review")
         st.button("", icon=":material/undo:", key="undo", help=told, disabled=off, on_click=state.undo, shortcut=KEYS["undo any"])
-        st.button("", icon=":material/redo:", key="redo", help="Redo, Ctrl+Shift+Z", disabled=held.redo is None, on_click=state.redo, shortcut=KEYS["redo any"])
-        st.button("", icon=":material/restart_alt:", key="reset", help=f"Take off every mark, and the {words()}", disabled=bare, on_click=state.reset)
+        st.button(
+            "",
+            icon=":material/redo:",
+            key="redo",
+            help="Redo, Ctrl+Shift+Z",
+            disabled=held.redo is None or not may("review"),
+            on_click=state.redo,
+            shortcut=KEYS["redo any"],
+        )
+        st.button(
+            "",
+            icon=":material/restart_alt:",
+            key="reset",
+            help=f"Take off every mark, and the {words()}",
+            disabled=bare or not may("decide"),
+            on_click=state.reset,
+        )
 
 
 def _jobs() -> None:

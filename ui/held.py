@@ -13,9 +13,22 @@ from curate.recipe import Recipe, parse_recipe
 from curate.reviews import BROUGHT, Review, append, fold, read_log, recipes
 from curate.signal import discover
 
-__all__ = ["EVERYTHING", "bring", "refused", "the_last"]
+__all__ = ["EVERYTHING", "adopt", "bring", "refused", "the_last"]
 
 EVERYTHING: Mapping[str, Any] = {"dataset": {"path": ""}, "signals": {name: {} for name in discover()}}
+
+
+def adopt(log: Path, asked: Recipe, session: str, by: str) -> str | None:
+    """Put an opened recipe, and the reviews it rests on, into the log; what the server was started with only once: what was decided since stays decided.
+
+    Returns why it cannot be read back, so that it does not hold; None where it can.
+    """
+    held = bring(log, asked)
+    given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
+    wrong = refused(given)
+    if wrong is None and (session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held)):
+        append(log, Review("recipe", session, by, value=BROUGHT if session == BROUGHT else None, recipe=given))
+    return wrong
 
 
 def bring(log: Path, asked: Recipe) -> Sequence[Review]:

@@ -10,10 +10,11 @@ import streamlit as st
 from curate.describing import CARD, CROISSANT, texts
 from curate.errors import InputError
 from curate.hub import Wish
-from curate.jobs import start
 from curate.versions import read_version
 from ui import state
 from ui.escape import plain
+from ui.person import may
+from ui.work import start
 
 __all__ = ["offer"]
 
@@ -53,5 +54,10 @@ def _push(folder: str) -> None:
     if not token:
         st.caption("To push, start the app with a token in the environment variable HF_TOKEN. It is neither kept nor shown.")
     st.button(
-        "Push to the hub", icon=":material/upload:", on_click=go, disabled=wish is None or not token, key="hub-push", help="In one commit, in the background"
+        "Push to the hub",
+        icon=":material/upload:",
+        on_click=go,
+        disabled=wish is None or not token or not may("ship"),
+        key="hub-push",
+        help="In one commit, in the background",
     )

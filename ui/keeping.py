@@ -17,6 +17,7 @@ from curate.workspace import Workspace
 from ui import state
 from ui.charts import DROPPED, KEPT, escape, layout, show
 from ui.escape import plain
+from ui.person import allowed, may
 from ui.widgets import attempt, beside, count, empty
 
 __all__ = ["kept", "moving"]
@@ -38,6 +39,8 @@ def _clean() -> None:
         gone, spared = clean(state.workspace())
         st.session_state[DONE] = (gone, spared)
 
+    if not allowed("tend"):
+        return
     _holdings.clear()
     try:
         work()
@@ -83,7 +86,7 @@ def _controls(found: list[Holding], free: list[Holding], now: Sequence[Holding])
     total, unused = sum(one.bytes for one in found), sum(one.bytes for one in free)
     st.metric("Kept", amount(total))
     st.metric("Nothing uses", amount(unused), help="No Version, recipe, review, run of probes or running job. It can be made again from the files.")
-    with st.popover("Clean up", icon=":material/cleaning_services:", disabled=not now, width="stretch"):
+    with st.popover("Clean up", icon=":material/cleaning_services:", disabled=not now or not may("tend"), width="stretch"):
         st.text(f"{count(len(now), 'things')}, {amount(sum(one.bytes for one in now))}. What is needed again is measured again.")
         st.button("Remove", key="workspace-remove", on_click=_clean, type="primary")
     st.button(WAYS, icon=":material/refresh:", on_click=_holdings.clear, width="stretch")

@@ -9,13 +9,15 @@ import streamlit as st
 
 from curate.applying import applicable
 from curate.deciding import scoring
-from curate.jobs import Job, cancel, dismiss, jobs, start
+from curate.jobs import Job, jobs
 from curate.recipe import Recipe, keep_recipe
 from curate.scores import Scores
 from curate.selection import unmeasured
 from curate.signal import discover
 from curate.task import Task, plan, seconds_left
 from ui import state
+from ui.person import allowed, may
+from ui.work import cancel, dismiss, start
 
 __all__ = ["choose", "choose_again", "duration", "ensure", "job_of", "measure", "running", "status", "task_of"]
 
@@ -122,6 +124,8 @@ def use_static(signals: Sequence[str]) -> None:
 
 def measure(signals: Sequence[str]) -> None:
     """Start measuring signals and what they need; the recipe gets those it lacked."""
+    if not allowed("measure"):
+        return
     now = state.recipe()
     missing: dict[str, dict[str, object]] = {s: {} for s in signals if s not in now.signals}
     if missing:
@@ -135,7 +139,7 @@ def measure(signals: Sequence[str]) -> None:
 def ensure() -> None:
     """Once a dataset is in hand, measure what can be done soon without being asked; not while a job runs, nor what was cancelled or failed before."""
     key = st.session_state.get("dataset")
-    if key is None or st.session_state.get("ensured") == key or state.dataset() is None:
+    if key is None or st.session_state.get("ensured") == key or state.dataset() is None or not may("measure"):
         return
     st.session_state["ensured"] = key
     before = [j for j in jobs(state.workspace(), every=True) if j.args[0] == "score" and j.key == key]
@@ -157,7 +161,7 @@ def choose() -> None:
     What failed is told in the place of the reason why the budget waits, and not tried again unasked.
     """
     st.session_state["choice-failed"] = None
-    if not state.choosing():
+    if not state.choosing() or not may("measure"):
         return
     args, key = _choosing(), str(st.session_state["dataset"])
     before = [j for j in jobs(state.workspace(), every=True) if j.args[0] == "decide" and j.key == key]

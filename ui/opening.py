@@ -11,13 +11,15 @@ import streamlit as st
 
 from curate.dataset import Dataset
 from curate.errors import CurateError
-from curate.jobs import Job, jobs, output, start
+from curate.jobs import Job, jobs, output
 from curate.load import list_datasets
 from curate.readers.file import resolve
 from curate.recipe import Recipe, load_recipe
 from curate.workspace import Workspace, write_file
 from ui import measuring, state
 from ui.escape import plain
+from ui.person import allowed, need
+from ui.work import start
 
 __all__ = ["begin", "failed", "keep_upload", "open_path", "opening", "seen_from_caller"]
 
@@ -32,13 +34,16 @@ def open_path(paths: str | list[str], bad_lines: Literal["stop", "aside"] = "sto
 
     by_hand: a person opens it now, not the command that started the server. Raises InputError where a recipe is wrong.
     """
+    if by_hand and not allowed("open"):
+        return
     asked: Recipe | None = None
     seen = [seen_from_caller(path) for path in ([paths] if isinstance(paths, str) else paths)]
     if len(seen) == 1 and Path(seen[0]).suffix in (".yaml", ".yml"):
         asked = load_recipe(Path(seen[0]))
         seen = [asked.dataset.path] if isinstance(asked.dataset.path, str) else asked.dataset.path
         bad_lines = asked.dataset.bad_lines
-    job = start(state.workspace(), ["load", *seen, "--bad-lines", bad_lines], f"Opening {Path(seen[0]).name}")
+    job = start(state.workspace(), ["load", *seen, "--bad-lines", bad_lines], f"Opening {Path(seen[0]).name}", servers_own=not by_hand)
+    assert job is not None
     st.session_state["opening"] = (job.id, asked, seen, by_hand)
 
 
@@ -85,9 +90,10 @@ def begin() -> None:
 
 
 def keep_upload(workspace: Workspace, name: str, content: bytes) -> Path:
-    """Keep an uploaded file in the workspace under its own name, in a folder named by its content."""
+    """Keep an uploaded file in the workspace under its own name, in a folder named by its content. Raises InputError where the person may not open files."""
     from hashlib import sha256
 
+    need("open")
     path = workspace.root / "uploads" / sha256(content).hexdigest()[:16] / Path(name).name
     if not path.exists():
         write_file(path, lambda p: p.write_bytes(content))

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
-from curate.jobs import Job, jobs, start
+from curate.jobs import Job, jobs
 from curate.probes.account import account, standing
 from curate.probes.arms import Decided, same_as_all
 from curate.probes.back import take, zipped
@@ -25,7 +25,9 @@ from curate.probes.whole import mend
 from curate.task import plan as tasks_of
 from ui import measuring, state
 from ui.browsing import version
+from ui.person import need
 from ui.shipping import save_recipe
+from ui.work import start
 
 __all__ = [
     *("again", "begin", "bring_back", "command", "distinct", "done", "expected", "go_on", "held", "in_hand", "job", "newest", "packed"),
@@ -36,7 +38,8 @@ PROBING = "Probing"
 
 
 def seen(typed: str) -> Path:
-    """A typed path, seen from where `curate app` was called."""
+    """A typed path, seen from where `curate app` was called. Raises InputError where the person may not open files."""
+    need("open")
     return Path(os.environ.get("CURATE_FROM", ".")) / Path(typed.strip()).expanduser()
 
 
@@ -172,4 +175,5 @@ def packed(run: Run) -> Callable[[], BinaryIO]:
 
 def bring_back(run: Run, typed: str) -> str:
     """Take trainings of a folder or a zip file; what came, in words. Raises InputError where they are not this run's."""
+    need("measure")
     return str(take(run, seen(typed)))

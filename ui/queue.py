@@ -29,6 +29,7 @@ from ui.asked import BACK, Row, as_labelled, every_label, rows_of
 from ui.escape import plain
 from ui.handing import hands
 from ui.keys import KEYS
+from ui.person import need
 from ui.widgets import count
 
 __all__ = ["KEY", "queue"]
@@ -75,6 +76,7 @@ def _ranked(key: str, scores: Scores, marked: Sequence[Review], asked: Asked, wh
 
 def _keep(said: Mapping[str, Any], rows: Mapping[str, Row], who: str) -> None:
     """Write one decision that the browser told. Raises InputError where it cannot be written or says nothing that can be meant."""
+    need("review")
     action, row, of, kind = said.get("action"), str(said.get("row") or ""), said.get("of"), str(said.get("why") or "")
     given: dict[str, Any] = {"by": who, "id": said["id"]}
     marked = state.decided().marked

@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from ui.person import person
+
 __all__ = ["name_box", "reader", "remember"]
 
 READER, SAID, BOX = "reader", "reader-said", "reader-box"
@@ -24,8 +26,8 @@ def _component() -> Callable[..., Any]:
 
 
 def reader() -> str:
-    """The name given at this window; "" while there is none."""
-    return str(st.session_state.get(READER) or "").strip()
+    """The name of who is logged in, else the one given at this window; "" while there is none."""
+    return person().name if person().id else str(st.session_state.get(READER) or "").strip()
 
 
 def _said(key: str) -> None:
@@ -47,6 +49,9 @@ def remember() -> None:
 
 def name_box(about: str | None = None) -> str:
     """The box for the name; Enter leaves it, so that the next key is a key of the page. Returns the name."""
+    if person().id:
+        st.text(f"{LABEL}: {reader()}")
+        return reader()
     key = f"{BOX}-{st.session_state.get(BOX, 0)}"
     st.text_input(LABEL, reader(), key=key, placeholder="you", help=about, max_chars=LONGEST, on_change=_said, args=(key,))
     return reader()

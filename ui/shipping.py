@@ -10,12 +10,13 @@ from typing import BinaryIO
 import streamlit as st
 
 from curate.export import export
-from curate.jobs import start
 from curate.part import Export
 from curate.recipe import Recipe, dump_recipe, keep_recipe
 from curate.scores import Scores
 from curate.versions import Version, versions_of
 from ui import state
+from ui.person import allowed, need
+from ui.work import start
 
 __all__ = ["command", "download", "save_recipe", "set_export", "versions", "write_version"]
 
@@ -40,6 +41,8 @@ def command() -> str:
 def download(measured: Scores, recipe: Recipe, file: str) -> Callable[[], BinaryIO]:
     """A file of the export, written as a Version when the button is pressed."""
 
+    need("ship")
+
     def make() -> BinaryIO:
         return (export(measured, recipe).out / file).open("rb")
 
@@ -48,6 +51,8 @@ def download(measured: Scores, recipe: Recipe, file: str) -> Callable[[], Binary
 
 def write_version() -> None:
     """Write a Version in the background."""
+    if not allowed("ship"):
+        return
     key = str(st.session_state["dataset"])
     start(state.workspace(), ["run", str(save_recipe()), "--key", key], "Writing a Version", key)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,26 @@ import streamlit as st
 
 from curate.applying import applicable, seconds_to_choose, unneeded
 from curate.dataset import Dataset
-from curate.deciding import of
+from curate.deciding import of, rebased
 from curate.errors import InputError
 from curate.journal import Known
-from curate.load import keep_open, list_datasets
+from curate.load import list_datasets
 from curate.noise import Noise, noise
 from curate.part import ReviewLog, Threshold
+from curate.people import deed_of
 from curate.recipe import Recipe
 from curate.reviews import BROUGHT, Action, Decided, Review, append
 from curate.scores import Scores
 from curate.selection import Selection, select, unmeasured
-from curate.task import Task, plan
+from curate.task import Task
 from curate.workspace import Workspace
 from ui.annotated import annotated
 from ui.followed import followed
-from ui.held import EVERYTHING, bring, refused, the_last
+from ui.held import EVERYTHING, adopt, refused, the_last
+from ui.person import allowed, person
 from ui.reader import reader
 from ui.run import anew, once
+from ui.shared import TURN, opened, planned, scored
 
 __all__ = [
     "anothers",
@@ -69,8 +71,8 @@ def workspace() -> Workspace:
 
 
 def session() -> str:
-    """Names this window in the log."""
-    return str(st.session_state.setdefault("session", uuid.uuid4().hex[:12]))
+    """Names this window in the log, and who is logged in at it."""
+    return str(st.session_state.setdefault("session", "-".join(part for part in (person().id, uuid.uuid4().hex[:12]) if part)))
 
 
 def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> None:
@@ -81,21 +83,12 @@ def open_key(key: str, asked: Recipe | None = None, by_hand: bool = True) -> Non
     if st.session_state.get("dataset") != key:
         st.session_state.pop("pills", None)
     st.session_state["dataset"] = key
-    _open.clear()  # it may have been loaded from elsewhere
+    opened.clear()  # it may have been loaded from elsewhere
     anew()
     data = _loaded()
-    if asked is not None and data is not None:
-        _adopt(asked, workspace().reviews(data.fingerprint), session() if by_hand else BROUGHT)
-
-
-def _adopt(asked: Recipe, log: Path, session: str) -> None:
-    """Put an opened recipe, and the reviews it rests on, into the log; what the server was started with only once: what was decided since stays decided."""
-    held = bring(log, asked)
-    given = asked.model_copy(update={"reviews": None}).model_dump(mode="json", exclude_none=True)
-    wrong = st.session_state["refused"] = refused(given)
-    if wrong is None and (session != BROUGHT or not any(r.value == BROUGHT and r.recipe == given for r in held)):
-        append(log, Review("recipe", session, value=BROUGHT if session == BROUGHT else None, recipe=given))
-    anew()
+    if asked is not None and data is not None and (not by_hand or allowed("decide")):
+        st.session_state["refused"] = adopt(workspace().reviews(data.fingerprint), asked, session() if by_hand else BROUGHT, person().name if by_hand else "")
+        anew()
 
 
 def _key() -> str | None:
@@ -111,13 +104,7 @@ def _key() -> str | None:
 @once
 def _loaded() -> Dataset | None:
     key = _key()
-    return None if key is None else _open(str(workspace().root), key, "", None)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _open(root: str, key: str, roles_text: str, _roles: Mapping[Any, Any] | None) -> Dataset:
-    del roles_text
-    return keep_open(Workspace(Path(root)), key, roles=_roles)
+    return None if key is None else opened(str(workspace().root), key, "", None)
 
 
 @once
@@ -127,7 +114,7 @@ def dataset() -> Dataset | None:
     if key is None:
         return None
     roles = recipe().dataset.roles
-    return annotated(_open(str(workspace().root), key, repr(roles), roles), recipe().annotations, workspace())[0]
+    return annotated(opened(str(workspace().root), key, repr(roles), roles), recipe().annotations, workspace())[0]
 
 
 @once
@@ -156,12 +143,17 @@ def recipe() -> Recipe:
     return found
 
 
-def record(action: Action, **given: Any) -> None:
-    """Add a decision to the log, with these fields (`curate.reviews.Review`); on disk when this returns."""
-    data = _loaded()
-    if data is not None:
-        append(workspace().reviews(data.fingerprint), Review(action, session(), **given))
-        anew()
+def record(action: Action, **given: Any) -> bool:
+    """Add a decision to the log (`curate.reviews.Review`), under the name of who is logged in; on disk when this returns. Returns whether they may."""
+    data, of = _loaded(), given.get("of")
+    what = next((r for r in log().entries if r.id == of), None) if of is not None else None
+    if data is None or not allowed(deed_of(what.action, what.why) if what is not None else deed_of(action, given.get("why"))):
+        return False
+    if person().id:
+        given["by"] = person().name
+    append(workspace().reviews(data.fingerprint), Review(action, session(), **given))
+    anew()
+    return True
 
 
 def change(new: Recipe) -> None:
@@ -170,13 +162,18 @@ def change(new: Recipe) -> None:
 
 
 def changed(new: Recipe, action: Action = "recipe") -> bool:
-    """The same; whether it holds now."""
-    given = new.model_dump(mode="json", exclude_none=True)
-    wrong = refused(given)
-    if wrong is not None:
-        st.session_state["refused"] = wrong
-    elif new != recipe() or action == "reset" or told() is not None:
-        record(action, recipe=given)
+    """The same; whether it holds now. What others decided since this window read the recipe is not taken back by it."""
+    known = st.session_state.get("parsed")
+    with TURN:
+        anew()
+        if known is not None and action != "reset":
+            new = rebased(new, known[2], recipe())
+        given = new.model_dump(mode="json", exclude_none=True)
+        wrong = refused(given)
+        if wrong is not None:
+            st.session_state["refused"] = wrong
+        elif new != recipe() or action == "reset" or told() is not None:
+            return record(action, recipe=given)
     return wrong is None
 
 
@@ -198,8 +195,9 @@ def mark(action: Action, row_ids: Sequence[str], value: str | None = None, by: s
 
 
 def anothers(entry: Review) -> str:
-    """Who said an entry, where that is another person than the one at this window; "" else."""
-    mine = entry.session == session() or entry.by in ("", reader())
+    """Who said an entry, where that is another person than the one at this window; "" else. A login is known by its address, whatever it is called."""
+    me = person().id
+    mine = entry.session == session() or entry.by == "" or (entry.session.startswith(f"{me}-") if me else entry.by == reader())
     return "" if mine else entry.by
 
 
@@ -229,21 +227,9 @@ def scores() -> Scores:
     if data is None:
         raise InputError("scores", "no dataset is open", "Open one on the page Open")
     signals = recipe().signals
-    tasks = _plan(f"{workspace().root} {data.key} {data.roles} {data.ratings} {signals}", data, signals)
+    tasks = planned(f"{workspace().root} {data.key} {data.roles} {data.ratings} {signals}", data, signals)
     done = [t.key for t in tasks if t.done(workspace())]
-    return _scores(f"{workspace().root} {data.key} {data.fingerprint} {data.roles} {data.ratings} {[t.key for t in tasks]} {done}", data, tasks)
-
-
-@st.cache_resource(max_entries=16, ttl=30, show_spinner=False)  # a local model's folder may change
-def _plan(name: str, _data: Dataset, _signals: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:
-    del name
-    return plan(_data, _signals)
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _scores(name: str, _data: Dataset, _tasks: tuple[Task, ...]) -> Scores:
-    del name
-    return Scores(_data, workspace(), _tasks)
+    return scored(f"{workspace().root} {data.key} {data.fingerprint} {data.roles} {data.ratings} {[t.key for t in tasks]} {done}", data, tasks, workspace())
 
 
 @once

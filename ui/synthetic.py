@@ -13,7 +13,7 @@ import streamlit as st
 
 from curate.admission import CHECKS, Admission, CheckName
 from curate.denied import denied_sources
-from curate.jobs import Job, jobs, start
+from curate.jobs import Job, jobs
 from curate.rate import percent
 from curate.recipe import keep_recipe
 from curate.synthetic.accept import accepted_of, stale
@@ -25,9 +25,11 @@ from curate.synthetic.review import Reading, say, take_back
 from ui import state
 from ui.charts import DROPPED, escape, layout, show
 from ui.keys import KEYS
+from ui.person import allowed
 from ui.reader import name_box, reader
 from ui.rows import text_diff
 from ui.widgets import amount, attempt, count, empty, key_of, share
+from ui.work import start
 
 __all__ = ["choose", "facts", "gate_of", "limits", "picture", "read_by_key", "refused", "waiting"]
 
@@ -295,8 +297,10 @@ def _undo(batch: Batch, read: Reading) -> None:
 
 
 def _say(batch: Batch, row: str, word: str) -> None:
-    attempt(lambda: say(batch, row, word, reader(), state.session()))
+    if allowed("review"):
+        attempt(lambda: say(batch, row, word, reader(), state.session()))
 
 
 def _back(batch: Batch) -> None:
-    attempt(lambda: take_back(batch, reader(), state.session()))
+    if allowed("review"):
+        attempt(lambda: take_back(batch, reader(), state.session()))

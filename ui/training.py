@@ -12,7 +12,6 @@ import polars as pl
 import streamlit as st
 
 from curate.errors import CurateError
-from curate.jobs import start
 from curate.probes.direction import higher_is_better
 from curate.probes.follow import foreign_words, in_words, not_told
 from curate.probes.following import Followed, entries, follow, followed, forget
@@ -24,7 +23,9 @@ from ui import state
 from ui.charts import CATEGORIES, DROPPED, escape, layout, show
 from ui.comparing import typed
 from ui.escape import plain
+from ui.person import allowed
 from ui.widgets import attempt, beside, count, empty
+from ui.work import start
 
 __all__ = ["add", "live"]
 
@@ -64,7 +65,7 @@ def add() -> None:
                 if mine:
                     start(workspace, ["follow", str(where), "--run", mine, "--model", model.strip()], "Measuring checkpoints")
 
-            if attempt(begin):
+            if allowed("measure") and attempt(begin):
                 st.rerun()
 
 
@@ -145,11 +146,16 @@ def _facts(shown: Sequence[Followed]) -> None:
             st.button(
                 "Forget",
                 key=f"forget-{one.key}",
-                on_click=forget,
-                args=(state.workspace(), one),
+                on_click=_forget,
+                args=(one,),
                 type="tertiary",
                 help="It is no longer followed; its log stays",
             )
+
+
+def _forget(one: Followed) -> None:
+    if allowed("measure"):
+        forget(state.workspace(), one)
 
 
 def _verdicts(names: dict[str, Followed], read: dict[str, pl.DataFrame], metric: str, found: dict[str, list[Worse]]) -> None:

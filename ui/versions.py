@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from curate.errors import CurateError
-from curate.jobs import Job, jobs, output, start
+from curate.jobs import Job, jobs, output
 from curate.lineage import Node, roll_back, tag, tree, untag
 from curate.recipe import load_recipe
 from curate.reviews import fold, read_log
@@ -20,7 +20,9 @@ from curate.versions import Version, unreadable
 from ui import formats, state
 from ui.charts import DROPPED, HAND, KEPT, escape, layout, show
 from ui.escape import plain
+from ui.person import allowed, may
 from ui.widgets import attempt, beside, count, empty, share
+from ui.work import start
 
 __all__ = ["about", "act", "broken", "choose", "files", "known", "picture", "title"]
 
@@ -187,11 +189,13 @@ def act(node: Node) -> None:
         told = "Load and measure everything again, in the background, and hold what comes out against this Version"
         st.button("Replay", icon=":material/replay:", help=told, on_click=_job, args=("replay", "Replaying", one.name))
         told = "It becomes the current Version again, and its recipe the one in hand, which undo takes back. Nothing is deleted."
-        st.button("Roll back to it", icon=":material/history:", help=told, key="version-back", on_click=_back, args=(one,), disabled=node.current)
+        st.button(
+            "Roll back to it", icon=":material/history:", help=told, key="version-back", on_click=_back, args=(one,), disabled=node.current or not may("ship")
+        )
         with st.form("version-tag", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input("Tag", placeholder="paper-1", key="version-tag-name", max_chars=64)
             asked = st.form_submit_button("Tag it", icon=":material/sell:")
-    if asked and name.strip() and attempt(lambda: tag(state.workspace(), one, name.strip())):
+    if asked and name.strip() and allowed("ship") and attempt(lambda: tag(state.workspace(), one, name.strip())):
         st.rerun()
     if failed := st.session_state.pop("version-failed", None):
         st.error(plain(failed), icon=":material/error:")
@@ -200,7 +204,8 @@ def act(node: Node) -> None:
 
 
 def _untag(name: str) -> None:
-    untag(state.workspace(), name)
+    if allowed("ship"):
+        untag(state.workspace(), name)
 
 
 def _job(command: str, label: str, name: str) -> None:
@@ -209,6 +214,8 @@ def _job(command: str, label: str, name: str) -> None:
 
 def _back(version: Version) -> None:
     """Roll back, and take the Version's recipe in hand where it is of the dataset in hand."""
+    if not allowed("ship"):
+        return
     try:
         roll_back(state.workspace(), version)
         data = state.dataset()

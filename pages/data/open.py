@@ -3,6 +3,7 @@ from functools import partial
 import streamlit as st
 
 from ui import opening, state
+from ui.person import allowed
 from ui.roles import roles_form
 from ui.tour import again
 from ui.widgets import amount, attempt, count, head
@@ -22,7 +23,7 @@ with left:
     if asked and attempt(partial(opening.open_path, path.strip(), "aside" if aside else "stop")):
         st.rerun()
     files = st.file_uploader("Or from this computer", accept_multiple_files=True, key="upload", help="Kept in the workspace, in the folder uploads")
-    if files and st.button("Open the uploaded files", icon=":material/upload_file:"):
+    if files and st.button("Open the uploaded files", icon=":material/upload_file:") and allowed("open"):
         kept = [str(opening.keep_upload(state.workspace(), f.name, f.getvalue())) for f in files]
         if attempt(partial(opening.open_path, kept[0] if len(kept) == 1 else kept, "aside" if aside else "stop")):
             st.rerun()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import formats, hub, shipping, state
+from ui import formats, hub, person, shipping, state
 from ui.escape import plain
 from ui.gate import gate
 from ui.widgets import beside, count, head, need_dataset, share
@@ -26,7 +26,7 @@ if recipe.personal is not None:
 if not selection.kept:
     st.warning("No row is kept: the files would be empty. Loosen a threshold, or undo.", icon=":material/filter_alt_off:")
 
-may = not pending and gate()
+may = not pending and gate() and person.may("ship")
 
 files, again = beside("export", 1, 2)
 with files:
