@@ -245,5 +245,5 @@ def _aside(data: Dataset) -> list[tuple[int, int]]:
     path = data.folder / "rejected.jsonl"
     if not path.exists():
         return []
-    entries, known = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()], {path: at for at, (path, _) in enumerate(data.sources)}
+    entries, known = [json.loads(line) for line in path.read_bytes().splitlines()], {path: at for at, (path, _) in enumerate(data.sources)}
     return [(entry.get("source", known.get(entry["file"], -1)), entry["line"]) for entry in entries]
