@@ -42,6 +42,7 @@ from benchmarks.probing import NOISE
 from benchmarks.ranking import RANKING
 from benchmarks.reviewing import case_reviewing
 from benchmarks.score import case_score
+from benchmarks.staging import STAGING
 from benchmarks.strategies import STRATEGIES
 from benchmarks.training import TRAINING
 
@@ -58,6 +59,7 @@ ALL: Mapping[str, Case] = {
     **ADAPTERS,
     **NOISE,
     **RANKING,
+    **STAGING,
     "browser": case_browser,
     "closed_book": case_closed_book,
     "coverage": case_coverage,

@@ -13,12 +13,20 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.arguments import parser
+from curate.engine import engine_named, run_apart
 from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
 from curate.interrupt import leave, watch
+from curate.store import check_place
+
+if TYPE_CHECKING:
+    from curate.export import Export
 
 __all__ = ["main"]
 
@@ -47,16 +55,25 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
     from curate.export import check_out, export, scored
     from curate.lineage import find_version
     from curate.recipe import load_recipe
+    from curate.store import is_remote, sent
     from curate.workspace import Workspace
 
-    recipe, workspace, out = load_recipe(args.recipe), Workspace.at(args.workspace), args.out.absolute() if args.out else None
-    recipe = overridden(recipe, args.override, args.reason)
-    if out is not None:
-        check_out(out)
+    recipe, workspace = overridden(load_recipe(args.recipe), args.override, args.reason), Workspace.at(args.workspace)
     parent = find_version(args.parent, workspace) if args.parent else None
-    result = export(scored(recipe, workspace, args.engine, tell, args.key), recipe, out, parent)
+    place = sent(args.out, workspace.root) if is_remote(args.out or "") else nullcontext(Path(args.out).absolute() if args.out else None)
+    with place as out:
+        if out is not None:
+            check_out(out)
+        scores = scored(recipe, workspace, args.engine, tell, args.key, args.store)
+        result = run_apart(partial(export, scores, recipe, out, parent), "inline" if args.store else args.engine)
+    _say_result(args, result, args.out if is_remote(args.out or "") else str(result.out))
+    return 0
+
+
+def _say_result(args: argparse.Namespace, result: Export, out: str) -> None:
+    """What a run gave, as one object or as lines."""
     if args.json:
-        print(json.dumps(result.as_json(), ensure_ascii=False))
+        print(json.dumps({**result.as_json(), "out": out}, ensure_ascii=False))
     else:
         for name, count in result.dropped.items():
             print(f"{count:>12,} dropped by {name}")
@@ -66,8 +83,9 @@ def _run(args: argparse.Namespace, tell: Any) -> int:
         _say_unmet(result.not_met)
         for found in result.findings:
             print(f"found: {found.name}: {found.what}")
-        print(result.out)
-    return 0
+        for name, count in result.quarantined.items():
+            print(f"{count:>12,} row{'s' * (count > 1)} that {name} could not bear: without its scores, listed in quarantined.jsonl beside them")
+        print(out)
 
 
 def _say_unmet(told: Sequence[str]) -> None:
@@ -78,6 +96,7 @@ def _say_unmet(told: Sequence[str]) -> None:
 def _score(args: argparse.Namespace, tell: Any) -> int:
     from curate.export import dataset_of
     from curate.measure import measure
+    from curate.quarantine import QUARANTINED, counted
     from curate.recipe import load_recipe
     from curate.task import plan
     from curate.workspace import Workspace
@@ -92,13 +111,15 @@ def _score(args: argparse.Namespace, tell: Any) -> int:
     for task in tasks:
         if not failed & {t.signal.name for t in _with_needs(task.needs)}:
             try:
-                measure(dataset, [task], workspace, args.engine, tell)
+                measure(dataset, [task], workspace, args.engine, tell, args.store)
             except (SignalError, InputError) as error:
                 said = str(error) if isinstance(error, SignalError) else f"the signal {task.signal.name} failed: {error}"
                 print(f"curate: {said}", file=sys.stderr)
                 failed.add(task.signal.name)
                 continue
-        print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else 'measured' if task.done(workspace) else 'not measured'}")
+        aside = counted([task], workspace).get(task.signal.name, 0)
+        more = f" but for {aside:,} row{'s' * (aside > 1)}, listed in {task.folder(workspace) / QUARANTINED}" if aside else ""
+        print(f"{task.signal.name}: {'skipped: ' + task.skip if task.skip else f'measured{more}' if task.done(workspace) else 'not measured'}")
     return 2 if failed else 0
 
 
@@ -158,8 +179,8 @@ def _signals(args: argparse.Namespace, tell: Any) -> int:
     from curate.signal import discover, parameters
 
     def described(signal: Any) -> dict[str, Any]:
-        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs")}
-        return {**found, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
+        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs", "stages")}
+        return {**found, "staged": signal.stages is not None, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
 
     found = [described(s) for s in discover().values()]
     if args.json:
@@ -242,6 +263,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and args.command not in SERVING:
         watch(stopped)
     try:
+        if getattr(args, "engine", None):
+            engine_named(args.engine)
+        if getattr(args, "store", None):
+            args.store = check_place(args.store, "--store")
         code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
         if argv is None and isinstance(error, Cancelled | KeyboardInterrupt):

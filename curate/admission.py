@@ -29,7 +29,7 @@ class Admission(Part):
     words of the response, and perplexity, from and to; where not given the band of the dataset's own rows, of which `band` lies outside at either end.
     grounding: the least share of the response's triples of words that the context holds; the low end of the same band where not given. label: how likely the
     given label must be to a classifier that learnt the dataset's, as a share of the likeliest's probability. pass_rate: the share of read rows that must be
-    good. rows: that are read of a batch. share: of generated rows among all of the dataset, the most, in each source or label (`per`; null for all together).
+    good. rows: that are read of a batch. share: of generated rows among all of the dataset, the most, in each source or label (`per`; all for all together).
     """
 
     off: tuple[CheckName, ...] = ()
@@ -48,7 +48,7 @@ class Admission(Part):
     pass_rate: float = Field(default=0.9, gt=0, le=1)
     rows: int = Field(default=60, ge=1)
     share: float = Field(default=0.3, ge=0, lt=1)
-    per: Literal["source", "label"] | None = "source"
+    per: Literal["source", "label", "all"] = "source"
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

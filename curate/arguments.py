@@ -8,6 +8,9 @@ from pathlib import Path
 
 __all__ = ["parser"]
 
+STORE = "a place for rows and parts, where workers share no disk with the workspace"
+ENGINES = "where batches run: inline, pool (a process for each core, the default), ray or ray://HOST:PORT"
+
 
 NAMED = "its folder, its name or the first digits of it, a tag, or current"
 """How a Version is named."""
@@ -53,9 +56,10 @@ def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Commands that measure what a recipe says."""
     run = add("run", "load, score, select and export what a recipe says")
     run.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
-    run.add_argument("--out", type=Path, metavar="DIR", help="a folder that is absent or empty (default: a Version in the workspace)")
+    run.add_argument("--out", metavar="DIR", help="a folder that is absent or empty, or s3://bucket/prefix (default: a Version in the workspace)")
     run.add_argument("--parent", metavar="VERSION", help="the Version that it comes from (default: the current one of the same rows or files)")
-    run.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    run.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
+    run.add_argument("--store", metavar="s3://…", help=STORE)
     run.add_argument("--key", help=argparse.SUPPRESS)
     run.add_argument("--override", metavar="NAME[,NAME]", help="let findings of the recipe's gate through, with --reason; both go into the manifest")
     run.add_argument("--reason", metavar="TEXT", help="why, in words")
@@ -65,7 +69,8 @@ def _add_run(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     score.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     score.add_argument("--key", help=argparse.SUPPRESS)
     score.add_argument("--only", nargs="+", metavar="SIGNAL", help="these signals and those they need")
-    score.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    score.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
+    score.add_argument("--store", metavar="s3://…", help=STORE)
 
 
 def _add_audit(command: argparse.ArgumentParser) -> None:
@@ -73,7 +78,7 @@ def _add_audit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, metavar="REPORT.html", help="write a report that opens without a network")
     command.add_argument("--rows", type=int, default=0, metavar="N", help="quote up to N rows of each check in the report, personal data redacted")
     command.add_argument("--personal", action="store_true", help="leave personal data in the report as it is")
-    command.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    command.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
     command.add_argument("--json", action="store_true", help="print one object: noise_rate, effective_information, agreement, consensus, checks")
 
 
@@ -81,7 +86,7 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     what = "personal, license, contamination, synthetic, noise_rate, duplicates, share, min_rows"
     command.add_argument("--fail-on", metavar="NAME[,NAME]", help=f"only these end with 1 (default: every finding): {what}")
-    command.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    command.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
     command.add_argument("--json", action="store_true", help="print one object: rows, kept, failed, findings, not_checked, limits")
 
 
@@ -93,7 +98,7 @@ def _add_choices(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     compare = add("compare", "which rows only one of two selections keeps, and how the kept ones differ")
     compare.add_argument("a", type=Path, metavar="A", help=f"a recipe (.yaml), or a Version: {NAMED}")
     compare.add_argument("b", type=Path, metavar="B", help="another")
-    compare.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    compare.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
     compare.add_argument("--json", action="store_true", help="print one object: a, b, both, only_a, only_b, signals, groups")
     signals = add("signals", "every signal with its parameters, columns, unit and source")
     signals.add_argument("--json", action="store_true")
@@ -111,7 +116,7 @@ def _add_versions(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     replay.add_argument("version", metavar="VERSION", help=NAMED)
     replay.add_argument("--kept", action="store_true", help="take what the workspace has measured; without it everything is measured again")
     replay.add_argument("--input", type=Path, nargs="+", metavar="PATH", help="where the files of the dataset lie now; their content is to be the same")
-    replay.add_argument("--engine", choices=["inline", "pool"], default="pool", help="where batches run")
+    replay.add_argument("--engine", default="pool", metavar="ENGINE", help=ENGINES)
     versions = add("versions", "the tree of Versions of a workspace; of one, its folder")
     versions.add_argument("version", nargs="?", metavar="VERSION", help=f"print the folder of this one: {NAMED}")
     tag = add("tag", "give a Version a tag")

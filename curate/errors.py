@@ -5,6 +5,7 @@ CurateError
 │   ├── BadLinesError   some lines of a file cannot be read; the others can, so they may be set aside
 │   └── PlacedError     something in a text that was typed, at known characters of it
 ├── SignalError         a signal failed on these rows; its scores are not half-filled but absent (exit code 2)
+├── WorkerError         the same work ended every process that took it (exit code 2)
 ├── Blocked             the recipe's gate lets nothing out; nothing was written (exit code 1)
 └── Cancelled           the person asked to stop (exit code 2)
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError"]
+__all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError", "WorkerError"]
 
 
 class CurateError(Exception):
@@ -63,6 +64,18 @@ class SignalError(CurateError):
 
     def __reduce__(self) -> tuple[type, tuple[str, str, int | None, str]]:
         return type(self), (self.signal, self.where, self.row, self.cause)
+
+
+class WorkerError(CurateError):
+    """Every process died that took the same work. deaths: how many. said: what is known of the last."""
+
+    def __init__(self, deaths: int, said: str = "") -> None:
+        why = said or "killed from outside, out of memory, or a fault in native code"
+        super().__init__(f"{deaths} worker processes died over the same work ({why}). What was finished stays; make room in memory and start again.")
+        self.deaths, self.said = deaths, said
+
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:
+        return type(self), (self.deaths, self.said)
 
 
 class Blocked(CurateError):

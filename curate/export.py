@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ from curate.arrangement import Arrangement, arrange
 from curate.dataset import Dataset
 from curate.describing import describe
 from curate.edit import edited_columns, noted
-from curate.engine import Engine
+from curate.engine import Engine, on_ray, run_apart
 from curate.errors import InputError
-from curate.finding import Finding
+from curate.finding import Finding, Gated
 from curate.formats.writing import check_formats, write_formats
 from curate.gate import check_limits, gated
 from curate.grown import accepted_batches
@@ -35,6 +36,7 @@ from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.noise import noise
 from curate.part import ReviewLog
+from curate.quarantine import counted
 from curate.recipe import Recipe, dump_recipe
 from curate.reviews import Review, fold, read_log
 from curate.scores import Scores, read_scores
@@ -42,7 +44,7 @@ from curate.selected import selected_columns, selection_frame, write_selected
 from curate.selection import Selection, select
 from curate.signal import reporting
 from curate.task import Task
-from curate.versions import Version, content_files, manifest_of, name_of, references, seal
+from curate.versions import Version, content_files, manifest_of, name_of, references, room_for, seal
 from curate.workspace import Workspace, digest, file_sha256, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Export:
     """What was written. out: the folder. dropped: rows by threshold, each counted alone, so a row may count twice. not_met: of the budget, in words.
 
     kept: rows that stay. written: lines of the export where rows are repeated by their weight; None where each kept row is one line. findings: what the gate
-    found and did not stop: because the recipe has no gate, or because it is overridden.
+    found and did not stop: because the recipe has no gate, or because it is overridden. quarantined: rows that a signal could not bear, by signal.
     """
 
     out: Path
@@ -71,11 +73,12 @@ class Export:
     written: int | None = None
     not_met: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    quarantined: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `curate run --json` prints."""
         more = {"written": self.written, "not_met": [*self.not_met] or None, "findings": {f.name: f.number for f in self.findings} or None}
-        told = {k: v for k, v in more.items() if v is not None}
+        told = {k: v for k, v in {**more, "quarantined": dict(self.quarantined) or None}.items() if v is not None}
         return {"rows": self.rows, "kept": self.kept, "dropped": dict(self.dropped), "out": str(self.out), **told}
 
 
@@ -83,17 +86,26 @@ def run(recipe: Recipe, workspace: Workspace, out: Path | None = None, engine: E
     """Load, score, select and export. out: a folder that is absent or empty; a Version of the workspace where None. key: of a dataset loaded before."""
     if out is not None:
         check_out(out)
-    return export(scored(recipe, workspace, engine, tell, key), recipe, out)
+    return run_apart(partial(export, scored(recipe, workspace, engine, tell, key), recipe, out), engine)
 
 
-def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None) -> Scores:
-    """Load the dataset of a recipe and measure what the recipe says. key: of a dataset loaded before. Raises InputError where a format cannot be written."""
+def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: Tell | None = None, key: str | None = None, store: str | None = None) -> Scores:
+    """Load the dataset of a recipe and measure what the recipe says. Raises InputError where a format cannot be written.
+
+    key: of a dataset loaded before. store: a remote place for workers that share no disk with this process, which then loads by itself.
+    """
+    key = run_apart(partial(_key, recipe, workspace), engine) if key is None and on_ray(engine) and store is None else key
     dataset = dataset_of(recipe, workspace, key, tell)
     check_formats(recipe.export.formats, dataset, recipe.personal is not None)
     scores = read_scores(dataset, recipe, workspace)
     check_limits(recipe, scores.tasks)
-    measure(dataset, scores.tasks, workspace, engine, tell)
+    measure(dataset, scores.tasks, workspace, engine, tell, store)
     return Scores(dataset, workspace, scores.tasks)
+
+
+def _key(recipe: Recipe, workspace: Workspace) -> str:
+    """Load the dataset of a recipe; its key."""
+    return load(recipe.dataset.path, workspace, roles=recipe.dataset.roles, bad_lines=recipe.dataset.bad_lines).key
 
 
 def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Selection:
@@ -134,15 +146,15 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     gate = gated(scores, recipe, selection, marked)
     gate.raise_blocked()
     decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
-    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked])
+    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked], gate)
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
-    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings
+    told = selection.kept, dropped, arranged.about.get("written"), unmet, gate.findings, counted(scores.tasks, work)
     result = Export(there or out or work.version(asked), scores.dataset.rows, *told)
     if there is not None:
         return result
-    with whole_folder(result.out, None if out else lambda folder: work.version(manifest_of(folder)["name"])) as temporary:
+    with whole_folder(result.out, None if out else lambda folder: room_for(work, manifest_of(folder)["name"])) as temporary:
         about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
         rests = accepted_batches(scores)
         about["gate"] = {**gate.as_json(), **({"accepted": [*rests]} if rests else {})}
@@ -178,12 +190,13 @@ def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: P
     return about
 
 
-def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str]) -> str:
-    """What an export rests on: digest of the recipe, what each signal measured, the reviews and the row ids that stay, in order."""
+def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str], gate: Gated) -> str:
+    """What an export rests on: digest of the recipe, what each signal measured, the reviews, the row ids that stay, in order, and what the gate says."""
     ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     part = placeless(full)[0].model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
-    return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept])
+    said = [[f.name, f.number] for f in gate.findings], accepted_batches(scores)
+    return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept, said])
 
 
 def _full(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -210,8 +223,9 @@ def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path
     def signal(task: Task) -> dict[str, Any]:
         model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", "ner", *MODELS) if task.parameters.get(name)}
         state = {"skipped": task.skip} if task.skip else {}
-        notes = task.manifest(scores.workspace).get("notes") if task.done(scores.workspace) else None
-        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **({"notes": notes} if notes else {})}
+        held = task.manifest(scores.workspace) if task.done(scores.workspace) else {}
+        said = {name: held[name] for name in ("notes", "quarantined") if held.get(name)}
+        return {"version": task.signal.version, "parameters": dict(task.parameters), **model, **state, **said}
 
     dataset = scores.dataset
     return {

@@ -168,7 +168,7 @@ def _there(api: HfApi, wish: Wish, patience: float) -> DatasetInfo:
     if wish.private and not found.private:
         raise InputError(wish.name, "is there and public, and --private asks for a private one", "Make it private on the hub first, or choose another name")
     names = {s.rfilename for s in found.siblings or ()}
-    if names - {".gitattributes", CARD} and not {MANIFEST, "selected.parquet"} <= names and not wish.overwrite:
+    if names - {".gitattributes"} and not {MANIFEST, "selected.parquet"} <= names and not wish.overwrite:
         raise InputError(wish.name, "is there and holds files that Curate did not write", "Choose another name, or write into it with --overwrite")
     return found
 

@@ -26,6 +26,7 @@ from curate.recipe import Recipe, load_recipe, parse_recipe
 from curate.reviews import fold, read_log
 from curate.scores import read_scores
 from curate.signal import discover
+from curate.versions import Version, unreadable, versions_of
 from curate.workspace import Workspace, file_sha256, read_json
 
 __all__ = ["CACHES", "Holding", "clean", "holdings", "size", "workspaces"]
@@ -52,6 +53,7 @@ STAYS = {
     "uploads": "files given through the browser",
     "demo": "the demo's files",
     "synthetic": "generated rows and their gate",
+    "damaged": "Versions that were found damaged when they were written anew",
     "prompts": "prompts of generators",
 }
 """Kinds that are never cleaned."""
@@ -126,11 +128,19 @@ def _use(uses: _Uses, data: Dataset, recipe: Recipe, why: str, workspace: Worksp
         uses.fingerprints.setdefault(data.fingerprint, f"{why}, which cannot be planned here")
 
 
+def _recipe_of(version: Version) -> Recipe | None:
+    """A Version's recipe; None where it cannot be read."""
+    try:
+        return load_recipe(version.folder / "recipe.yaml")
+    except InputError:
+        return None
+
+
 def _recipes(workspace: Workspace, known: Sequence[Dataset], keep: Sequence[Path]) -> Iterator[tuple[Dataset, Recipe, str]]:
     """Every recipe that counts, with each dataset it is over, and how it is called. Raises InputError where one of `keep` is wrong."""
-    for file in sorted((workspace.root / "versions").glob("[!.]*/recipe.yaml")):
-        rows = read_json(file.parent / "manifest.json")["dataset"]["fingerprint"] if (file.parent / "manifest.json").exists() else ""
-        yield from ((data, load_recipe(file), f"Version {file.parent.name}") for data in known if data.fingerprint == rows)
+    for version in versions_of(workspace):
+        if (recipe := _recipe_of(version)) is not None:
+            yield from ((data, recipe, f"Version {version.name}") for data in known if data.fingerprint == version.fingerprint)
     for data in known:
         held = fold(read_log(workspace.reviews(data.fingerprint))) if workspace.reviews(data.fingerprint).exists() else None
         if held is not None:
@@ -156,10 +166,14 @@ def _uses(workspace: Workspace, known: Sequence[Dataset], keep: Sequence[Path]) 
     for data, recipe, why in _recipes(workspace, known, keep):
         _use(uses, data, recipe, why, workspace)
     there = {data.fingerprint for data in known}
-    for file in (workspace.root / "versions").glob("[!.]*/manifest.json"):
-        rows = read_json(file)["dataset"]["fingerprint"]
-        if rows not in there:
-            uses.fingerprints.setdefault(rows, f"Version {file.parent.name}, whose dataset is not here")
+    for version in versions_of(workspace):
+        if version.fingerprint not in there:
+            uses.fingerprints.setdefault(version.fingerprint, f"Version {version.name}, whose dataset is not here")
+        elif _recipe_of(version) is None:
+            uses.fingerprints.setdefault(version.fingerprint, f"Version {version.name}, whose recipe cannot be read")
+    if unreadable(workspace):  # of which rows nobody can say
+        for rows in there:
+            uses.fingerprints.setdefault(rows, "a Version that cannot be read")
     return uses
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from curate.errors import InputError
 from curate.reviews import append_line
-from curate.versions import MANIFEST, Tell, Version, Wrong, read_version, verify, versions_of
+from curate.versions import MANIFEST, Tell, Version, Wrong, is_whole, read_version, verify, versions_of
 from curate.workspace import Workspace, file_sha256
 
 __all__ = [
@@ -167,11 +167,11 @@ def ancestors(version: Version, known: Sequence[Version]) -> tuple[str, ...]:
 
 
 def asked_before(workspace: Workspace, asked: str) -> Path | None:
-    """Folder of the Version that was written when the same was asked for, where it is still there; it is the current one from now on."""
+    """Folder of the Version that was written when the same was asked for, where it is still there and whole; it is the current one from now on."""
     log = entries(workspace)
     for entry in reversed(log):
         folder = workspace.version(entry.version)
-        if entry.action == "write" and entry.asked == asked and (folder / MANIFEST).is_file():
+        if entry.action == "write" and entry.asked == asked and is_whole(folder):
             note_written(workspace, folder, asked)
             return folder
     return None

@@ -5,7 +5,7 @@ Two rules. *Cover*: in the keeper's order, a row goes only if a row that stays i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from curate.cover import StoredPairs, cover_rule_on_disk, nearest_on_disk
+from curate.redundancy import Chunk
 from curate.signal import Pairs
 
-__all__ = ["Links", "Rule", "link", "read_links", "write_links"]
+__all__ = ["Links", "Rule", "line_of", "link", "read_links", "write_arrays", "write_links"]
 
 Rule = Literal["cover", "group"]
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
+HELD = 50_000_000
+"""Pairs that are held in memory, some 40 bytes each; more stay in their file, and the cover rule reads them from there."""
+GROUP = 1 << 18  # pairs of a row group
 
 
 def _exact(limit: float) -> np.float32:
@@ -69,6 +74,8 @@ class Links:
         """Similarity of each row to the row most alike to it: see `curate.kernels.forest.nearest`. float32 [rows]."""
         from curate.kernels import forest
 
+        if isinstance(self.pairs, StoredPairs):
+            return nearest_on_disk(self.pairs)
         return np.asarray(forest.nearest(self.pairs.twin, self.graph), np.float32)
 
     def cut(self, between: Sequence[tuple[int, int]]) -> Links:
@@ -93,7 +100,9 @@ class Links:
         from curate.kernels import forest
 
         exact = _exact(limit)
-        if rule == "cover":
+        if rule == "cover" and isinstance(self.pairs, StoredPairs):
+            found = cover_rule_on_disk(order, pins, self.nearest, self.pairs, float(exact))
+        elif rule == "cover":
             found = forest.cover_rule(order, pins, self.pairs.twin, self.nearest, self.graph, exact)
         else:
             place = np.full(self.rows, -1, np.int32)
@@ -137,22 +146,52 @@ def link(name: str, pairs: Pairs) -> Links:
     sorted_already = bool((key[1:] > key[:-1]).all())  # as signals give them: half the time
     order = np.argsort(-pairs.similarity, kind="stable") if sorted_already else np.lexsort((key, -pairs.similarity))
     taken = forest.spanning(rows, pairs.a, pairs.b, order)
-    member = np.flatnonzero((pairs.twin >= 0) & (pairs.twin != np.arange(rows))).astype(np.int32)
-    a = np.concatenate([pairs.twin[member], pairs.a[taken]])
-    b = np.concatenate([member, pairs.b[taken]])
-    joins = np.concatenate([np.ones(len(member), np.float32), pairs.similarity[taken]])
-    line, gap = forest.line_order(rows, a, b, joins)
-    return Links(name, pairs, line, gap, joins)
+    return Links(name, pairs, *line_of(pairs.twin, pairs.a[taken], pairs.b[taken], pairs.similarity[taken]))
+
+
+def line_of(twin: Ints, a: Ints, b: Ints, similarity: Floats) -> tuple[Ints, Floats, Floats]:
+    """(line, gap, joins) of Links. a, b, similarity: the forest of the pairs, most alike first, then by (a, b)."""
+    from curate.kernels import forest
+
+    member = np.flatnonzero((twin >= 0) & (twin != np.arange(len(twin)))).astype(np.int32)
+    joins = np.concatenate([np.ones(len(member), np.float32), similarity])
+    line, gap = forest.line_order(len(twin), np.concatenate([twin[member], a]), np.concatenate([member, b]), joins)
+    return line, gap, joins
 
 
 def write_links(links: Links, folder: Path) -> None:
     """Write pairs.parquet (a, b, similarity), rows.parquet (twin, line, gap) and forest.parquet (joins) into a folder."""
-    import polars as pl
-
     pairs = links.pairs
-    pl.DataFrame({"a": pairs.a, "b": pairs.b, "similarity": pairs.similarity}).write_parquet(folder / "pairs.parquet")
-    pl.DataFrame({"twin": pairs.twin, "line": links.line, "gap": links.gap}).write_parquet(folder / "rows.parquet")
-    pl.DataFrame({"joins": links.joins}).write_parquet(folder / "forest.parquet")
+    write_arrays(folder, [(pairs.a, pairs.b, pairs.similarity)], pairs.twin, links.line, links.gap, links.joins)
+
+
+def write_arrays(folder: Path, pairs: Iterable[Chunk], twin: Ints, line: Ints, gap: Floats, joins: Floats) -> None:
+    """What `write_links` writes. pairs: in the order of (a, b), in chunks of any size; the file is the same whatever their size."""
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("a", pa.int32()), ("b", pa.int32()), ("similarity", pa.float32())])
+    with pq.ParquetWriter(folder / "pairs.parquet", schema, compression="zstd") as file:
+        for chunk in _groups(pairs):
+            file.write_table(pa.table(dict(zip(schema.names, chunk, strict=True)), schema), row_group_size=GROUP)
+    pl.DataFrame({"twin": twin, "line": line, "gap": gap}).write_parquet(folder / "rows.parquet")
+    pl.DataFrame({"joins": joins}).write_parquet(folder / "forest.parquet")
+
+
+def _groups(pairs: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The same pairs, GROUP at a time."""
+    rest: Chunk = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+    for chunk in pairs:
+        a, b, similarity = chunk
+        if len(rest[0]):
+            a, b, similarity = np.concatenate([rest[0], a]), np.concatenate([rest[1], b]), np.concatenate([rest[2], similarity])
+        whole = len(a) - len(a) % GROUP
+        for at in range(0, whole, GROUP):
+            yield a[at : at + GROUP], b[at : at + GROUP], similarity[at : at + GROUP]
+        rest = a[whole:], b[whole:], similarity[whole:]
+    if len(rest[0]):
+        yield rest
 
 
 def read_links(name: str, folder: Path) -> Links:
@@ -162,6 +201,9 @@ def read_links(name: str, folder: Path) -> Links:
     def arrays(file: str) -> Mapping[str, npt.NDArray[np.generic]]:
         return {s.name: s.to_numpy() for s in pl.read_parquet(folder / file)}
 
-    pairs, rows, tree = arrays("pairs.parquet"), arrays("rows.parquet"), arrays("forest.parquet")
-    found = Pairs(*(np.ascontiguousarray(c) for c in (rows["twin"], pairs["a"], pairs["b"], pairs["similarity"])))
+    rows, tree = arrays("rows.parquet"), arrays("forest.parquet")
+    twin = np.ascontiguousarray(rows["twin"])
+    found: Pairs = StoredPairs(twin, folder / "pairs.parquet")
+    if pl.scan_parquet(folder / "pairs.parquet").select(pl.len()).collect().item() <= HELD:
+        found = Pairs(twin, found.a, found.b, found.similarity)
     return Links(name, found, np.ascontiguousarray(rows["line"]), np.ascontiguousarray(rows["gap"]), np.ascontiguousarray(tree["joins"]))

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from curate import store
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.hold import hold, using
@@ -24,6 +25,7 @@ from curate.readers.jsonl import read_lines
 from curate.readers.reading import Reading, Rejects, Rows
 from curate.roles import Role, parse_roles
 from curate.rows import write_rows
+from curate.store import is_remote
 from curate.workspace import Workspace, digest, file_sha256, read_json, whole_folder, write_json
 
 __all__ = ["keep_open", "list_datasets", "load", "open_dataset"]
@@ -45,7 +47,7 @@ def load(
     bad_lines: Literal["stop", "aside"] = "stop",
     progress: Progress | None = None,
 ) -> Dataset:
-    """Load files, folders, globs or a hub name into the workspace and open them; what has been loaded before is only opened.
+    """Load files, folders, globs, remote places (`curate.store`) or a hub name into the workspace and open them; what has been loaded before is only opened.
 
     roles: as a recipe writes them; recognised where None. bad_lines: raise BadLinesError at lines that cannot be read, or set them aside in rejected.jsonl.
     progress: is given a stage, how much of it is done, how much there is, and "bytes"; it may raise Cancelled. Raises InputError where files cannot be used.
@@ -126,19 +128,32 @@ class _Meter:
 
 
 def _find(given: Sequence[str], workspace: Workspace, stack: ExitStack) -> list[InputFile]:
-    """The files meant; a dataset of the hub is fetched into a folder that the stack removes."""
+    """The files meant; a dataset of the hub and remote files are fetched into a folder that the stack removes."""
     from curate.readers.hub import fetch
 
     names = [name for name in given if is_hub_name(name)]
-    if not names:
+    if not names and not any(map(is_remote, given)):
         return find_files(given)
-    if len(given) > 1:
+    if names and len(given) > 1:
         raise InputError(names[0], "a dataset of the hub beside other paths", "Load it alone")
     place = workspace.root / "datasets"
     place.mkdir(parents=True, exist_ok=True)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix=".hub.", suffix=".tmp", dir=place)))
+    if not names:
+        return _fetched(given, folder)
     fetch(names[0], folder / "saved")
     return [replace(file, shown=f"{names[0]}/{file.path.relative_to(folder / 'saved')}") for file in find_files([str(folder / "saved")])]
+
+
+def _fetched(given: Sequence[str], folder: Path) -> list[InputFile]:
+    """The files meant, those of remote places copied into a folder; each shown by the place that it came from."""
+    places: dict[str, str] = {}
+    paths: list[str] = []
+    for number, one in enumerate(given):
+        copies = {str(path): place for path, place in store.fetch(one, folder / str(number))} if is_remote(one) else {}
+        places |= copies
+        paths += copies or [one]
+    return [replace(file, shown=places.get(file.shown, file.shown)) for file in find_files(paths)]
 
 
 def _hash(file: InputFile, meter: _Meter) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curate.dataset import Dataset
+from curate.quarantine import first_aside
 from curate.scores import Scores
 from curate.view import as_text
 
@@ -80,5 +81,6 @@ def status(scores: Scores) -> pl.DataFrame:
         state = "skipped" if task.skip else "measured" if done else "not measured"
         notes = [f"model {task.parameters['model']}"] if task.parameters.get("model") else []
         notes += [f"{name} {value}" for name, value in kept.get("notes", {}).items()]
+        notes += [first_aside(task.folder(scores.workspace))] if kept.get("quarantined") else []
         found.append({"signal": task.signal.name, "state": state, "seconds": seconds, "note": task.skip or ", ".join(notes), "about": task.signal.about})
     return pl.DataFrame(found, schema={"signal": pl.String, "state": pl.String, "seconds": pl.Float64, "note": pl.String, "about": pl.String})

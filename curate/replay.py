@@ -168,14 +168,13 @@ def _moved_inputs(version: Version, how: How) -> tuple[tuple[str, str], ...]:
 
     if not how.input:
         return changed_inputs(version)
-    known = [sha for _, sha in version.inputs]
+    beside = [one for one in changed_inputs(version) if one[0] in dict(version.references)]
     try:
         found = hashes(how.input)
     except InputError as error:
-        return ((error.where, "missing"),)
-    if found == known:
-        return ()
-    return ((" ".join(how.input), "changed"),)
+        return ((error.where, "missing"), *beside)
+    mine = [] if found == [sha for _, sha in version.inputs] else [(" ".join(how.input), "changed")]
+    return (*mine, *beside)
 
 
 def _found_again(version: Version, how: How) -> dict[str, str]:

@@ -36,7 +36,7 @@ def room(share: float, own: Longs) -> Longs:
 
 def per_of(scores: Scores, admission: Admission) -> str | None:
     """What the cap is of, each value by itself; None for all rows together, also where rows have no such role."""
-    return admission.per if admission.per is not None and scores.dataset.has(admission.per) else None
+    return admission.per if admission.per != "all" and scores.dataset.has(admission.per) else None
 
 
 @dataclass(frozen=True)

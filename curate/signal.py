@@ -132,6 +132,8 @@ class Signal:
     accelerator, which many rows feed. cost: rough rows/s on 2 cores, for the first estimate. links: True where it finds pairs.
     asks: parameters of which at least one must be given, each with what it is; the signal is skipped where none is. A parameter that is left empty is that of
     the same name of a needed signal.
+    stages: of scope "dataset", the same measurement over files (`curate.partitions`), for more rows than one process holds: it takes the plan of
+    a search, what maps a function over items on an engine, and the folder where it writes the files that are kept.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Signal:
     links: bool = False
     cost: float = 10_000.0
     asks: tuple[tuple[str, str], ...] = ()
+    stages: Callable[..., None] | None = None
 
     @property
     def required(self) -> tuple[tuple[str, ...], ...]:

@@ -7,6 +7,7 @@ and by what it was written stands in the manifest only. Tags, the current Versio
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,8 +18,8 @@ from curate.readers.file import find_files, is_hub_name
 from curate.workspace import Workspace, digest, file_sha256, read_json
 
 __all__ = [
-    *("Version", "Wrong", "changed_inputs", "content_files", "manifest_of", "name_of"),
-    *("read_version", "references", "seal", "unreadable", "verify", "versions_of"),
+    *("Version", "Wrong", "changed_inputs", "content_files", "is_whole", "manifest_of", "name_of"),
+    *("read_version", "references", "room_for", "seal", "unreadable", "verify", "versions_of"),
 ]
 
 MANIFEST = "manifest.json"
@@ -179,10 +180,28 @@ def verify(version: Version, tell: Tell | None = None) -> Wrong:
     if tell is not None:
         tell("verifying", total, total, "bytes")
     said = version.manifest.get("name")
-    manifest = [f"says the name {said}, its files say {version.name}"] if said not in (None, version.name) else []
-    manifest += ["is not as it was sealed: a word of it was changed"] if version.manifest.get("seal") not in (None, seal(version.manifest)) else []
+    manifest = [f"says the name {said}, its files say {version.name}"] if said != version.name else []
+    manifest += ["is not as it was sealed: a word of it was changed"] if version.manifest.get("seal") != seal(version.manifest) else []
     manifest += [f"does not name {name}, which every Version has" for name in NEEDED if name not in version.files]
     return Wrong(tuple(missing), tuple(changed), tuple(added), tuple(manifest))
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder is a Version whose every file is as it was written."""
+    try:
+        return not verify(read_version(folder))
+    except InputError:
+        return False
+
+
+def room_for(workspace: Workspace, name: str) -> Path:
+    """Where a Version goes that is about to be written. One of its name that lies there damaged goes to `damaged/` in the workspace first."""
+    folder = workspace.version(name)
+    if folder.exists() and not is_whole(folder):
+        aside = workspace.root / "damaged" / f"{name}-{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(aside)
+    return folder
 
 
 def _hidden(name: str) -> bool:

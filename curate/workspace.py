@@ -7,6 +7,7 @@ workspace/
   reviews/<key>.jsonl  the log of what people decided, append-only
   jobs/<id>/           long work in the background
   versions/<name>/     exports, each under the digest of its content; versions/log.jsonl says which are current, tagged, rolled back to
+  damaged/             Versions that were found damaged when they were written anew
   recipes/ plans/      what jobs are given, by content
   downloads/           formats of an export that are folders, as one file each
 """

@@ -17,7 +17,7 @@ from curate.export import run
 from curate.hub import Hub, Wish, push
 from curate.recipe import parse_recipe
 from curate.reviews import Review, append
-from curate.versions import name_of, read_version
+from curate.versions import name_of, read_version, seal
 from curate.workspace import Workspace
 from tests.commanded import curate
 from tests.hub import TOKEN, Standin, standin
@@ -86,8 +86,8 @@ def test_a_second_push_takes_away_what_the_first_wrote_and_nothing_else(version:
     assert sum(method == "PUT" for method, _ in hub.seen) == uploads  # what is there is not sent again
 
 
-def test_what_somebody_else_holds_there_is_left(version: Path) -> None:
-    files = {"data.csv": b"a,b"}
+@pytest.mark.parametrize("files", [{"data.csv": b"a,b"}, {"README.md": b"mine"}])
+def test_what_somebody_else_holds_there_is_left(version: Path, files: dict[str, bytes]) -> None:
     with standin(me__data={"private": False, "sha": "0" * 40, "files": files}) as hub:
         with pytest.raises(InputError, match=r"holds files that Curate did not write.*--overwrite"):
             push(version, Wish(NAME), _at(hub))
@@ -95,7 +95,7 @@ def test_what_somebody_else_holds_there_is_left(version: Path) -> None:
             push(version, Wish(NAME, private=True, overwrite=True), _at(hub))
         assert hub.repos[NAME]["files"] == files
         push(version, Wish(NAME, overwrite=True), _at(hub))
-        assert hub.repos[NAME]["files"]["data.csv"] == b"a,b"
+        assert {**files, **hub.repos[NAME]["files"]} == hub.repos[NAME]["files"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_version_of_before_gets_its_card_on_the_way(version: Path, hub: Standi
         (old / name).unlink()
         del manifest["files"][name]
     manifest["name"] = name_of(manifest["files"])
-    del manifest["seal"]
+    manifest["seal"] = seal(manifest)
     (old / "manifest.json").write_text(json.dumps(manifest))
     push(old, Wish(NAME), _at(hub))
     assert hub.repos[NAME]["files"]["README.md"] == (version / "README.md").read_bytes()

@@ -83,6 +83,15 @@ def test_what_no_version_uses_goes_and_the_version_is_made_again(workspace: Work
     assert "scores machine_written" in kept(workspace)
 
 
+def test_a_version_that_cannot_be_read_keeps_all_that_was_measured(workspace: Workspace, tmp_path: Path) -> None:
+    first = run(recipe_of(rows_file(tmp_path / "rows.jsonl"), TEXT, "text_quality"), workspace).out
+    release()
+    (first / "recipe.yaml").write_text("no: recipe")
+    assert "whose recipe cannot be read" in kept(workspace)["scores text_quality"]
+    (first / "manifest.json").write_text('{"files": {}}')
+    assert kept(workspace)["scores text_quality"] == "a Version that cannot be read"
+
+
 def test_recipes_and_reviews_keep_what_they_use(workspace: Workspace, tmp_path: Path) -> None:
     file = rows_file(tmp_path / "rows.jsonl")
     run(recipe_of(file, TEXT, "text_quality"), workspace, tmp_path / "out")

@@ -14,15 +14,17 @@ import pyarrow as pa
 import pytest
 import torch
 
-import curate.measure
+import curate.parts
+import curate.shard
 import curate.task
 from curate.errors import SignalError
 from curate.load import load
 from curate.measure import WAITING, Tell, measure
+from curate.quarantine import quarantined
 from curate.signal import Column, Signal, discover
 from curate.task import plan
 from curate.workspace import Workspace
-from tests.small import QUICK, measured, write
+from tests.small import measured, write
 
 
 def _length(batch: pa.RecordBatch, *, bad: str = "") -> pa.RecordBatch:
@@ -50,7 +52,7 @@ def _stopping(at: int, calls: list[int]) -> Tell:
 @pytest.fixture
 def length(monkeypatch: pytest.MonkeyPatch) -> Signal:
     found = {**discover(), "length": LENGTH}
-    for module in (curate.measure, curate.task):
+    for module in (curate.shard, curate.task):
         monkeypatch.setattr(module, "discover", lambda: found)
     return LENGTH
 
@@ -84,10 +86,37 @@ def test_a_stopped_signal_goes_on_from_its_last_batch(tmp_path: Path, workspace:
     assert not list(workspace.root.rglob("*.parts"))
 
 
-def test_a_failure_names_the_file_and_the_row(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+def test_a_row_that_a_signal_cannot_bear_is_set_aside_and_the_rest_goes_on(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+    path = write(tmp_path)
+    path.write_text("\nno row\n" + path.read_text(), encoding="utf-8")
+    dataset = load(str(path), workspace, bad_lines="aside")
+    (task,) = plan(dataset, {"length": {"bad": "Question 23?"}})
+    measure(dataset, (task,), workspace, "inline")
+    ids = dataset.scan().select("row_id").collect()["row_id"].to_list()
+    line = {"signal": "length", "row": 23, "row_id": ids[23], "source": str(path), "line": 26, "cause": "ValueError: cannot bear this row"}
+    assert quarantined(task.folder(workspace)) == [line]
+    assert task.manifest(workspace)["quarantined"] == 1
+    found = pl.read_parquet(task.folder(workspace) / "scores.parquet")["length_characters"].to_list()
+    expected = dataset.views(["text"]).collect()["text"].str.len_chars().to_list()
+    assert found == [None if i == 23 else n for i, n in enumerate(expected)]
+
+
+def test_a_signal_that_fails_on_many_rows_fails_and_names_file_and_row(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
     dataset = load(str(write(tmp_path)), workspace)
-    with pytest.raises(SignalError, match=r"small\.jsonl, row 23: the signal length failed: ValueError: cannot bear this row"):
-        measure(dataset, plan(dataset, {"length": {"bad": "Question 23?"}}), workspace, "inline")
+    tasks = plan(dataset, {"length": {"bad": "Question 2"}})  # rows 2 and 20 to 29, and 2 again as row 32
+    with pytest.raises(SignalError, match=r"small\.jsonl, row 2: the signal length failed: ValueError: cannot bear this row"):
+        measure(dataset, tasks, workspace, "inline")
+    assert not tasks[0].done(workspace)
+    parts = curate.task.parts_folder(tasks[0].folder(workspace))
+    assert {p.name for p in parts.iterdir()} == {f"part-{s:012}.parquet" for s in (7,)}, "only parts without a bad row stay"
+
+
+def test_a_signal_that_fails_on_every_row_of_a_few_fails(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
+    path = tmp_path / "few.jsonl"
+    path.write_text('{"prompt": "a", "response": "b"}\n{"prompt": "a", "response": "c"}\n')
+    dataset = load(str(path), workspace)
+    with pytest.raises(SignalError, match=r"few\.jsonl, row 0: the signal length failed"):
+        measure(dataset, plan(dataset, {"length": {"bad": "a"}}), workspace, "inline")
 
 
 def test_an_absent_role_skips_with_the_reason(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,18 +127,6 @@ def test_an_absent_role_skips_with_the_reason(tmp_path: Path, workspace: Workspa
     assert task.skip == "needs the role label, which no column of this dataset has"
     measure(dataset, (task,), workspace, "inline")
     assert not task.done(workspace)
-
-
-def test_the_pool_gives_what_one_process_gives(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curate.measure, "POOL_FROM", 0)
-    path = write(tmp_path)
-    other = Workspace.at(tmp_path / "other")
-    alone = measured(path, other)
-    dataset = load(str(path), workspace)
-    tasks = plan(dataset, QUICK)
-    measure(dataset, tasks, workspace, "pool")
-    pooled = pl.concat([pl.read_parquet(t.folder(workspace) / "scores.parquet") for t in tasks], how="horizontal")
-    assert pooled.equals(alone.frame.drop("row_id").select(pooled.columns))
 
 
 def test_parts_that_a_killed_run_of_another_size_left_are_not_taken(tmp_path: Path, workspace: Workspace, length: Signal) -> None:
@@ -126,7 +143,7 @@ def test_parts_that_a_killed_run_of_another_size_left_are_not_taken(tmp_path: Pa
 def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an accelerator: several batches go through at once, what a stopped run left is taken, and a failure names its row."""
     found = {**discover(), "length": replace(LENGTH, model=True, together=3)}
-    for module in (curate.measure, curate.task):
+    for module in (curate.shard, curate.task):
         monkeypatch.setattr(module, "discover", lambda: found)
     monkeypatch.setattr("curate.models.device", lambda: torch.device("cuda"))
     dataset = load(str(write(tmp_path)), workspace)
@@ -142,8 +159,9 @@ def test_batches_computed_together_are_kept_apart(tmp_path: Path, workspace: Wor
     assert calls == [0, 21, 14, 21, 40]
     table = pl.read_parquet(task.folder(workspace) / "scores.parquet")
     assert table["length_characters"].to_list() == dataset.views(["text"]).collect()["text"].str.len_chars().to_list()
-    with pytest.raises(SignalError, match=r"small\.jsonl, row 23: the signal length failed"):
-        measure(dataset, plan(dataset, {"length": {"bad": "Question 23?"}}), workspace, "inline")
+    tasks = plan(dataset, {"length": {"bad": "Question 23?"}})
+    measure(dataset, tasks, workspace, "inline")
+    assert [one["row"] for one in quarantined(tasks[0].folder(workspace))] == [23]
 
 
 def test_measurements_in_one_workspace_take_turns(tmp_path: Path, workspace: Workspace) -> None:

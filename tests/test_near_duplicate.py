@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate import banding
 from curate.errors import InputError
 from curate.kernels import minhash
 from curate.signal import Pairs
-from curate.signals import near_duplicate
-from curate.signals.near_duplicate import SIGNAL, banding, near_pairs
+from curate.signals.near_duplicate import SIGNAL, near_pairs
 
 Found = dict[tuple[int, int], np.float32]
 
@@ -119,7 +119,7 @@ def test_a_template_is_compared_whole_up_to_its_room() -> None:
 
 
 def test_beyond_the_room_pairs_are_bounded_and_the_rows_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_duplicate, "ROOM", 0)
+    monkeypatch.setattr(banding, "ROOM", 0)
     texts = [*template(3000), *planted(500, 3)]
     truth = brute(texts[3000:])
     pairs, sampled = near_pairs(pl.Series(texts))
@@ -170,10 +170,10 @@ def test_pairs_of_small_texts_are_true(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("floor", [0.05, 0.3, 0.5, 0.7, 0.9, 1.0])
 def test_bands_hold_the_promised_recall(floor: float) -> None:
-    bands, width = banding(floor)
+    bands, width = banding.banding(floor)
     assert bands * width <= 128
-    assert (1 - floor**width) ** bands <= near_duplicate.MISS
-    assert banding(0.5) == (42, 3)
+    assert (1 - floor**width) ** bands <= banding.MISS
+    assert banding.banding(0.5) == (42, 3)
 
 
 def test_each_loop_is_compiled_once() -> None:

@@ -26,8 +26,8 @@ LINK = re.compile(r"\]\(([^)#]+)\)")
 WORDS = {"VERSION": "current", "ROW_ID": "0123456789abcdef", "NAME": "some-model", "FOLDER": "some-model", "BATCH": "0123456789abcdef"}
 """What stands for the capital words of a command."""
 SERVES = ("app", "demo")
-NEEDS = ("--generator local", "--generator endpoint", "--check", "--accept", "--show", "push")
-"""What needs a model, an endpoint, a batch that people have read, or the hub: parsed, and run in tests of their own."""
+NEEDS = ("--generator local", "--generator endpoint", "--check", "--accept", "--show", "push", "--engine ray")
+"""What needs a model, an endpoint, a batch that people have read, the hub or Ray: parsed, and run in tests of their own."""
 
 ENDS = {"curate grow recipe.yaml --generator rules": 1}
 """What ends otherwise than with 0 here: nothing is thin in these rows."""

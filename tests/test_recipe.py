@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from curate.errors import InputError
 from curate.part import LinkThreshold, ScoreThreshold
@@ -40,6 +43,25 @@ DATA: dict[str, Any] = {"dataset": {"path": "x.jsonl"}}
 def test_what_is_wrong_is_named(given: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse_recipe(given, "r.yaml")
+
+
+def test_no_default_is_lost_where_nothing_is_left_out() -> None:
+    """What is null is not written: a field that may be null and is something else by default would come back as its default."""
+    seen = set()
+
+    def parts(kind: Any) -> Iterator[type[BaseModel]]:
+        for one in (kind, *get_args(kind)):
+            if isinstance(one, type) and issubclass(one, BaseModel) and one not in seen:
+                seen.add(one)
+                yield one
+                for field in one.model_fields.values():
+                    yield from parts(field.annotation)
+            elif one is not kind:
+                yield from parts(one)
+
+    lost = [(p.__name__, n) for p in parts(Recipe) for n, f in p.model_fields.items() if NoneType in get_args(f.annotation) and f.default is not None]
+    assert len(seen) > 10
+    assert lost == []
 
 
 def test_defaults_are_written_out() -> None:

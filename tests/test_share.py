@@ -38,9 +38,9 @@ def _given(folder: Path, rows: int = 240, roles: dict[str, str] | None = None, *
     return read_scores(load(recipe.dataset.path, work, roles=recipe.dataset.roles), recipe, work), recipe, frame
 
 
-def _holds(frame: pl.DataFrame, keep: Any, share: float, per: str | None) -> bool:
+def _holds(frame: pl.DataFrame, keep: Any, share: float, per: str) -> bool:
     kept = frame.filter(pl.Series(keep))
-    groups = kept.partition_by(per) if per else [kept]
+    groups = [kept] if per == "all" else kept.partition_by(per)
     return all(int(g["made"].sum()) <= share * len(g) + 1e-9 for g in groups)
 
 
@@ -48,9 +48,9 @@ BUDGETS: list[dict[str, Any] | None] = [None, {"rows": 60}, {"share": 0.3, "per"
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("per", ["source", "label", None])
+@pytest.mark.parametrize("per", ["source", "label", "all"])
 @pytest.mark.parametrize("rank", [{"score": "quality"}, None])
-def test_the_share_holds_after_thresholds_and_budget(budget: dict[str, Any] | None, per: str | None, rank: dict[str, Any] | None, tmp_path: Path) -> None:
+def test_the_share_holds_after_thresholds_and_budget(budget: dict[str, Any] | None, per: str, rank: dict[str, Any] | None, tmp_path: Path) -> None:
     limit = {"noise": {"keep": "above", "limit": 0.4}}
     parts: dict[str, Any] = {"thresholds": limit, **({"budget": budget} if budget else {}), **({"rank": rank} if rank else {})}
     scores, recipe, frame = _given(tmp_path, **parts, synthetic={"share": 0.25, "per": per})
@@ -61,7 +61,9 @@ def test_the_share_holds_after_thresholds_and_budget(budget: dict[str, Any] | No
     assert [name for name, *_ in found.funnel] == ["noise", "synthetic_share", *(["budget"] if budget else [])]
     assert np.array_equal(found.keep, select(scores, recipe).keep)
     left = pl.Series(frame["noise"] >= 0.4)
-    for group in frame.with_row_index().filter(left & frame["made"]).partition_by(per) if per else [frame.with_row_index().filter(left & frame["made"])]:
+    for group in (
+        frame.with_row_index().filter(left & frame["made"]).partition_by(per) if per != "all" else [frame.with_row_index().filter(left & frame["made"])]
+    ):
         line = group.sort("quality", descending=True, maintain_order=True) if rank else group
         gone = [bool(found.drops["synthetic_share"][i]) for i in line["index"]]
         assert gone == sorted(gone), "the lowest score gives way first, then the later row"
@@ -70,7 +72,7 @@ def test_the_share_holds_after_thresholds_and_budget(budget: dict[str, Any] | No
 
 
 def test_what_a_person_keeps_stays_and_counts_and_a_looser_cap_drops_no_more(tmp_path: Path) -> None:
-    scores, recipe, frame = _given(tmp_path, synthetic={"share": 0.1, "per": None})
+    scores, recipe, frame = _given(tmp_path, synthetic={"share": 0.1, "per": "all"})
     made = frame["made"].arg_true().to_list()
     ids = scores.frame["row_id"].gather(made[-3:]).to_list()
     found = select(scores, recipe, [Review("keep", "s", rows=tuple(ids))])

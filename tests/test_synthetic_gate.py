@@ -198,7 +198,7 @@ def test_the_cap_counts_what_was_accepted_before_and_targets_take_turns(made: Ma
     assert (~over).sum() == int(0.1 / 0.9 * 30)
     assert rows.filter(~over)["target"].to_list().count("few") >= 1
     assert over_cap(scores, rows.with_columns(source=pl.lit("elsewhere")), Admission(), batch).all()
-    assert not over_cap(scores, rows, Admission(share=0.9, per=None), batch).any()
+    assert not over_cap(scores, rows, Admission(share=0.9, per="all"), batch).any()
     assert over_cap(scores, rows, Admission(share=0), batch).all()
 
 

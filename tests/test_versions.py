@@ -52,6 +52,10 @@ def test_what_was_written_is_not_written_again(tmp_path: Path, workspace: Worksp
     assert export(scores, one).out == first, "a Version that was taken away is written again"
     assert read_version(first).parent is None, "two Versions never come from each other"
     assert [node.version.name for node in tree(workspace)] == [first.name, second.name]
+    (first / "selected.parquet").unlink()
+    assert export(scores, one).out == first, "a damaged one too"
+    assert not verify(read_version(first))
+    assert [*(workspace.root / "damaged").glob(f"{first.name}-*/recipe.yaml")], "and nothing of it is thrown away"
 
 
 def test_each_version_comes_from_the_current_one_of_its_rows(work: Workspace, three: Path, tmp_path: Path) -> None:
@@ -124,6 +128,9 @@ def test_a_copy_of_a_version_is_verified_wherever_it_lies(work: Workspace, tmp_p
     manifest.write_text(manifest.read_text().replace('"kept": 24', '"kept": 25'))
     code, told = _command(capsys, "verify", str(tmp_path / "copy"), *nowhere)
     assert (code, told["manifest"]) == (1, ["is not as it was sealed: a word of it was changed"])
+    said = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({k: v for k, v in said.items() if k not in ("seal", "name")}))
+    assert len(_command(capsys, "verify", str(tmp_path / "copy"), *nowhere)[1]["manifest"]) == 2, "a seal taken off is told too"
 
 
 def _forge(folder: Path) -> None:

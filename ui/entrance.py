@@ -26,7 +26,7 @@ def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
         st.button("Open the dataset with these rows", on_click=_open, args=(done.recipe,), type="primary", key="synthetic-open", icon=":material/folder_open:")
         return
     admission = gated.admission
-    per = f" of each {admission.per}" if admission.per else ""
+    per = f" of each {admission.per}" if admission.per != "all" else ""
     why = stale(state.scores(), state.recipe(), gated)
     if read.state == "refused":
         st.error(f"The whole batch is refused: {read.said}. Its rows keep their reasons; change the prompts and grow again.", icon=":material/block:")

@@ -11,6 +11,7 @@ import streamlit as st
 
 from curate import advice, overview
 from curate.dataset import Dataset
+from curate.quarantine import counted
 from curate.rate import percent
 from curate.saturation import saturation
 from curate.selection import row_tokens
@@ -130,6 +131,8 @@ def problems() -> list[str]:
         if copies:
             of = str(measured.measured["exact_duplicate"].parameters["of"])
             found.append(f"{count(copies)} rows share their {of} with another row ({share(copies, measured.dataset.rows)}). See Duplicates.")
+    for name, aside in counted(measured.tasks, measured.workspace).items():
+        found.append(f"{count(aside, 'rows')} could not be measured by {name.replace('_', ' ')}: no scores of it there. See the table of signals.")
     if "perplexity_truncated" in measured.frame.columns:
         cut = int(measured.frame["perplexity_truncated"].fill_null(False).sum())
         if cut:

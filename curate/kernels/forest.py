@@ -23,7 +23,7 @@ def _find(parent: Ints, x: int) -> int:
     return x
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def spanning(rows: int, a: Ints, b: Ints, order: Longs) -> Longs:
     """Pair numbers that join two trees when pairs are taken in `order` (Kruskal). int64 [at most rows - 1]."""
     parent = np.arange(rows).astype(np.int32)
@@ -170,6 +170,34 @@ def cover_rule(order: Ints, pins: int, twin: Ints, near: Floats, graph: tuple[Lo
     return out
 
 
+@nb.njit(cache=True, nogil=True)
+def cover_in_order(first: Ints, other: Ints, order: Ints, pins: int, twin: Ints, taken: Ints) -> None:
+    """A stretch of `cover_rule`: pairs in the keeper's order, each of the place in it of one class's first row, and of the other class, which comes later.
+
+    taken: int32 [rows], the row that each class has given way to so far, -1 for none; written to.
+    """
+    for e in range(len(first)):
+        row = order[first[e]]
+        c = twin[row]
+        if taken[c] < 0:
+            taken[c] = row
+        if (taken[c] == row or first[e] < pins) and taken[other[e]] < 0:
+            taken[other[e]] = row
+
+
+@nb.njit(cache=True, nogil=True)
+def settle(order: Ints, twin: Ints, near: Floats, taken: Ints, limit: float) -> Ints:
+    """What `cover_rule` returns, once all pairs have gone through `cover_in_order`. int32 [rows]."""
+    out = np.arange(len(twin)).astype(np.int32)
+    for i in range(len(order)):
+        row = order[i]
+        if near[row] >= limit and twin[row] >= 0:
+            if taken[twin[row]] < 0:
+                taken[twin[row]] = row
+            out[row] = taken[twin[row]]
+    return out
+
+
 def warm() -> None:
     """Compile every loop of this module for the types it is called with, so that the first person does not wait. What is read from disk cannot be written."""
     a, b, alike, one = np.array([0], np.int32), np.array([2], np.int32), np.array([0.9], np.float32), np.array([0], np.int64)
@@ -183,3 +211,6 @@ def warm() -> None:
     group_rule(line, gap, np.float32(0.8), order)
     graph = adjacency(4, a, b, alike, one)
     cover_rule(order, 0, twin, nearest(twin, graph), graph, np.float32(0.8))
+    taken = np.full(4, -1, np.int32)
+    cover_in_order(order, order, order, 0, twin, taken)
+    settle(order, twin, np.zeros(4, np.float32), taken, np.float32(0.8))

@@ -149,19 +149,27 @@ def band_keys(sets: Any, rows: Any, a: Any, b: Any, width: int) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)
-def crowded(keys: Any, band: int) -> Any:
-    """Keys of one band that another class may share, as key << 32 | class, in order of class: spares the sort the many that are alone. uint64."""
+def crowded(keys: Any, part: int, parts: int) -> Any:
+    """Keys of one band that another class may share, as key << 32 | class, in order of class: spares the sort the many that are alone. uint64.
+
+    keys: uint32 [classes]. part: of `parts` equal ranges of keys the one that is looked at.
+    """
+    low, high = (part << 32) // parts, ((part + 1) << 32) // parts
+    count = 0
+    for i in range(len(keys)):
+        count += low <= keys[i] < high
     shift = np.uint32(32)
-    while 1 << (32 - shift) < 8 * len(keys) and shift > 0:
+    while (high - low) >> shift < 8 * count and shift > 0:
         shift -= np.uint32(1)
-    seen = np.zeros(1 << (32 - shift), np.uint8)
+    seen = np.zeros(((high - low) >> shift) + 1, np.uint8)
     for i in range(len(keys)):
-        slot = keys[i, band] >> shift
-        seen[slot] = min(2, seen[slot] + 1)
-    out, count = np.empty(len(keys), np.uint64), 0
+        if low <= keys[i] < high:
+            slot = (keys[i] - low) >> shift
+            seen[slot] = min(2, seen[slot] + 1)
+    out, count = np.empty(count, np.uint64), 0
     for i in range(len(keys)):
-        if seen[keys[i, band] >> shift] == 2:
-            out[count] = (np.uint64(keys[i, band]) << np.uint64(32)) | np.uint64(i)
+        if low <= keys[i] < high and seen[(keys[i] - low) >> shift] == 2:
+            out[count] = (np.uint64(keys[i]) << np.uint64(32)) | np.uint64(i)
             count += 1
     return out[:count].copy()
 
@@ -186,11 +194,11 @@ def _jaccard(sets: Any, left: int, right: int, floor: float) -> float:
 
 
 @nb.njit(cache=True, nogil=True)
-def _met(keys: Any, i: int, j: int, band: int, complete: bool) -> bool:
+def _met(keys: Any, crowd: Any, i: int, j: int, band: int, complete: bool) -> bool:
     """Whether an earlier band has brought this pair together. Each pair goes round the bands from another start, so that bands share the work."""
     f = (((i + j) * 0x9E3779B1) & 0xFFFFFFFF) * keys.shape[1] >> 32
     while f != band:
-        if keys[i, f] == keys[j, f] and not (complete and keys[i, f] & np.uint32(1)):
+        if keys[i, f] == keys[j, f] and not (complete and crowd[i, f >> 3] >> (f & 7) & 1):
             return True
         f += 1
         if f == keys.shape[1]:
@@ -199,8 +207,11 @@ def _met(keys: Any, i: int, j: int, band: int, complete: bool) -> bool:
 
 
 @nb.njit(cache=True, nogil=True)
-def meet(keys: Any, band: int, buckets: Any, sets: Any, rows: Any, floor: np.float32) -> Any:
-    """Verified pairs of one band's buckets. rows: int32 [classes]. Returns uint64 (i << 32 | j, classes i < j) and float32 Jaccard ≥ floor."""
+def meet(keys: Any, crowd: Any, band: int, buckets: Any, sets: Any, rows: Any, floor: np.float32) -> Any:
+    """Verified pairs of one band's buckets. Returns uint64 (i << 32 | j, classes i < j) and float32 Jaccard ≥ floor.
+
+    crowd: uint8 [classes, bands / 8], a bit for each band in which a class stands in a bucket that is sampled. rows: int32 [classes].
+    """
     pair, similarity, count = np.empty(1024, np.uint64), np.empty(1024, np.float32), 0
     members, bounds, complete = buckets
     for q in range(len(bounds) - 1):
@@ -209,7 +220,7 @@ def meet(keys: Any, band: int, buckets: Any, sets: Any, rows: Any, floor: np.flo
         for x in range(lo, hi):
             for y in range(x + 1, hi if whole or x - lo < ANCHORS else min(hi, x + 1 + WINDOW)):
                 i, j = min(members[x], members[y]), max(members[x], members[y])
-                if _met(keys, i, j, band, whole):
+                if _met(keys, crowd, i, j, band, whole):
                     continue
                 s = np.float32(_jaccard(sets, rows[i], rows[j], floor))
                 if s < floor:
@@ -236,6 +247,6 @@ def warm() -> None:
     shingle, size, _ = shingles(data, start, 1, True)
     sets, rows = Sets(shingle, np.concatenate([[0], np.cumsum(size)])), np.arange(2, dtype=np.int32)
     keys = band_keys(sets, rows, np.ones(1, np.uint32), np.zeros(1, np.uint32), 1)
-    crowded(keys, 0)
-    meet(keys, 0, Buckets(rows, np.array([0, 2]), 2), sets, rows, np.float32(0.5))
+    crowded(keys[:, 0].copy(), 0, 1)
+    meet(keys, np.zeros((2, 1), np.uint8), 0, Buckets(rows, np.array([0, 2]), 2), sets, rows, np.float32(0.5))
     similarities(sets, rows, rows)

@@ -33,7 +33,6 @@ import numpy.typing as npt
 from curate.arrangement import Arrangement
 from curate.budget import values_of
 from curate.corrected import as_corrected
-from curate.dataset import Dataset
 from curate.diversity import Candidates
 from curate.finding import Gated
 from curate.groups import likeness
@@ -44,6 +43,7 @@ from curate.ledger.people import people_columns
 from curate.ledger.personal import personal_column
 from curate.part import LinkThreshold, ScoreThreshold
 from curate.policy import VERDICTS, verdicts
+from curate.readers.standing import aside_lines
 from curate.recipe import Recipe
 from curate.reviews import Review
 from curate.scores import Scores
@@ -235,15 +235,6 @@ def _written(made: Made, arranged: Arrangement, at: At) -> tuple[Step, pl.Series
 
 def write_ledger(made: Made, path: Path) -> None:
     """Write the ledger of all rows. The same decisions on the same rows give the same bytes."""
-    frame, steps = ledger_frame(made)
-    told = {"version": VERSION, "steps": steps, "aside": _aside(made.scores.dataset)}
+    (frame, steps), data = ledger_frame(made), made.scores.dataset
+    told = {"version": VERSION, "steps": steps, "aside": aside_lines(data.folder / "rejected.jsonl", data.sources)}
     frame.write_parquet(path, row_group_size=GROUP, metadata={KEY: json.dumps(told, ensure_ascii=False)})
-
-
-def _aside(data: Dataset) -> list[tuple[int, int]]:
-    """Place of the file in the input and line, of lines that were set aside: without them a line of a source cannot be told from the next row's."""
-    path = data.folder / "rejected.jsonl"
-    if not path.exists():
-        return []
-    entries, known = [json.loads(line) for line in path.read_bytes().splitlines()], {path: at for at, (path, _) in enumerate(data.sources)}
-    return [(entry.get("source", known.get(entry["file"], -1)), entry["line"]) for entry in entries]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from curate.errors import InputError
 from curate.ledger.read import Ledger
-from curate.readers.file import InputFile, find_files, silent
-from curate.readers.item import items, layout
-from curate.readers.line import Block, blocks
+from curate.readers.file import InputFile, find_files
+from curate.readers.standing import lines_of_rows
 from curate.workspace import file_sha256
 
 __all__ = ["row_of_line"]
@@ -27,7 +26,7 @@ def row_of_line(ledger: Ledger, given: str) -> int:
     first = 0
     for at, (path, sha) in enumerate(ledger.sources):
         file = _file(path, sha)
-        lines = _lines(file, {line for source, line in ledger.aside if source in (at, path)})
+        lines = lines_of_rows(file, {line for source, line in ledger.aside if source == at})
         if at == wanted:
             return first + _place(lines, int(number), given)
         first += sum(1 for _ in lines)
@@ -53,16 +52,6 @@ def _file(path: str, sha: str) -> InputFile:
     if file_sha256(file.path) != sha:
         raise InputError(path, "has changed since the Version was made, so its lines are others", "Put the file back, or ask by row_id or --row")
     return file
-
-
-def _lines(file: InputFile, aside: set[int]) -> Iterator[int]:
-    """The line that each row of a file stands on, in order."""
-    kind = layout(file)
-    found: Iterator[Block] = blocks(file, silent) if kind == "lines" else items(file, kind, silent)
-    for block in found:
-        for text, line in zip(block.text, block.line.tolist(), strict=True):
-            if line not in aside and str(text.as_py()).strip(" \t\r\n"):
-                yield line
 
 
 def _place(lines: Iterator[int], wanted: int, given: str) -> int:

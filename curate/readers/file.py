@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate.errors import InputError
+from curate.store import is_remote
 from curate.workspace import file_sha256, read_json
 
 __all__ = ["FORMATS", "LINE_LIMIT", "InputFile", "Tell", "chunks", "find_files", "hashes", "is_hub_name", "silent"]
@@ -80,8 +81,8 @@ def hashes(paths: Sequence[str]) -> list[str]:
 
 
 def resolve(given: str, folder: Path) -> str:
-    """A path or pattern seen from a folder, as absolute text; a hub name stays as it is."""
-    return given if is_hub_name(given, folder) else str((folder / Path(given).expanduser()).absolute())
+    """A path or pattern seen from a folder, as absolute text; a hub name and a remote place stay as they are."""
+    return given if is_remote(given) or is_hub_name(given, folder) else str((folder / Path(given).expanduser()).absolute())
 
 
 def is_hub_name(given: str, folder: Path = Path()) -> bool:

@@ -13,12 +13,15 @@ pairs are not known: a group may come apart at high limits, and the cover rule m
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.banding import bucket_sizes, buckets_of, complete_size, crowds, equal_sets, no_crowd, permutations, sampled_buckets
 from curate.errors import InputError
+from curate.redundancy import near_scores
 from curate.shingle import shingle_sets
 from curate.signal import Column, Pairs, Signal, follow
 from curate.threads import spread
@@ -27,71 +30,13 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from curate.kernels.minhash import Buckets, Sets
+    from curate.kernels.minhash import Buckets
+    from curate.partitions.plan import Plan, Run
 
 __all__ = ["SIGNAL", "near_pairs"]
 
 
-PERMUTATIONS = 128
-MISS = 0.005
 BLOCK = 16_384  # classes a task
-COMPLETE = 256
-ROOM = 32_000_000  # pairs that share a bucket, summed over all bands
-
-
-def banding(floor: float) -> tuple[int, int]:
-    """(bands, width): the widest bands of PERMUTATIONS values that lose a pair at the floor with a chance of at most MISS."""
-    width = max(w for w in range(1, PERMUTATIONS + 1) if w == 1 or (1 - floor**w) ** (PERMUTATIONS // w) <= MISS)
-    return PERMUTATIONS // width, width
-
-
-def _twins(sets: Sets, marks: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
-    """The first row with each row's set; -1 where the set is empty. Equal marks are checked to be equal sets."""
-    from curate.kernels.minhash import similarities
-
-    rows = np.flatnonzero(np.diff(sets.first)).astype(np.int32)
-    _, at, mark = np.unique(marks[rows], return_index=True, return_inverse=True)
-    twin = np.full(len(marks), -1, np.int32)
-    twin[rows] = rows[at][mark]
-    unlike = rows[similarities(sets, rows, twin[rows]) < 1]
-    twin[unlike] = unlike
-    return twin
-
-
-def _buckets(keys: npt.NDArray[np.uint32], size: npt.NDArray[np.int64]) -> list[Buckets]:
-    """Classes that share a key, band by band. Those too many to compare whole are put in the order that `meet` samples and marked in their keys' lowest bit."""
-    from curate.kernels.minhash import Buckets, crowded
-
-    found = []
-    for band in range(keys.shape[1]):
-        packed = np.sort(crowded(keys, band))
-        key = packed >> np.uint64(32)
-        joins = key[1:] == key[:-1]
-        shared = np.zeros(len(key), np.bool_)
-        shared[1:] = joins
-        shared[:-1] |= joins
-        members, key = packed[shared].astype(np.uint32).view(np.int32), key[shared]
-        found.append((members, np.concatenate([np.flatnonzero(np.diff(key, prepend=key[:1] ^ np.uint64(1))), [len(key)]])))
-    count = np.sort(np.concatenate([np.diff(bounds) for _, bounds in found]))
-    over = count[np.cumsum(count * (count - 1) // 2) > ROOM]
-    complete = max(COMPLETE, int(over[0]) - 1) if len(over) else len(keys)
-    for band, (members, bounds) in enumerate(found):
-        for bucket in np.flatnonzero(np.diff(bounds) > complete):
-            stand = slice(bounds[bucket], bounds[bucket + 1])
-            members[stand] = _sampling(members[stand], keys, size, band)
-            keys[members[stand], band] |= np.uint32(1)
-    return [Buckets(members, bounds, complete) for members, bounds in found]
-
-
-def _sampling(rows: npt.NDArray[np.int32], keys: npt.NDArray[np.uint32], size: npt.NDArray[np.int64], band: int) -> npt.NDArray[np.int32]:
-    """Anchors ahead (the first and the longest), the others by their key of the next band, then as by chance: neighbours are likely to be the most alike."""
-    from curate.kernels.minhash import ANCHORS
-
-    longest = rows[np.argsort(-size[rows], kind="stable")]
-    anchors = np.array(list(dict.fromkeys([*rows[: ANCHORS // 2], *longest[:ANCHORS]]))[:ANCHORS], np.int32)
-    chance = (rows.astype(np.uint32) + np.uint32(band)) * np.uint32(0x9E3779B1)
-    rest = rows[np.lexsort((chance, keys[rows, (band + 1) % keys.shape[1]] >> np.uint32(1)))]
-    return np.concatenate([anchors, rest[~np.isin(rest, anchors)]])
 
 
 def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = "word", seed: int = 1) -> tuple[Pairs, npt.NDArray[np.bool_]]:
@@ -102,39 +47,35 @@ def near_pairs(text: pl.Series, floor: float = 0.5, ngram: int = 3, unit: str = 
     from curate.kernels.minhash import band_keys, meet
 
     sets, marks = shingle_sets(text, ngram, unit == "word")
-    twin = _twins(sets, marks)
+    twin = np.where(np.diff(sets.first), np.arange(len(text)), -1).astype(np.int32)
+    late, first = equal_sets(sets, marks, np.flatnonzero(twin >= 0).astype(np.int32))
+    twin[late] = first
     rows = np.flatnonzero(twin == np.arange(len(twin))).astype(np.int32)
-    bands, width = banding(floor)
-    rng = np.random.default_rng(seed)
-    a = rng.integers(0, 2**32, bands * width, dtype=np.uint32) | np.uint32(1)
-    b = rng.integers(0, 2**32, bands * width, dtype=np.uint32)
+    a, b, width = permutations(floor, seed)
+    bands = len(a) // width
     blocks = [rows[at : at + BLOCK] for at in range(0, len(rows), BLOCK)]
     signed = spread(lambda block: band_keys(sets, block, a, b, width), blocks, products=False)
     keys = np.concatenate([np.empty((0, bands), np.uint32), *follow(signed, len(blocks), 0.5, 0.7)])
-    buckets = _buckets(keys, np.diff(sets.first)[rows])
-    met = spread(lambda band: meet(keys, band, buckets[band], sets, rows, np.float32(floor)), range(bands), products=False)
+    buckets, crowd = _buckets(keys, np.diff(sets.first)[rows])
+    met = spread(lambda band: meet(keys, crowd, band, buckets[band], sets, rows, np.float32(floor)), range(bands), products=False)
     found = follow(met, bands, 0.7, 1.0)
     pair, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(pair)
     order = order[np.diff(pair[order], prepend=np.uint64(2**64 - 1)) != 0]
-    first, second = rows[pair[order] >> np.uint64(32)], rows[pair[order] & np.uint64(2**32 - 1)]
     sampled = np.zeros(len(twin), np.bool_)
-    sampled[rows] = (keys & np.uint32(1)).any(axis=1)
-    return Pairs(twin, first, second, similarity[order]), sampled[twin] & (twin >= 0)
+    sampled[rows] = crowd.any(axis=1)
+    pairs = Pairs(twin, rows[pair[order] >> np.uint64(32)], rows[pair[order] & np.uint64(2**32 - 1)], similarity[order])
+    return pairs, sampled[twin] & (twin >= 0)
 
 
-def redundancy(pairs: Pairs, length: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Similarity of each row with the closest one that is longer, or as long and earlier. length: int64 [rows]. float32 [rows], 0 where there is none."""
-    place = np.empty(len(length), np.int64)
-    place[np.argsort(-length, kind="stable")] = np.arange(len(length))
-    there = np.flatnonzero(pairs.twin >= 0)
-    ahead = np.full(len(length), len(length), np.int64)  # of each class, the place of its longest row
-    np.minimum.at(ahead, pairs.twin[there], place[there])
-    best = np.zeros(len(length), np.float32)
-    np.maximum.at(best, np.where(ahead[pairs.a] < ahead[pairs.b], pairs.b, pairs.a), pairs.similarity)
-    found = np.zeros(len(length), np.float32)
-    found[there] = np.where(place[there] == ahead[pairs.twin[there]], best[pairs.twin[there]], 1)
-    return found
+def _buckets(keys: npt.NDArray[np.uint32], size: npt.NDArray[np.int64]) -> tuple[list[Buckets], npt.NDArray[np.uint8]]:
+    """Classes that share a key, band by band, and the bits of `crowds`. size: int64 [classes], n-grams."""
+    found = [buckets_of(keys[:, band]) for band in range(keys.shape[1])]
+    complete = complete_size([bucket_sizes(bounds) for _, bounds in found], len(keys))
+    bits = no_crowd(*keys.shape)
+    for band, (members, bounds) in enumerate(found):
+        crowds(bits, band, members, bounds, complete)
+    return [sampled_buckets(one, complete, keys, size, band) for band, one in enumerate(found)], bits
 
 
 def check(signal: str, floor: float, ngram: int, unit: str) -> None:
@@ -154,19 +95,20 @@ def compute(table: pa.Table, *, of: str = "text", floor: float = 0.5, ngram: int
     unit: "word" or "character" (then an `ngram` of 5 or more). seed: of the permutations. Raises InputError where one of them is out of range.
     """
     import polars as pl
-    import pyarrow as pa
 
     check("near_duplicate", floor, ngram, unit)
     text = pl.Series("of", table["of"], dtype=pl.String)
     pairs, sampled = near_pairs(text, floor, ngram, unit, seed)
-    none = pairs.twin < 0
-    best = np.zeros(len(none), np.float32)
-    np.maximum.at(best, pairs.a, pairs.similarity)
-    np.maximum.at(best, pairs.b, pairs.similarity)
-    best[np.bincount(pairs.twin[~none], minlength=len(best)) > 1] = 1
-    longer = redundancy(pairs, text.str.len_chars().fill_null(0).to_numpy().astype(np.int64))
-    found = {"similarity": best[pairs.twin], "sampled": sampled, "redundancy": longer}
-    return pa.table({f"near_duplicate_{name}": pa.array(values, mask=none) for name, values in found.items()}), pairs
+    length = text.str.len_chars().fill_null(0).to_numpy().astype(np.int64)
+    return near_scores(pairs.twin, [(pairs.a, pairs.b, pairs.similarity)], length, sampled), pairs
+
+
+def stages(plan: Plan, run: Run, folder: Path) -> None:
+    """The same for more rows than one process holds: see `curate.partitions.near`."""
+    from curate.partitions.near import near_in_stages
+
+    check("near_duplicate", plan.parameters["floor"], plan.parameters["ngram"], plan.parameters["unit"])
+    near_in_stages(plan, run, folder)
 
 
 SIGNAL = Signal(
@@ -198,4 +140,5 @@ SIGNAL = Signal(
     compute=compute,
     links=True,
     cost=100_000,
+    stages=stages,
 )

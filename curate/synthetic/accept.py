@@ -98,7 +98,7 @@ def accept(scores: Scores, recipe: Recipe, batch: Batch, log: Path | None = None
         raise InputError(batch.name, f"the batch is refused: {told.said}", "Change the prompts and grow again")
     rows = _chosen(batch, gated, told)
     over = over_cap(scores, rows, gated.admission, batch)
-    by = rows.filter(over)[gated.admission.per] if gated.admission.per else ["all"] * int(over.sum())
+    by = ["all"] * int(over.sum()) if gated.admission.per == "all" else rows.filter(over)[gated.admission.per]
     bad = sum(word == "bad" for word in told.words.values())
     about = {"over": dict(Counter(v or "none" for v in by)), "read_bad": bad, "said": told.said, "rate": asdict(told.rate)}
     return _write(scores.dataset, recipe, batch, rows.filter(~over), {**about, "synthetic": gated.admission.model_dump(mode="json")}, log)
