@@ -1,4 +1,4 @@
-"""The long fuzz: 10,000 nearly right files of each format through load. `python -m benchmarks.fuzz [FORMAT …]` adds a line each to results/fuzz.txt.
+"""The long run: 10,000 nearly right files of each format through load. `python -m benchmarks.fuzz [FILES]` writes results/fuzz.txt.
 
 Files are those of `tests.mutants`, the laws those of `tests.laws`; a number that breaks one is printed, and gives the same file again.
 """
@@ -11,7 +11,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.mutants import FORMATS, mutant
 __all__ = ["fuzz"]
 
 FILES = 10_000
+STEP = 250  # that one process loads
 SECONDS = 20.0  # a file of some kilobytes that takes longer hangs
 PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # where fsync costs nothing
 RESULT = Path(__file__).parent / "results" / "fuzz.txt"
@@ -46,38 +47,45 @@ def _chunk(kind: str, first: int, last: int, at: Any, told: Connection) -> None:
     told.send((found, slowest))
 
 
-def fuzz(kind: str, files: int = FILES, step: int = 500) -> str:
-    """Load that many files of a format, in processes that may die; what came of them, in a line."""
+def fuzz(kind: str, first: int, last: int) -> tuple[Counter[str], float]:
+    """How the files of these numbers end, and the slowest in seconds; loaded in a process that may die or hang."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.laws", "tests.mutants", __name__])
     found: Counter[str] = Counter()
-    slowest, number = 0.0, 0
-    while number < files:
-        at, (mine, theirs) = context.Value(ctypes.c_int64, number), context.Pipe(duplex=False)
-        child = context.Process(target=_chunk, args=(kind, number, min(number + step, files), at, theirs))
+    slowest = 0.0
+    while first < last:
+        at, (mine, theirs) = context.Value(ctypes.c_int64, first), context.Pipe(duplex=False)
+        child = context.Process(target=_chunk, args=(kind, first, last, at, theirs))
         child.start()
         theirs.close()
         try:
             part, slow = mine.recv()
-            found, slowest, number = found + part, max(slowest, slow), number + step
+            found, slowest, first = found + part, max(slowest, slow), last
         except EOFError:
             child.join()
             print(f"{kind} {at.value}: the process ended with {child.exitcode}", flush=True)
-            found["died"] += 1
-            number = at.value + 1
+            found["died"], found["not counted"] = found["died"] + 1, found["not counted"] + at.value - first
+            first = at.value + 1
         child.join()
-    loaded = f"{found['loaded']:,} loaded, {found['aside']:,} with lines set aside, {found['refused']:,} refused in one message"
-    return f"{kind}: {files:,} files, {loaded}, {found['broken']} broke a law, {found['died']} died or hung; slowest {slowest:.1f} s"
+    return found, slowest
 
 
-def main(kinds: Sequence[str]) -> None:
-    """Fuzz the formats, all where none is named."""
-    for kind in kinds or FORMATS:
-        line = f"{date.today()} {fuzz(kind)}"
-        print(line, flush=True)
-        with RESULT.open("a") as out:
-            out.write(f"{line}\n")
+def _line(kind: str, found: Counter[str], slowest: float) -> str:
+    ends = f"{found['loaded']:,} loaded whole, {found['aside']:,} with lines set aside, {found['refused']:,} refused in one message"
+    return f"{kind}: {found.total():,} files: {ends}, {found['broken']} broke a law, {found['died']} died or hung; slowest {slowest:.1f} s"
+
+
+def main(files: int = FILES) -> None:
+    """Fuzz all formats in turns, so that what is written at any instant is of each; two at a time."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        ["tests.laws", "tests.mutants", "curate.recognition", "curate.readers.hub", "pandas", __name__]
+    )
+    whole: dict[str, tuple[Counter[str], float]] = {kind: (Counter(), 0.0) for kind in FORMATS}
+    asked = [(kind, first, min(first + STEP, files)) for first in range(0, files, STEP) for kind in FORMATS]
+    with ThreadPoolExecutor(2) as pool:
+        for (kind, _, _), (found, slowest) in zip(asked, pool.map(lambda one: fuzz(*one), asked), strict=True):
+            whole[kind] = whole[kind][0] + found, max(whole[kind][1], slowest)
+            RESULT.write_text("\n".join([f"python -m benchmarks.fuzz {files}, {date.today()}", *(_line(k, *w) for k, w in whole.items()), ""]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*map(int, sys.argv[1:]))
