@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.__main__ import _COMMANDS, main
 from curate.dataset import Dataset
 from curate.errors import InputError
 from curate.load import load
@@ -59,6 +61,7 @@ def _parquet(table: pa.Table) -> bytes:
 TEXT = pa.table({"text": ["one", "two"], "naam": ["three", "four"]})
 FOUND = [  # kind, content, how it ends
     ("arrow", _arrow(TEXT).replace(b"naam", b"na\xffm"), "refused"),  # a name that is not UTF-8
+    ("arrow", mutant("arrow", 449), "refused"),  # a name inside a type
     ("arrow", _arrow(TEXT).replace(b"three", b"th\xffee"), "refused"),  # text that is not UTF-8
     ("arrow", _arrow(TEXT).replace(bytes([0, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0]), bytes([0, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 9])), "refused"),  # beyond the end
     ("parquet", _parquet(pa.table({"text": ["x"], "\0": [1]})), "refused"),
@@ -89,3 +92,12 @@ def test_a_refused_name_says_which(workspace: Workspace, tmp_path: Path) -> None
     (tmp_path / "a.parquet").write_bytes(FOUND[3][1])
     with pytest.raises(InputError, match=r"a\.parquet: the name of the column '\\x00' holds a NUL"):
         load(str(tmp_path / "a.parquet"), workspace)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_in_one_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(_COMMANDS, "signals", lambda *_: pl.LazyFrame({"a": [1]}).sink_parquet("/dev/full"))
+    assert main(["signals"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be written" in told
+    assert told.count("\n") == 1

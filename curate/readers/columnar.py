@@ -71,12 +71,11 @@ def schema_of(file: InputFile) -> pa.Schema:
             with pa.memory_map(str(file.path)) as source:
                 found = _arrow(source).schema
         schema: pa.Schema = found.remove_metadata()
-        names, kinds = schema.names, [str(column.type) for column in schema]  # here, where names that are not UTF-8 are damage
+        names = schema.names  # here, where names that are not UTF-8 are damage, those inside a type too
+        rare = next((f"the column '{c.name}' has the type {c.type}, which not every part of Curate can read" for c in schema if not _kept(c.type)), "")
     check_names(names, file.shown)
-    for column, kind in zip(schema, kinds, strict=True):
-        if not _kept(column.type):
-            what = f"the column '{column.name}' has the type {kind}, which not every part of Curate can read"
-            raise InputError(file.shown, what, "Cast it to a more usual type")
+    if rare:
+        raise InputError(file.shown, rare, "Cast it to a more usual type")
     return schema
 
 
