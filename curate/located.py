@@ -7,6 +7,7 @@ away from its manifest looks for them in its own folder.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
@@ -53,8 +54,8 @@ def placed(recipe: _R, file: Path) -> _R:
     def weights(name: str, given: str) -> str:
         if given in places or given.startswith(INSIDE):
             return places.get(given) or seen(given, file)
-        place = folder / Path(given).expanduser()
-        return str(place.absolute()) if name == "adapter" or (name in MODELS and place.is_dir()) else given
+        place = folder / os.path.expanduser(given)
+        return str(place.absolute()) if name == "adapter" or (name in MODELS and os.path.isdir(place)) else given
 
     found: _R = _with_paths(recipe, lambda given: places.get(given) or seen(given, file), weights)
     return found

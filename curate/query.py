@@ -31,6 +31,7 @@ __all__ = ["filter_rows", "queryable"]
 Bools = npt.NDArray[np.bool_]
 WHERE = "SQL filter"
 NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"}
+DOING = {"write_log"}  # functions of one value that do more than give one
 TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
 
 
@@ -200,6 +201,8 @@ def _check(con: duckdb.DuckDBPyConnection, text: str) -> None:
             raise _Refused(f"there is no table {node['table_name']!r}", "Read the table rows; nothing else can be read")
         if kind == "TABLE_FUNCTION" and node["function"].get("function_name") not in TABLE_FUNCTIONS:
             raise _Refused(f"{node['function'].get('function_name')} may not be called here", "Read the table rows; nothing else can be read")
+        if kind == "FUNCTION" and node.get("function_name", "").casefold() in DOING:
+            raise _Refused(f"{node['function_name']} may not be called here", "Ask only of what is in the rows")
         if kind == "SHOW_REF" or (kind.endswith("_NODE") and kind not in NODES):
             raise _Refused("it does more than select rows", "Write a condition, or a single SELECT that returns row_id")
 

@@ -231,6 +231,16 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=f"the key {twice!r} stands twice", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_whole(self, node: yaml.ScalarNode) -> int:
+        """A whole number as YAML has it; beyond 64 bits no part of a recipe can be."""
+        value: int = self.construct_yaml_int(node)
+        if abs(value) >> 63:
+            raise yaml.MarkedYAMLError(problem="a whole number beyond 64 bits", problem_mark=node.start_mark)
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
+
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe from YAML; its paths become absolute (`curate.located`). Raises InputError naming file, line and remedy."""
@@ -243,10 +253,13 @@ def load_recipe(path: Path) -> Recipe:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}", f"is not YAML ({getattr(error, 'problem', None) or error})", "Mend the line") from error
+        why = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise InputError(f"{path}{line}", f"is not YAML ({why})", "Mend the line") from error
     given = {**given, "gate": {}} if isinstance(given, dict) and given.get("gate", 0) is None else given  # `gate:` alone is a gate
-    recipe = parse_recipe(given, str(path))
-    recipe = placed(recipe, path)
+    try:
+        recipe = placed(parse_recipe(given, str(path)), path)
+    except InputError as error:
+        raise error if error.where.startswith(str(path)) else InputError(f"{path}, {error.where}", error.what, error.remedy) from error
     if recipe.reviews is None:
         return recipe
     return recipe.model_copy(update={"reviews": recipe.reviews.model_copy(update={"path": seen(recipe.reviews.path, path)})})

@@ -15,6 +15,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -208,7 +209,7 @@ def parameters_of(function: Callable[..., Any], given: Mapping[str, Any], of: st
         fits = isinstance(value, type(default)) and not (isinstance(value, bool) and not isinstance(default, bool))
         if not (default is None or fits or (isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool))):
             kind = "text or a list of texts" if isinstance(default, tuple) else f"{type(default).__name__}"
-            raise InputError(where, f"{value!r} is not a {kind}", f"Give it like its default, {default!r}")
+            raise InputError(where, f"{reprlib.repr(value)} is not a {kind}", f"Give it like its default, {default!r}")
     return {**valid, **{name: _as_default(value, valid[name]) for name, value in given.items()}}
 
 

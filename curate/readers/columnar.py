@@ -54,8 +54,8 @@ def _whole(file: InputFile) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        what = f"cannot be read as {file.format.capitalize()}; it is cut short, damaged or of another kind ({str(error).splitlines()[0]})"
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        what = f"cannot be read as {file.format.capitalize()}; it is cut short, damaged or of another kind ({str(error).partition(chr(10))[0]})"
         raise InputError(file.shown, what, "Fetch or write it again") from error
 
 
@@ -70,22 +70,28 @@ def schema_of(file: InputFile) -> pa.Schema:
         else:
             with pa.memory_map(str(file.path)) as source:
                 found = _arrow(source).schema
-    schema: pa.Schema = found.remove_metadata()
-    check_names(schema.names, file.shown)
-    for column in schema:
-        if not _kept(column.type):
-            what = f"the column '{column.name}' has the type {column.type}, which not every part of Curate can read"
-            raise InputError(file.shown, what, "Cast it to a more usual type")
+        schema: pa.Schema = found.remove_metadata()
+        names = schema.names  # here, where names that are not UTF-8 are damage, those inside a type too
+        rare = next((f"the column '{c.name}' has the type {c.type}, which not every part of Curate can read" for c in schema if not _kept(c.type)), "")
+    check_names(names, file.shown)
+    if rare:
+        raise InputError(file.shown, rare, "Cast it to a more usual type")
     return schema
 
 
 def _kept(kind: pa.DataType) -> bool:
-    """Whether DuckDB, Polars and Parquet all know a type."""
+    """Whether DuckDB, Polars and Parquet all know a type; fields of a struct need names that SQL tells apart."""
     from pyarrow import types
 
     rare = types.is_float16, types.is_decimal256, types.is_list_view, types.is_large_list_view, types.is_interval, types.is_union, types.is_run_end_encoded
-    inner = [kind.field(i).type for i in range(kind.num_fields)]
-    return not any(test(kind) for test in rare) and not (types.is_struct(kind) and not inner) and all(map(_kept, inner))
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    if any(test(kind) for test in rare) or (types.is_decimal(kind) and not 0 <= kind.scale <= kind.precision):
+        return False
+    if types.is_struct(kind):
+        told = {field.name.casefold() for field in fields}
+        if not fields or len(told) < len(fields) or any(not name or "\0" in name for name in told):
+            return False
+    return all(_kept(field.type) for field in fields)
 
 
 def _arrow(source: pa.NativeFile) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
@@ -113,14 +119,20 @@ def _batches(file: InputFile) -> Iterator[pa.RecordBatch]:
             parquet = pq.ParquetFile(file.path)
             size = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
             rows = max(1, min(65_536, _BATCH_BYTES * parquet.metadata.num_rows // max(1, size)))
-            yield from parquet.iter_batches(batch_size=rows)
+            yield from map(_sound, parquet.iter_batches(batch_size=rows))
             return
         with pa.memory_map(str(file.path)) as source:
             reader = _arrow(source)
             whole = (reader.get_batch(i) for i in range(reader.num_record_batches)) if isinstance(reader, pa.RecordBatchFileReader) else reader
-            for batch in whole:
+            for batch in map(_sound, whole):
                 rows = max(1, _BATCH_BYTES * len(batch) // max(1, batch.nbytes))
                 yield from (batch.slice(start, rows) for start in range(0, len(batch), rows))
+
+
+def _sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, checked: Arrow trusts offsets and text that a file brings, and would read beyond them."""
+    batch.validate(full=True)
+    return batch
 
 
 def _fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

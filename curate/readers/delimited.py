@@ -171,7 +171,8 @@ def _reject(file: InputFile, lines: Sequence[_Line], reason: str) -> Reject:
     if len(lines) == 1 and first.bad:
         return first.bad
     text = "".join(line.text for line in lines)
-    return Reject(file, first.number, first.number, first.offset, len(text.encode()), reason, text.rstrip("\r\n"))
+    size = sum(line.bad.size if line.bad else len(line.text.encode()) for line in lines)  # of a bad line the text only stands for its bytes
+    return Reject(file, first.number, first.number, first.offset, size, reason, text.rstrip("\r\n"))
 
 
 def _lines(file: InputFile, tell: Tell) -> Iterator[_Line]:

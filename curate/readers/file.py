@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -61,13 +62,13 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
     """The files meant by paths, folders (searched in depth, by name) and globs, in order. Raises InputError where there is none or one cannot be read."""
     found: list[InputFile] = []
     for given in paths:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))  # where there is no such user it stays as it is; Path's own raises
         try:
             matches = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
             if not matches:
                 raise InputError(given, "no such file", "Check the path; a Hugging Face dataset is named org/name")
             found += [file for match in matches for file in _files_at(match)]
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a NUL is no part of a path
             raise _unreadable(given, error) from error
     kinds = sorted({file.format for file in found})
     if len(kinds) > 1:
@@ -86,13 +87,13 @@ def hashes(paths: Sequence[str]) -> list[str]:
 
 def resolve(given: str, folder: Path) -> str:
     """A path or pattern seen from a folder, as absolute text; a hub name and a remote place stay as they are."""
-    return given if is_remote(given) or is_hub_name(given, folder) else str((folder / Path(given).expanduser()).absolute())
+    return given if is_remote(given) or is_hub_name(given, folder) else str((folder / os.path.expanduser(given)).absolute())
 
 
 def is_hub_name(given: str, folder: Path = Path()) -> bool:
     """Whether a string names a dataset of the hub (org/name, or org/name:configuration) and no path seen from a folder."""
-    path = folder / Path(given).expanduser()
-    looks_like_a_file = {*FORMATS, *_COMPRESSED} & {*path.suffixes} or path.exists() or path.parent.exists()
+    path = folder / os.path.expanduser(given)
+    looks_like_a_file = {*FORMATS, *_COMPRESSED} & {*path.suffixes} or os.path.exists(path) or os.path.exists(path.parent)  # Path's own raise at long names
     return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?", given)) and not looks_like_a_file
 
 
@@ -125,8 +126,8 @@ def _checked(file: InputFile) -> InputFile:
     return replace(file, format=FORMATS[suffix])
 
 
-def _unreadable(where: str, error: OSError) -> InputError:
-    return InputError(where, f"cannot be read ({error.strerror or error})", "Check that it exists and that you may read it")
+def _unreadable(where: str, error: OSError | ValueError) -> InputError:
+    return InputError(where, f"cannot be read ({getattr(error, 'strerror', None) or error})", "Check that it exists and that you may read it")
 
 
 def chunks(file: InputFile, tell: Tell) -> Iterator[bytes]:

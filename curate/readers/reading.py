@@ -117,12 +117,14 @@ class Rows:
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Raises InputError where two columns have the same name but for case, which SQL does not tell apart, or one has none."""
+    """Raises InputError where two columns have the same name but for case, which SQL does not tell apart, or one has none or one with a NUL, where SQL ends."""
     folded: dict[str, str] = {}
     for name in names:
         other = folded.setdefault(name.casefold(), name)
         if not name:
             raise InputError(where, "a column has an empty name", "Give it a name")
+        if "\0" in name:
+            raise InputError(where, f"the name of the column {name!r} holds a NUL character", "Rename it")
         if list(names).count(name) > 1 or other != name:
             what = "stands twice" if other == name else f"differs from '{other}' only in case"
             raise InputError(where, f"duplicate column names: '{name}' {what}", "Rename one of them")

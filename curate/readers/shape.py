@@ -45,7 +45,8 @@ class Shape:
         """Whether the value is kept as JSON text: mixed, or an object whose keys cannot be columns of a record."""
         keys = self.fields
         folded = {k.casefold() for k in keys}
-        return self.winner == "mixed" or (self.winner == "an object" and not (0 < len(keys) <= KEY_LIMIT and len(folded) == len(keys) and "" not in keys))
+        fields = 0 < len(keys) <= KEY_LIMIT and len(folded) == len(keys) and "" not in keys and not any("\0" in k for k in keys)
+        return self.winner == "mixed" or (self.winner == "an object" and not fields)
 
 
 def _kind(structure: Structure, in_list: bool) -> str:
@@ -119,7 +120,11 @@ def records(shape: Shape, path: str = "$") -> Iterator[str]:
 def notes(shape: Shape, path: str = "") -> Iterator[str]:
     """What a person should know of how the values were kept, one sentence a place."""
     if path and shape.as_text:
-        why = "holds lists that mix types" if shape.winner == "mixed" else "holds objects whose keys cannot be fields (none, very many, or alike but for case)"
+        why = (
+            "holds lists that mix types"
+            if shape.winner == "mixed"
+            else "holds objects whose keys cannot be fields (none, too many, alike but for case, with a NUL)"
+        )
         yield f"'{path}' {why}: kept as JSON text"
         return
     if {"whole", "decimal"} <= shape.kinds.keys():
