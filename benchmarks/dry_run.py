@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,20 @@ def case_dry_run(rows: int, folder: Path) -> Work:
         return found
 
     return work
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """What was told beside what was true, for docs/scale.md."""
+    lines = ["| | 100,000 rows: told, true | 1,000,000 rows: told, true |", "|---|---|---|"]
+    small, large = result["100000"], result["1000000"]
+    for name in small:
+        if name in ("pairs", "cpu_seconds"):
+            continue
+        cells = []
+        for one in (small[name], large[name]):
+            (told, true), (guess, peak) = one["cpu_seconds"], one["memory"]
+            cells.append(f"{told:,.1f} s, {true:,.1f} s; {guess / 1e6:,.0f} MB, {peak / 1e6:,.0f} MB")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append("| all, CPU-seconds | " + " | ".join("{:,.0f}, {:,.0f}".format(*one["cpu_seconds"]) for one in (small, large)) + " |")
+    lines.append("| pairs, expected | " + " | ".join("{:,}, {:,}".format(*one["pairs"]) for one in (small, large)) + " |")
+    return "\n".join(lines)

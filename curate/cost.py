@@ -180,13 +180,13 @@ class Forecast:
 def pairs_of(seen: int, drawn: int, rows: int, target: float) -> tuple[float, float]:
     """Pairs among `target` rows, expected and at most, of which `seen` stood among `drawn` of `rows`.
 
-    At most: the upper end of the exact Poisson interval of 95 %, growing with the square of rows.
+    At most: the upper end of the exact Poisson interval of 95 %, growing with the square of rows; of fewer rows than there are, in proportion to them.
     """
     from scipy.stats import chi2
 
     share, times = (rows / drawn) ** 2, target / rows
     high = seen if drawn >= rows else chi2.ppf(0.975, 2 * seen + 2) / 2
-    return float(seen * share * min(times, times**2)), float(high * share * times**2)
+    return float(seen * share * min(times, times**2)), float(high * share * max(times, times**2))
 
 
 def forecast(stages: Sequence[Stage], rows: int, given: Given, pairs: Mapping[str, tuple[float, float]]) -> Forecast:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.dry_run import table
 from curate.cost import MOST_ROWS, PAIR_DISK, Given, Machine, Measured, Stage, Where, fit, forecast, pairs_of
 from curate.errors import InputError
 from curate.part import DatasetPart
@@ -65,7 +66,7 @@ def test_pairs_of_a_sample_are_those_of_all_by_the_square() -> None:
 def test_pairs_beyond_the_rows_grow_between_the_rows_and_their_square() -> None:
     expected, most = pairs_of(50, 1_000, 1_000, 10_000)
     assert (expected, most) == (500, 5_000)
-    assert pairs_of(50, 1_000, 1_000, 100)[0] == pytest.approx(0.5)
+    assert pairs_of(50, 1_000, 1_000, 100) == pytest.approx((0.5, 5))
     assert pairs_of(0, 100, 10_000, 10_000)[1] > 0
 
 
@@ -183,6 +184,12 @@ def test_wrong_options_are_told(words: tuple[str, str], tmp_path: Path) -> None:
     done = curate("run", "recipe.yaml", "--dry-run", *words, folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("curate: --")
+
+
+def test_the_page_says_what_the_benchmark_found() -> None:
+    root = Path(__file__).parent.parent
+    result = json.loads((root / "benchmarks" / "results" / "dry_run-1000000.json").read_text())
+    assert table(result) in (root / "docs" / "scale.md").read_text()
 
 
 def test_a_point_is_what_a_stage_was() -> None:
