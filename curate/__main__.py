@@ -161,7 +161,7 @@ def _load(args: argparse.Namespace, tell: Any) -> int:
 
 _STANDS = {name: name for name in ("check", "compare", "preset")}
 _STANDS |= {"audit": "report", "card": "describing", "follow": "probes.follow", "grow": "synthetic.command", "ledger": "ledger.command"}
-_STANDS |= {"probe": "probes.command", "push": "hub", "workspace": "tending"}
+_STANDS |= {"probe": "probes.command", "push": "hub", "signals": "catalogue", "workspace": "tending"}
 _STANDS |= dict.fromkeys(("verify", "diff", "replay", "versions", "tag", "rollback"), "shelf")
 """Where in the house a command stands that is more than ten lines."""
 
@@ -173,30 +173,6 @@ def _module(command: str) -> Any:
 
 def _elsewhere(args: argparse.Namespace, tell: Any) -> int:
     return int(_module(args.command).command(args, tell))
-
-
-def _signals(args: argparse.Namespace, tell: Any) -> int:
-    del tell
-    from dataclasses import asdict
-
-    from curate.signal import discover, parameters
-
-    def described(signal: Any) -> dict[str, Any]:
-        found = {k: v for k, v in asdict(signal).items() if k not in ("compute", "needs", "stages")}
-        return {**found, "staged": signal.stages is not None, "required": [" or ".join(names) for names in signal.required], "parameters": parameters(signal)}
-
-    found = [described(s) for s in discover().values()]
-    if args.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
-        return 0
-    for one in found:
-        print(f"{one['name']} (version {one['version']}, {one['scope']}): {one['about']}\n  source: {one['source']}")
-        print(f"  needs: {', '.join(one['required'])}\n  parameters: " + (", ".join(f"{k}={v!r}" for k, v in one["parameters"].items()) or "none"))
-        for column in one["columns"]:
-            limit = f" Proposed: keep {column['keep']} {column['limit']}." if column["limit"] is not None else ""
-            print(f"    {column['name']}: {column['dtype']}, {column['unit']}. {column['about']}{limit}")
-        print()
-    return 0
 
 
 def _demo(args: argparse.Namespace, tell: Any) -> int:
@@ -227,7 +203,7 @@ def _serve(args: argparse.Namespace, file: str | None) -> int:
     return serve(Workspace.at(args.workspace), file, args.port, args.people or os.environ.get("CURATE_PEOPLE", ""))
 
 
-_COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "signals": _signals, "demo": _demo, "app": _app}
+_COMMANDS = {"run": _run, "score": _score, "decide": _decide, "load": _load, "demo": _demo, "app": _app}
 _COMMANDS |= dict.fromkeys(_STANDS, _elsewhere)
 
 

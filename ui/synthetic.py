@@ -21,17 +21,14 @@ from curate.synthetic.batch import Batch, batches_of, read_rows
 from curate.synthetic.checks import ABOUT, COPIES
 from curate.synthetic.gate import Gated, counts, judge, read_gate, reasons, unheard
 from curate.synthetic.measured import measured_of
-from curate.synthetic.review import Reading, say, take_back
+from curate.synthetic.review import Reading
 from ui import state
 from ui.charts import DROPPED, escape, layout, show
-from ui.keys import KEYS
-from ui.person import allowed
-from ui.reader import name_box, reader
 from ui.rows import text_diff
-from ui.widgets import amount, attempt, count, empty, key_of, share
+from ui.widgets import amount, count, empty, key_of, share
 from ui.work import start
 
-__all__ = ["choose", "facts", "gate_of", "limits", "picture", "read_by_key", "refused", "waiting"]
+__all__ = ["choose", "facts", "gate_of", "limits", "picture", "refused", "rows_of", "texts"]
 
 CHOSEN = "synthetic-batch"
 GROW = "curate grow recipe.yaml --generator rules --rows 200"
@@ -41,9 +38,7 @@ SLIDERS: Mapping[CheckName, str] = {
     "rouge": "ROUGE-L from",
     "label": "Label as likely as the likeliest, at least",
 }
-SAID = {"good": "good", "bad": "bad", "skip": "unsure", "undo": "undo"}
 TEXTS = ("prompt", "context", "response")
-UNSURE = "Another row is drawn for it; where none is left it counts as not good"
 LOOKED_AT = "embedding", "pii", "license", "contamination"
 """Signals whose parameters the gate reads, measured or not."""
 
@@ -221,10 +216,10 @@ def _one(row: dict[str, Any], said: dict[str, Any], gated: Gated, batch: Batch) 
     copied = next((c for c in COPIES if said[f"fail_{c}"]), None)
     other = _other(said, copied, batch) if copied else None
     if other is None:
-        _texts(row)
+        texts(row)
         return
-    name, texts = other
-    text_diff(["generated", name], {n: (row[n], texts.get(n)) for n in TEXTS if row[n] or texts.get(n)})
+    name, theirs = other
+    text_diff(["generated", name], {n: (row[n], theirs.get(n)) for n in TEXTS if row[n] or theirs.get(n)})
 
 
 def _other(said: dict[str, Any], copied: str, batch: Batch) -> tuple[str, dict[str, str | None]] | None:
@@ -241,7 +236,8 @@ def _other(said: dict[str, Any], copied: str, batch: Batch) -> tuple[str, dict[s
     return f"row {count(at)} of the dataset", scores.dataset.rows_at([at], names).row(0, named=True)
 
 
-def _texts(row: dict[str, Any], height: int | None = None) -> None:
+def texts(row: dict[str, Any], height: int | None = None) -> None:
+    """A generated row's texts, and what it was made from."""
     for name in TEXTS:
         if row[name]:
             st.caption(name)
@@ -249,58 +245,3 @@ def _texts(row: dict[str, Any], height: int | None = None) -> None:
             st.code(text, language=None, wrap_lines=True, height=height if height and len(text) > 900 else "content")
     told = [f"{n}: {row[n]}" for n in ("label", "source", "license") if row[n]]
     st.text(" · ".join([*told, f"made by {row['model'] or row['generator']} from {count(len(row['parents'] or ()), 'rows')}"]))
-
-
-def read_by_key(batch: Batch, read: Reading) -> None:
-    """The next drawn row and the keys; who reads, and what was said."""
-    done = accepted_of(batch) is not None
-    name_box("Of several readers' words on a row the worst counts")
-    st.progress(len(read.words) / max(1, len(read.rows)), f"{count(len(read.words))} of {count(len(read.rows), 'rows')} read")
-    st.caption(read.said + ". Drawn by target and generator.")
-    if not read.left or done:
-        st.text("Every drawn row is read." if read.rows else "No row passes the gate, so there is none to read.")
-    else:
-        name = read.left[0]
-        with st.container(horizontal=True, gap="small"):
-            st.button("Good", key="synthetic-good", on_click=_say, args=(batch, name, "good"), shortcut=KEYS["good"], type="primary")
-            st.button("Bad", key="synthetic-bad", on_click=_say, args=(batch, name, "bad"), shortcut=KEYS["bad"])
-            st.button(
-                "Unsure",
-                key="synthetic-unsure",
-                on_click=_say,
-                args=(batch, name, "unsure"),
-                shortcut=KEYS["skip"],
-                help=UNSURE,
-            )
-            _undo(batch, read)
-        row = rows_of(batch).row(by_predicate=pl.col("synthetic_id") == name, named=True)
-        st.text(f"Target: {row['target'] or 'any'}")
-        _texts(row, 260)
-        return
-    if not done:
-        _undo(batch, read)
-
-
-def waiting(batch: Batch, read: Reading) -> None:
-    """What is still to be read, the way there, and the keys, which work there alone: where no row is in hand nothing is said of one."""
-    if read.left and accepted_of(batch) is None:
-        st.button(f"Read {count(len(read.left), 'drawn rows')}", key="synthetic-read", on_click=_to_reading, icon=":material/menu_book:")
-        st.caption(f"By key, on the tab Reading only: {', '.join(f'{KEYS[name].upper()} {what}' for name, what in SAID.items())}.")
-
-
-def _to_reading() -> None:
-    st.session_state["synthetic-tabs"] = "Reading"
-
-
-def _undo(batch: Batch, read: Reading) -> None:
-    st.button("Undo", key="synthetic-undo", on_click=_back, args=(batch,), shortcut=KEYS["undo"], disabled=not read.words, help="Your own last word")
-
-
-def _say(batch: Batch, row: str, word: str) -> None:
-    if allowed("review"):
-        attempt(lambda: say(batch, row, word, reader(), state.session()))
-
-
-def _back(batch: Batch) -> None:
-    if allowed("review"):
-        attempt(lambda: take_back(batch, reader(), state.session()))

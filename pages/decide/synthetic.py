@@ -1,7 +1,7 @@
 import streamlit as st
 
 from curate.synthetic.review import reading
-from ui import synthetic
+from ui import synthetic, synthetic_reading
 from ui.drift import drift_picture
 from ui.entrance import entrance
 from ui.widgets import beside, head, need_dataset
@@ -16,14 +16,14 @@ gate, people, drift = st.tabs(["Gate", "Reading", "Drift"], key="synthetic-tabs"
 with gate:
     left, right = beside("synthetic", 2, 3)
     with left:
-        synthetic.waiting(batch, read)
+        synthetic_reading.waiting(batch, read)
         synthetic.limits(batch)
         synthetic.picture(gated)
     with right:
         synthetic.refused(batch, gated)
 if people.open:
     with people:
-        synthetic.read_by_key(batch, read)
+        synthetic_reading.read_by_key(batch, read)
 with drift:
     drift_picture(gated.drift)
 entrance(batch, gated, read)
