@@ -69,7 +69,7 @@ def _print_diff(found: Diff, most: int) -> None:
         print(f"{found.moved:>12,} rows stand elsewhere")
     for one in found.decisions:
         counts = ((one.rows_in, "in"), (one.rows_out, "out"), (one.changed, "changed"))
-        print(f"{', '.join(f'{n:,} {what}' for n, what in counts if n)}: {one.kind}, {one.name}: {one.why}")
+        print(f"{', '.join(f'{n:,} {what}' for n, what in counts if n)}: {one.kind}{f', {one.name}' if one.name != one.kind else ''}: {one.why}")
     for name, what in found.columns:
         print(f"column {name}: {what}")
     for word, frame in (("in", found.into), ("out", found.out), ("changed", found.changed)):

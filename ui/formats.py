@@ -52,7 +52,7 @@ def choose() -> None:
         chosen = st.session_state[key] or []
         shipping.set_export(formats=[n for n in (*PLAIN, *FORMATS) if n == "parquet" or n in chosen])
 
-    st.pills("Files", able, default=now, selection_mode="multi", format_func=_title, key=key, on_change=moved, help="Parquet is always written")
+    st.pills("Files", able, default=now, selection_mode="multi", format_func=_title, key=key, wrap=True, on_change=moved, help="Parquet is always written")
     for name in now:
         about = PLAIN[name][1] if name in PLAIN else FORMATS[name].about
         st.caption(f"{_title(name)}: {about}")

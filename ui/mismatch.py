@@ -247,7 +247,9 @@ def reading(seen: Seen) -> None:
     choices, (viewed, _) = _choices(seen), pills.seen_and_kept()
     st.subheader("Rows to read")
     sizes = {name: int((rows & viewed).sum()) for name, (rows, _) in choices.items()}
-    picked = st.pills("Which", [*choices], default=next(iter(choices)), required=True, key="mismatch-rows", format_func=lambda n: f"{n}: {sizes[n]:,}")
+    picked = st.pills(
+        "Which", [*choices], default=next(iter(choices)), required=True, key="mismatch-rows", wrap=True, format_func=lambda n: f"{n}: {sizes[n]:,}"
+    )
     rows, by = choices[str(picked)]
     inside = np.flatnonzero(rows & viewed).astype(np.int32)
     positions = inside[np.argsort(-by[inside], kind="stable")]

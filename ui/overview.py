@@ -166,7 +166,9 @@ def _measure(todo: list[Task]) -> None:
     """Choose what is measured; at first what is done soon."""
     names = [t.signal.name for t in todo]
     soon = [t.signal.name for t in todo if measuring.seconds_of([t]) <= measuring.UNASKED]
-    chosen = st.pills("Measure", names, default=soon or None, selection_mode="multi", format_func=lambda n: n.replace("_", " "), key=f"measure-{names}")
+    chosen = st.pills(
+        "Measure", names, default=soon or None, selection_mode="multi", format_func=lambda n: n.replace("_", " "), key=f"measure-{names}", wrap=True
+    )
     tasks = [t for t in todo if t.signal.name in chosen]
     with st.container(horizontal=True):
         label = f"Measure {count(len(tasks), 'signals')}, about {measuring.duration(measuring.seconds_of(tasks))}" if tasks else "Measure"

@@ -129,7 +129,7 @@ def _arms() -> tuple[Arm, ...]:
                     found.append(Arm(name=f"{by} {value}", where={by: value}))
     score = _chosen("Score, for its deciles", ["", *(n for n, kind in measured.frame.schema.items() if kind.is_numeric())], "probe-score")
     if score:
-        for i in st.pills("Deciles", range(1, 11), selection_mode="multi", key="probe-deciles"):
+        for i in st.pills("Deciles", range(1, 11), selection_mode="multi", key="probe-deciles", wrap=True):
             found.append(Arm(name=f"{score} decile {i}", rows="all", between={score: ((i - 1) / 10, i / 10)}))
     return tuple(found)
 

@@ -89,7 +89,9 @@ def live() -> None:
 def _draw() -> None:
     every = followed(state.workspace())
     names = {one.key: one for one in every}
-    chosen = st.pills("Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key=SHOWING)
+    chosen = st.pills(
+        "Trainings", [*names], selection_mode="multi", default=[*names][:SHOWN], format_func=lambda k: plain(names[k].name), key=SHOWING, wrap=True
+    )
     read = {key: found.rows for key in chosen if (found := _read(names[key])) is not None}
     _facts([names[key] for key in chosen])
     metrics = list(dict.fromkeys(m for log in read.values() for m in log.filter(pl.col("split") == "eval")["metric"]))

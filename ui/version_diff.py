@@ -84,7 +84,7 @@ def decisions(found: Diff) -> None:
         )
     most = first[0]
     layout(figure, f"{escape(_named(most))} changed most: {count(_rows(most), 'rows')}", 120 + 30 * max(2, len(first)), barmode="stack", bargap=0.3)
-    figure.update_xaxes(title="rows", rangemode="tozero", tickformat=",d")
+    figure.update_xaxes(title="rows", rangemode="tozero", tickformat=",d", dtick=1 if _rows(most) < 6 else None)
     figure.update_yaxes(autorange="reversed", type="category")
     show(figure, f"version-decisions-{found.a.name}-{found.b.name}")
     number = st.column_config.NumberColumn
