@@ -166,7 +166,7 @@ def _footnotes(priced: Priced) -> list[str]:
     lines = [
         "Measured: the first table, each stage on a quarter, a half and all of the sample. Extrapolated: fixed + each × growth, through those three; memory",
         "likewise by rows, but that of a batch where work is spread, and by benchmarks where rows pass in a stream (load, export). Assumed: a driver that",
-        "stays as small as it begins, without Ray's own; work dealt out costs 1.15 of one process. Calculated: 12 bytes of disk and 44 of memory a pair.",
+        "stays as small as it begins, without Ray's own; work dealt out costs 1.5 of one process. Calculated: 12 bytes of disk and 44 of memory a pair.",
     ]
     if priced.pairs:
         cost = f", {1e6 * priced.pair:.2g} µs each, measured on variants of the median text" if priced.pair else ""

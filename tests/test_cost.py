@@ -73,7 +73,7 @@ def test_pairs_beyond_the_rows_grow_between_the_rows_and_their_square() -> None:
 def test_machines_do_what_is_spread_beside_what_one_does_alone() -> None:
     stages = [_stage(), _stage("load", "alone")]
     found = forecast(stages, 10**8, Given(BIG, 100, 0.0), {})
-    alone, spread = 2 + 1e5, 1.15 * (1 + 1e5)
+    alone, spread = 2 + 1e5, 1.5 * (1 + 1e5)
     assert found.alone_seconds == pytest.approx(alone, rel=1e-6)
     assert found.machines == math.ceil(spread / (16 * (360_000 - alone)))
     assert forecast(stages, 10**8, Given(BIG, 28, 0.0), {}).machines == math.ceil(spread / (16 * (28 * 3600 - alone)))
