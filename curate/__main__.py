@@ -39,7 +39,7 @@ class _Stderr:
         self._stage, self._since, self._began, self._last = "", 0.0, 0, 0.0
 
     def __call__(self, stage: str, done: int, total: int, unit: str = "rows", /) -> None:
-        now, terminal = time.time(), sys.stderr.isatty()
+        now, terminal = time.monotonic(), sys.stderr.isatty()
         fresh = stage != self._stage
         if fresh:
             self._stage, self._since, self._began = stage, now, done
@@ -232,6 +232,7 @@ def _full(error: Exception) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     from curate.jobs import ProgressFile
+    from curate.workspace import Writing
 
     if argv is None:
         sys.excepthook = _defect
@@ -251,7 +252,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             engine_named(args.engine)
         if getattr(args, "store", None):
             args.store = check_place(args.store, "--store")
-        code = _COMMANDS[args.command](args, tell)
+        with Writing(Path(getattr(args, "workspace", "."))):
+            code = _COMMANDS[args.command](args, tell)
     except (CurateError, KeyboardInterrupt) as error:
         if argv is None and isinstance(error, Cancelled | KeyboardInterrupt):
             leave(stopped)

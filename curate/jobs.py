@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from curate.errors import InputError
-from curate.workspace import Workspace, read_json, write_json
+from curate.workspace import Workspace, Writing, read_json, write_json
 
 __all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "output", "start"]
 
@@ -32,7 +32,8 @@ POLITE = 5  # niceness, so that the app stays quick while a signal runs
 
 @dataclass(frozen=True)
 class Progress:
-    """What a job last told. stage: what it is at. done of total in unit. since: when the stage began and at what count it began, for the rate."""
+    """What a job last told. stage: what it is at. done of total in unit. since, at: seconds of a clock that nobody sets,
+    when the stage began and now; began_at: the count at which it began."""
 
     stage: str = "starting"
     done: int = 0
@@ -63,7 +64,6 @@ class Job:
     key: str
     args: tuple[str, ...]
     pid: int
-    born: float
     started: float
     state: State
     progress: Progress
@@ -77,7 +77,7 @@ class ProgressFile:
         self._path, self._now = path, Progress()
 
     def __call__(self, stage: str, done: int, total: int, unit: str = "rows", /) -> None:
-        now, last = time.time(), self._now
+        now, last = time.monotonic(), self._now
         fresh = stage != last.stage
         if not fresh and now - last.at < 0.25 and done < total:
             return
@@ -85,8 +85,9 @@ class ProgressFile:
         write_json(self._path, asdict(self._now))
 
     def end(self, code: int) -> None:
-        """Note the exit code of the command; a job without one was killed."""
-        write_json(self._path.with_name("exit.json"), {"code": code})
+        """Note the exit code of the command; a job without one was killed, or the disk was full: it says so on stderr."""
+        with suppress(InputError):
+            write_json(self._path.with_name("exit.json"), {"code": code})
 
 
 def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") -> Job:
@@ -99,34 +100,32 @@ def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") 
         shutil.rmtree(workspace.job(old.id), ignore_errors=True)
     name = f"{time.time_ns():020}-{uuid.uuid4().hex[:6]}"
     folder = workspace.job(name)
-    folder.mkdir(parents=True)
     command = [sys.executable, "-m", "curate", *args, "--workspace", str(workspace.root), "--progress", str(folder / "progress.json")]
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-    note = {"label": label, "key": key, "args": [workspace.within(arg) for arg in args], "pid": process.pid, "born": _born(process.pid), "started": time.time()}
-    write_json(folder / "job.json", note)
+    with Writing(folder):
+        folder.mkdir(parents=True)
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+    note = {"label": label, "key": key, "args": [workspace.within(arg) for arg in args], "pid": process.pid, "started": time.time()}
+    try:
+        write_json(folder / "job.json", note)
+    except InputError:  # work that nobody could see or cancel
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, process.pid, POLITE)
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie
     return _read(folder)
 
 
-def _born(pid: int) -> float:
+def _alive(pid: int, name: str) -> bool:
+    """Whether the process of a job runs. A process is known by the job's folder, which it was started with: numbers come again, and clocks are set."""
     import psutil
 
     try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
-
-
-def _alive(pid: int, born: float) -> bool:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return bool(abs(process.create_time() - born) < 1 and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+        return any(name in argument for argument in psutil.Process(pid).cmdline())  # of a zombie there is none
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 
 
@@ -141,22 +140,23 @@ def _ended(folder: Path) -> Job:
 
 def _told(folder: Path) -> Job:
     note, workspace = read_json(folder / "job.json"), Workspace(folder.parent.parent)
+    note.pop("born", None)  # as jobs once were known by
     told = read_json(folder / "progress.json") if (folder / "progress.json").exists() else {}
     return Job(
         id=folder.name,
-        state=_state(folder, note["pid"], note["born"]),
+        state=_state(folder, note["pid"]),
         progress=Progress(**told),
         message=_message(folder),
         **{**note, "args": tuple(workspace.place(arg) for arg in note["args"])},
     )
 
 
-def _state(folder: Path, pid: int, born: float) -> State:
+def _state(folder: Path, pid: int) -> State:
     if (folder / "cancelled").exists():
         return "cancelled"
     if (folder / "exit.json").exists():
         return "failed" if read_json(folder / "exit.json")["code"] == 2 else "done"
-    return "running" if _alive(pid, born) else "stopped"
+    return "running" if _alive(pid, folder.name) else "stopped"
 
 
 def _message(folder: Path) -> str:
@@ -184,15 +184,16 @@ def output(workspace: Workspace, job: Job) -> str:
 def cancel(workspace: Workspace, job: Job) -> None:
     """End a running job and its processes at once."""
     folder = workspace.job(job.id)
-    if not _alive(job.pid, job.born):
+    if not _alive(job.pid, job.id):
         return
-    (folder / "cancelled").touch()
+    with suppress(OSError):  # on a full disk it ends all the same
+        (folder / "cancelled").touch()
     with suppress(ProcessLookupError):
         os.killpg(job.pid, signal.SIGTERM)
-        deadline = time.time() + 1.0
-        while _alive(job.pid, job.born) and time.time() < deadline:
+        deadline = time.monotonic() + 1.0
+        while _alive(job.pid, job.id) and time.monotonic() < deadline:
             time.sleep(0.02)
-        if _alive(job.pid, job.born):
+        if _alive(job.pid, job.id):
             os.killpg(job.pid, signal.SIGKILL)
 
 

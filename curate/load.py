@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +67,7 @@ def load(
         name += f" and {len(given) - 1} more" if len(given) > 1 else ""
         stack.enter_context(using(workspace, key))
         if not (workspace.dataset(key) / "dataset.json").is_file():
-            with _writing(workspace), whole_folder(workspace.dataset(key)) as folder:
+            with whole_folder(workspace.dataset(key)) as folder:
                 _make(Dataset(folder, key, name, "", 0, 0, (), {}, sources, bad_lines=bad_lines), files, meter)
                 if changed := [f.shown for f, then in zip(files, before, strict=True) if f.path.stat().st_mtime_ns != then.st_mtime_ns]:
                     raise InputError(changed[0], "changed while it was read", "Load it again once it is written")
@@ -81,8 +81,7 @@ def _note(workspace: Workspace, key: str, seen: Mapping[str, Any]) -> None:
     path = workspace.dataset(key) / "dataset.json"
     held = read_json(path)
     if any(held.get(name) != value for name, value in seen.items()):
-        with _writing(workspace):
-            write_json(path, {**held, **seen})
+        write_json(path, {**held, **seen})
 
 
 def open_dataset(workspace: Workspace, key: str, roles: Mapping[Any, str | Sequence[str]] | None = None) -> Dataset:
@@ -163,15 +162,6 @@ def _hash(file: InputFile, meter: _Meter) -> str:
         raise InputError(file.shown, f"cannot be read ({error.strerror})", "Check that you may read it") from error
     meter(file, meter.sizes[file.number])
     return found
-
-
-@contextmanager
-def _writing(workspace: Workspace) -> Iterator[None]:
-    """Says of the workspace that it cannot be written; readers have told their own troubles."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(str(workspace.root), f"cannot be written ({error.strerror or error})", "Make room, or choose another --workspace") from error
 
 
 def _make(draft: Dataset, files: Sequence[InputFile], meter: _Meter) -> None:

@@ -24,7 +24,7 @@ from curate.shard import check_scores, shape
 from curate.signal import Notes, reporting
 from curate.staging import in_stages, measure_in_stages
 from curate.task import NAMED, Task, named_column, parts_folder
-from curate.workspace import Workspace, whole_folder, write_json
+from curate.workspace import Workspace, Writing, whole_folder, write_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -146,7 +146,7 @@ def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine:
     del parts, extra
 
     try:
-        with reporting(_share(task, tell)) as notes:
+        with Writing(task.folder(workspace)), reporting(_share(task, tell)) as notes:
             found = task.signal.compute(table, **task.parameters)
     except CurateError:
         raise

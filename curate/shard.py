@@ -6,9 +6,11 @@ A part that is there is not measured again. A row that makes the signal raise is
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError, InputError
@@ -16,6 +18,7 @@ from curate.roles import Roles
 from curate.signal import Signal, discover, owner_of
 from curate.store import exists, is_remote, scan, within, write_bytes, write_whole
 from curate.task import input_view
+from curate.workspace import Writing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -180,7 +183,8 @@ def _compute(signal: Signal, work: Work, batch: pa.RecordBatch, begin: int) -> t
     def measured(start: int, rows: int) -> list[pl.DataFrame | None]:
         """Scores of some rows in pieces, None for a bad row; halves are tried by themselves."""
         try:
-            return [check_scores(signal.compute(batch.slice(start, rows), **work.parameters), signal, rows)]
+            with Writing(Path(tempfile.gettempdir())):  # a full disk is no row's fault
+                return [check_scores(signal.compute(batch.slice(start, rows), **work.parameters), signal, rows)]
         except CurateError:
             raise
         except Exception as error:

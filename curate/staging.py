@@ -16,7 +16,7 @@ from curate.partitions.plan import Plan, Run
 from curate.signal import reporting
 from curate.task import Task, input_view, parts_folder
 from curate.threads import spread
-from curate.workspace import Workspace, whole_folder, write_json
+from curate.workspace import Workspace, Writing, whole_folder, write_json
 
 __all__ = ["STAGED_FROM", "in_stages", "measure_in_stages"]
 
@@ -48,7 +48,7 @@ def measure_in_stages(dataset: Dataset, task: Task, workspace: Workspace, engine
     whole.mkdir(parents=True)
     assert task.signal.stages is not None
     try:
-        with reporting(tell) as notes:
+        with Writing(parts), reporting(tell) as notes:
             task.signal.stages(plan, _runner(engine, spent), whole)
     except CurateError:
         raise

@@ -14,6 +14,7 @@ workspace/
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -23,9 +24,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
 from typing import Any
 
-from curate.errors import InputError
+from curate.errors import CurateError, InputError
 
 __all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
 
@@ -112,18 +115,57 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+NO_ROOM = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Within it, what fails for want of room on a disk or of leave to write, in whatever library, is an InputError that names the file, or `place`."""
+
+    place: Path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, CurateError):
+            return
+        why = next((text for text in NO_ROOM if text in str(error)), None)  # DuckDB tells it in its text alone
+        if why is None and type(error).__module__.startswith("polars"):  # at a file's end Polars speaks of a "transport error"
+            why = _trouble(self.place)
+        if why is None and isinstance(error, PermissionError) and error.filename and Path(os.fsdecode(error.filename)).is_relative_to(self.place.parent):
+            why = error.strerror
+        if why is not None:
+            where = os.fsdecode(error.filename) if isinstance(error, OSError) and error.filename else str(self.place)
+            raise InputError(where, f"cannot be written ({why})", "Make room, or choose another place that you may write") from error
+
+
+def _trouble(place: Path) -> str | None:
+    """Why a megabyte more cannot be written beside a place; None where it can."""
+    folder = next(parent for parent in place.parents if parent.is_dir())
+    try:
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror
+    return None
+
+
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file beside `path`, then fsync and rename: `path` is absent, old or whole at any instant."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with Writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -145,22 +187,22 @@ def whole_folder(path: Path, named: Callable[[Path], Path] | None = None) -> Ite
 
     named: says from what was written where it goes, instead of `path`; beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    temporary.mkdir()
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb+") as handle:
-                    os.fsync(handle.fileno())
-        _sync_folder(temporary)
-        path = path if named is None else named(temporary)
-        try:
-            os.rename(temporary, path)
-        except OSError:
-            if not any(path.glob("*.json")):  # a folder without its manifest is a leftover, never a result
-                raise
-        _sync_folder(path.parent)
+        with Writing(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb+") as handle:
+                        os.fsync(handle.fileno())
+            _sync_folder(temporary)
+            path = path if named is None else named(temporary)
+            try:
+                os.rename(temporary, path)
+            except OSError:
+                if not any(path.glob("*.json")):  # a folder without its manifest is a leftover, never a result
+                    raise
+            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

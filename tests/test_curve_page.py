@@ -68,7 +68,7 @@ def _said(app: AppTest) -> str:
 
 
 def _job(state: str, message: str = "") -> Job:
-    return Job("1", "Learning curve", "", ("probe", "r.yaml"), 1, 0.0, 0.0, state, Progress("training", 3, 20, "trainings"), message)  # type: ignore[arg-type]
+    return Job("1", "Learning curve", "", ("probe", "r.yaml"), 1, 0.0, state, Progress("training", 3, 20, "trainings"), message)  # type: ignore[arg-type]
 
 
 def test_without_a_run_it_offers_one(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,13 +236,13 @@ def test_a_page_without_scores_says_what_it_waits_for(app: AppTest, tmp_path: Pa
     app.switch_page("pages/audit/grounding.py").run()
     assert not app.exception
     assert "**Cannot measure grounding here**" in _said(app)
-    broke = Job("1", "Measuring", "", ("score", "--only", "confidence"), 0, 0, 0, "failed", Progress("near_duplicate"), "the signal near_duplicate failed")
+    broke = Job("1", "Measuring", "", ("score", "--only", "confidence"), 0, 0, "failed", Progress("near_duplicate"), "the signal near_duplicate failed")
     monkeypatch.setattr("ui.measuring.job_of", lambda _: broke)
     append(work.reviews(fingerprint), Review("recipe", "test", recipe={**nothing, "signals": {"near_duplicate": {"floor": 0.7}}}))
     app.switch_page("pages/decide/score.py").run()
     assert "Measuring it failed: the signal near_duplicate failed" in _said(app)
     assert app.button(key="score-measure").label == "Try again"
-    now = Job("1", "Measuring", "", ("score", "--only", "perplexity"), 0, 0, 0, "running", Progress("perplexity"), "")
+    now = Job("1", "Measuring", "", ("score", "--only", "perplexity"), 0, 0, "running", Progress("perplexity"), "")
     monkeypatch.setattr("ui.measuring.job_of", lambda _: now)
     append(work.reviews(fingerprint), Review("recipe", "test", recipe=nothing))
     app.switch_page("pages/decide/thresholds.py").run()

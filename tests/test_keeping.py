@@ -150,7 +150,7 @@ def test_leftovers_and_jobs_that_are_over_go_and_what_failed_stays(workspace: Wo
         os.utime(path, (1, time.time() - 90_000))
     (workspace.root / "uploads" / "0" / "rows.jsonl").parent.mkdir(parents=True)
     (workspace.root / "uploads" / "0" / "rows.jsonl").write_text("{}")
-    note = {"label": "x", "key": "", "args": [], "pid": 1, "born": 0.0, "started": 0.0}
+    note = {"label": "x", "key": "", "args": [], "pid": 1, "started": 0.0}
     for name, code in (("1", 0), ("2", 2)):
         folder = workspace.job(name)
         folder.mkdir(parents=True)

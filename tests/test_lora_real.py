@@ -72,7 +72,7 @@ def test_a_cancelled_run_of_the_real_small_model_ends_within_two_seconds(at: str
     time.sleep(0.7)
     asked = time.time()
     jobs.cancel(workspace, job)
-    while jobs._alive(job.pid, job.born) and time.time() < asked + 60:
+    while jobs._alive(job.pid, job.id) and time.time() < asked + 60:
         time.sleep(0.01)
     assert time.time() - asked < 2
     (now,) = (j for j in jobs.jobs(workspace) if j.id == job.id)

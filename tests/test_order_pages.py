@@ -149,7 +149,7 @@ def test_rows_whose_choosing_failed_are_chosen_again_by_a_click(app: AppTest, tm
     begun: list[Job] = []
 
     def start(_: Workspace, args: Any, label: str, key: str) -> Job:
-        begun.insert(0, Job(f"{len(begun)}", label, key, tuple(args), 0, 0, 0, "running", Progress(), ""))
+        begun.insert(0, Job(f"{len(begun)}", label, key, tuple(args), 0, 0, "running", Progress(), ""))
         return begun[0]
 
     monkeypatch.setattr("ui.state.seconds_to_choose", lambda *_: 9.0)

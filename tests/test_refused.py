@@ -178,7 +178,7 @@ def test_a_choice_that_failed_is_told_and_tried_again_when_asked(session: Opened
     session.hold(budget={"rows": 5})
     measuring.choose()
     assert state.waiting()["budget"] == "its rows are being chosen in the background"
-    over = Job("1", "Choosing rows", session.data.key, begun[-1], 0, 0.0, 0.0, ended, Progress(), "no memory")
+    over = Job("1", "Choosing rows", session.data.key, begun[-1], 0, 0.0, ended, Progress(), "no memory")
     monkeypatch.setattr(measuring, "jobs", lambda *_, **__: [over])
     measuring.choose()
     assert len(begun) == 2, "not tried again unasked"

@@ -181,7 +181,7 @@ def test_a_signal_that_failed_while_others_went_on_is_said_to_have_failed(work: 
     state.open_key(data.key)
     args = ("score", "r.yaml", "--key", data.key, "--only", "neighbour", "text_quality", "tokens")
     ended = Job(
-        "1", "Measuring", data.key, args, 0, 0.0, 0.0, "failed", Progress("tokens"), "the signal embedding failed: no model\nthe signal text_quality failed: x"
+        "1", "Measuring", data.key, args, 0, 0.0, "failed", Progress("tokens"), "the signal embedding failed: no model\nthe signal text_quality failed: x"
     )
     monkeypatch.setattr(measuring, "job_of", lambda kind: ended)
     told = {t.signal.name: measuring.status(t) for t in state.scores().tasks}
