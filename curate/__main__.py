@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 the answer is no, 2 the input is bad (one message, no trac
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import json
 import os
@@ -224,11 +223,6 @@ def _defect(kind: type[BaseException], error: BaseException, trace: TracebackTyp
     os._exit(3)
 
 
-def _full(error: Exception) -> bool:
-    """Whether the disk is full or may not be written: Polars, Arrow and DuckDB each tell it in an error of their own."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG) or "No space left on device" in str(error)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     from curate.jobs import ProgressFile
@@ -263,12 +257,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"out": None, **error.gated.as_json()}, ensure_ascii=False))
     except BrokenPipeError:
         code = 0
-    except Exception as error:
-        if not _full(error):
-            raise
-        told = f"cannot be written ({' '.join(str(error).split())}). Make room, or choose another folder"
-        print(f"curate: {getattr(args, 'workspace', args.command)}: {told}.", file=sys.stderr)
-        code = 2
     if isinstance(tell, ProgressFile):
         sys.stdout.flush()  # who sees the exit code reads the result at once
         tell.end(code)

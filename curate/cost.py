@@ -26,7 +26,7 @@ ROWS: tuple[str, Callable[[float], float]] = ("n", float)
 MOST_ROWS = 2**31 - 1
 """Positions are 32-bit: more rows are several datasets."""
 OVERHEAD = 1.5
-"""CPU-seconds of work dealt out beside those of one process: 1.49 on two nodes of one core each at 500,000 rows, starting them included (`scale-500000.json`)."""
+"""CPU-seconds of work dealt out beside those of one process: 1.49 on two nodes of one core each at 500,000 rows, their start included (`scale-500000.json`)."""
 PAIR_MEMORY, PAIR_DISK, PAIRS_HELD = 44, 12, 50_000_000
 """Bytes of a pair: two positions and a similarity; in memory its place in the order and in the graph from both ends too. More than PAIRS_HELD stay on disk."""
 STREAMED: Mapping[str, tuple[float, float]] = {"load": (160.0, 1e9), "export": (130.0, math.inf)}

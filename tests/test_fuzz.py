@@ -89,7 +89,7 @@ def test_a_line_set_aside_may_hold_any_line_end(workspace: Workspace, tmp_path: 
 
 
 def test_a_refused_name_says_which(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(FOUND[3][1])
+    (tmp_path / "a.parquet").write_bytes(next(content for kind, content, _ in FOUND if kind == "parquet"))
     with pytest.raises(InputError, match=r"a\.parquet: the name of the column '\\x00' holds a NUL"):
         load(str(tmp_path / "a.parquet"), workspace)
 
