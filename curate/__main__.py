@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from curate.address import without_keys
 from curate.arguments import parser
 from curate.engine import engine_named, run_apart
 from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
@@ -218,7 +220,7 @@ def _stop(*_: object) -> None:
 
 def _defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A defect of Curate's own: its traceback, and an exit code that is no answer."""
-    sys.__excepthook__(kind, error, trace)
+    sys.stderr.write(without_keys("".join(traceback.format_exception(kind, error, trace))))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(3)
@@ -264,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _full(error):
             raise
-        told = f"cannot be written ({' '.join(str(error).split())}). Make room, or choose another folder"
+        told = f"cannot be written ({without_keys(' '.join(str(error).split()))}). Make room, or choose another folder"
         print(f"curate: {getattr(args, 'workspace', args.command)}: {told}.", file=sys.stderr)
         code = 2
     if isinstance(tell, ProgressFile):
