@@ -161,7 +161,7 @@ def _check(cell: Path, rows: int) -> None:
     whole = whole and {"loss", "tokens", "predicted"} <= {*measured.columns}
     whole = whole and {"seen", "domain", "loss", "accuracy", "train_loss"} <= {*curve.columns}
     if whole and (cell / LOOKS).exists():
-        whole = np.load(cell / LOOKS, mmap_mode="r").shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
+        whole = np.load(cell / LOOKS, mmap_mode="r", allow_pickle=False).shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
     if not whole:
         raise InputError(str(cell), "is not a whole result of this run", "Train it again where it was trained, and copy the folder again")
 
