@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from curate.address import without_keys
 from curate.arguments import parser
 from curate.engine import engine_named, run_apart
 from curate.errors import Blocked, Cancelled, CurateError, InputError, SignalError
@@ -217,7 +219,7 @@ def _stop(*_: object) -> None:
 
 def _defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A defect of Curate's own: its traceback, and an exit code that is no answer."""
-    sys.__excepthook__(kind, error, trace)
+    sys.stderr.write(without_keys("".join(traceback.format_exception(kind, error, trace))))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(3)

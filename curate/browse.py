@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,29 +18,40 @@ if TYPE_CHECKING:
     import polars as pl
     import torch
 
-__all__ = ["Place", "closeness", "find_row", "meanings", "neighbours", "ordered", "place", "search_rows", "sortable"]
+__all__ = ["LONGEST", "Place", "closeness", "find_row", "meanings", "neighbours", "ordered", "place", "search_rows", "sortable"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 
-def search_rows(dataset: Dataset, words: str) -> Bools:
+LONGEST, MOST_WORDS = 1_000, 50
+"""Characters of a search, and words or phrases in it."""
+SEARCH = "search"
+PIECE = 1 << 18  # rows that are searched between two looks at the clock
+
+
+def search_rows(dataset: Dataset, words: str, seconds: float = 60.0) -> Bools:
     """True for the rows whose text holds every one of some words, in any case, also within longer ones. bool [rows]; all True where there is no word.
 
-    words: separated by white space; in "double quotes" a phrase. Reads the text a piece at a time. Raises InputError where no column holds text.
+    words: separated by white space; in "double quotes" a phrase. Reads the text a piece at a time. Raises InputError where no column holds text, the search is
+    too long (`LONGEST`, `MOST_WORDS`), or has taken so many seconds of wall time.
     """
     import polars as pl
 
-    phrases = _phrases(words)
+    phrases, until = _phrases(words), time.monotonic() + seconds
     if not phrases:
         return np.ones(dataset.rows, np.bool_)
     parts = [n for n in ("prompt", "context", "response") if dataset.has(n)]
     if Role.MESSAGES in dataset.roles or not parts or any("\n" in p for p in phrases):
         parts = ["text"]  # a phrase over two parts is only there
     holds = [pl.any_horizontal(pl.col(n).str.contains(f"(?i){pl.escape_regex(phrase)}").fill_null(False) for n in parts) for phrase in phrases]
-    found = dataset.views(parts).select(pl.all_horizontal(holds).alias("found")).collect(engine="streaming")
-    return found["found"].to_numpy()
+    whole, found = dataset.views(parts).select(pl.all_horizontal(holds).alias("found")), np.empty(dataset.rows, np.bool_)
+    for begin in range(0, dataset.rows, PIECE):
+        if time.monotonic() >= until:
+            raise InputError(SEARCH, f"took longer than {seconds:g} s and was stopped at row {begin:,} of {dataset.rows:,}", "Ask for fewer words, or by SQL")
+        found[begin : begin + PIECE] = whole.slice(begin, PIECE).collect(engine="streaming")["found"].to_numpy()
+    return found
 
 
 def meanings(scores: Scores) -> tuple[Ints, torch.Tensor]:
@@ -57,11 +69,12 @@ def meanings(scores: Scores) -> tuple[Ints, torch.Tensor]:
 def closeness(scores: Scores, words: str, held: tuple[Ints, torch.Tensor]) -> npt.NDArray[np.float32]:
     """Cosine of some words with each row, by the model that embedded the rows, to about .01; NaN where a row has no embedding. float32 [rows].
 
-    held: from `meanings`.
+    held: from `meanings`. Raises InputError where the words are too long for a search.
     """
     import pyarrow as pa
     import torch
 
+    _phrases(words)
     task, (position, vectors) = scores.measured["embedding"], held
     batch = pa.record_batch({"of": pa.array([words], pa.large_string())})
     query = task.signal.compute(batch, **task.parameters)["embedding_vector"]
@@ -73,8 +86,13 @@ def closeness(scores: Scores, words: str, held: tuple[Ints, torch.Tensor]) -> np
 
 
 def _phrases(words: str) -> list[str]:
+    if len(words) > LONGEST:
+        raise InputError(SEARCH, f"is longer than {LONGEST:,} characters", "Shorten it")
     parts = [[part] if quoted % 2 else part.split() for quoted, part in enumerate(words.split('"'))]
-    return [phrase for part in parts for phrase in part if phrase.strip()]
+    found = [phrase for part in parts for phrase in part if phrase.strip()]
+    if len(found) > MOST_WORDS:
+        raise InputError(SEARCH, f"asks for {len(found):,} words and phrases, and at most {MOST_WORDS} are sought at once", "Ask for fewer")
+    return found
 
 
 def sortable(scores: Scores) -> list[str]:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from curate.address import without_keys
+
 __all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError", "WorkerError"]
 
 
@@ -25,10 +27,11 @@ class CurateError(Exception):
 class InputError(CurateError):
     """What the user gave cannot be used.
 
-    where: the file, line, column or recipe key. what: what is wrong there. remedy: what to do.
+    where: the file, line, column or recipe key. what: what is wrong there. remedy: what to do. Keys in addresses, and the environment's, are left out.
     """
 
     def __init__(self, where: str, what: str, remedy: str) -> None:
+        where, what, remedy = map(without_keys, (where, what, remedy))
         super().__init__(f"{where}: {what}. {remedy}.")
         self.where, self.what, self.remedy = where, what, remedy
 
@@ -58,6 +61,7 @@ class SignalError(CurateError):
     """
 
     def __init__(self, signal: str, where: str, row: int | None, cause: str) -> None:
+        cause = without_keys(cause)
         place = where if row is None else f"{where}, row {row}"
         super().__init__(f"{place}: the signal {signal} failed: {cause}. It has no scores; mend the row or leave the signal out of the recipe.")
         self.signal, self.where, self.row, self.cause = signal, where, row, cause
@@ -70,6 +74,7 @@ class WorkerError(CurateError):
     """Every process died that took the same work. deaths: how many. said: what is known of the last."""
 
     def __init__(self, deaths: int, said: str = "") -> None:
+        said = without_keys(said)
         why = said or "killed from outside, out of memory, or a fault in native code"
         super().__init__(f"{deaths} worker processes died over the same work ({why}). What was finished stays; make room in memory and start again.")
         self.deaths, self.said = deaths, said

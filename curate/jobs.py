@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from curate.address import refuse_keys
 from curate.errors import InputError
 from curate.workspace import Workspace, Writing, read_json, write_json
 
@@ -91,7 +92,9 @@ class ProgressFile:
 
 
 def start(workspace: Workspace, args: Sequence[str], label: str, key: str = "") -> Job:
-    """Start `curate ARGS` in the background; the same work that already runs is not started twice."""
+    """Start `curate ARGS` in the background; the same work that already runs is not started twice. Raises InputError where an argument holds keys."""
+    for arg in (*args, label):
+        refuse_keys(arg, arg)  # the arguments are kept, and every process of the machine can read them
     known = jobs(workspace)
     running = [j for j in known if j.state == "running" and j.args == tuple(args)]
     if running:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from curate.address import without_keys
 from curate.dataset import Dataset
 from curate.readers.standing import standing
 from curate.task import Task
@@ -35,7 +36,7 @@ def write_quarantined(folder: Path, signal: str, dataset: Dataset, aside: Sequen
     places = standing(dataset.sources, dataset.folder / "rejected.jsonl", rows)
     with (folder / QUARANTINED).open("w", encoding="utf-8") as out:
         for one, row_id, (source, line) in zip(aside, ids, places, strict=True):
-            told = {"signal": signal, "row": one["row"], "row_id": row_id, "source": source, "line": line, "cause": one["cause"]}
+            told = {"signal": signal, "row": one["row"], "row_id": row_id, "source": source, "line": line, "cause": without_keys(str(one["cause"]))}
             out.write(json.dumps(told, ensure_ascii=False) + "\n")
 
 

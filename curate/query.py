@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from curate.scores import Scores
 
-__all__ = ["filter_rows", "queryable"]
+__all__ = ["LONGEST", "filter_rows", "queryable"]
 
 Bools = npt.NDArray[np.bool_]
 WHERE = "SQL filter"
+LONGEST = 20_000  # characters
 NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"}
 DOING = {"write_log"}  # functions of one value that do more than give one
 TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
@@ -41,6 +42,8 @@ def filter_rows(scores: Scores, keep: Bools, where: str, seconds: float = 10.0, 
     keep: bool [rows], the column `keep`; the other columns of the table `rows` are those of `queryable`. seconds: of wall time, starting a process included.
     memory: bytes. Raises InputError: not SQL, not one condition or SELECT, reads or writes something else, no `row_id`, too long, too much memory.
     """
+    if len(where) > LONGEST:
+        raise InputError(WHERE, f"is longer than {LONGEST:,} characters", "Shorten it")
     files, view = _rows_view(scores)
     asked = json.dumps({"files": files, "view": view, "where": where, "memory": memory}).encode() + b"\n" + keep.tobytes()
     command = [sys.executable, "-P", "-c", "from curate.query import _child; _child()"]

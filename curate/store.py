@@ -63,7 +63,7 @@ def check_place(place: str, flag: str) -> str:
 def _bare(place: str, where: str) -> SplitResult:
     """The parts of a place. Raises InputError where it holds keys, without saying them."""
     parts = urlsplit(place)
-    if "@" in parts.netloc or "=" in parts.query:
+    if {"@", ":"} & {*parts.netloc} or "=" in parts.query:  # a secret with a slash ends the host before its @
         raise InputError(where, "a place must not hold keys", "Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the environment")
     return parts
 

@@ -28,6 +28,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 
+from curate.address import refuse_keys
 from curate.errors import CurateError, InputError
 
 __all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
@@ -84,11 +85,14 @@ class Workspace:
         return f"{INSIDE}{Path(path).relative_to(self.root).as_posix()}" if Path(path).is_relative_to(self.root) else path
 
     def place(self, noted: str) -> str:
-        """The path that `within` noted, where the workspace stands now."""
+        """The path that `within` noted, where the workspace stands now. Raises InputError where it leads out of the workspace."""
+        if noted.startswith(INSIDE) and (".." in Path(noted.removeprefix(INSIDE)).parts or Path(noted.removeprefix(INSIDE)).is_absolute()):
+            raise InputError(noted, "leads out of the workspace", "Name the file by its whole path")
         return str(self.root / noted.removeprefix(INSIDE)) if noted.startswith(INSIDE) else noted
 
     def keep(self, kind: str, text: str) -> Path:
-        """A recipe or a plan as a file, named by its content. kind: the folder of its like, such as "recipes"."""
+        """A recipe or a plan as a file, named by its content. kind: the folder of its like, such as "recipes". Raises InputError where it holds keys."""
+        refuse_keys(kind, text)
         path = self.root / kind / f"{digest(text)}.yaml"
         if not path.exists():
             write_file(path, lambda p: p.write_text(text, encoding="utf-8"))

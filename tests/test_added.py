@@ -35,7 +35,7 @@ def test_a_denied_parent_bars_an_accepted_row_and_the_ledger_names_it_in_files_o
     frame, path = pl.DataFrame(given), tmp_path / f"train.{kind}"
     write: dict[str, Callable[[Path], Any]] = {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}
     write[kind](path)
-    recipe = parse_recipe({"dataset": {"path": str(path)}, "synthetic": {"off": OFF, "rows": 1, "share": 0.5, "per": None}}, "r")
+    recipe = parse_recipe({"dataset": {"path": str(path)}, "synthetic": {"off": OFF, "rows": 1, "share": 0.5, "per": "all"}}, "r")
     scores = grown.scored(recipe, Workspace.at(tmp_path / "w"))
     source = scores.frame["row_id"][3]
     batch = grown.made(scores, [{**row, "parents": [source], "model": "tiny"} for row in grown.sound(2)])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from curate import browse
 from curate.browse import Place, closeness, find_row, meanings, neighbours, ordered, place, search_rows, sortable
 from curate.dataset import Dataset
 from curate.errors import InputError
@@ -74,6 +75,24 @@ def test_search_equals_a_plain_loop(scores: Scores, words: str) -> None:
     wanted = [w for part in parts for w in part if w.strip()]
     expected = [i for i, text in enumerate(texts) if all(w in (text or "").lower() for w in wanted)]
     assert found(scores.dataset, words) == expected
+
+
+def test_search_in_pieces_is_the_same(scores: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [found(scores.dataset, words) for words in ("text", "a", "none")]
+    assert any(whole)
+    for piece in (1, 2, 3):
+        monkeypatch.setattr(browse, "PIECE", piece)
+        assert [found(scores.dataset, words) for words in ("text", "a", "none")] == whole
+
+
+def test_a_search_has_a_length_and_a_time(scores: Scores) -> None:
+    search_rows(scores.dataset, "é" * browse.LONGEST)
+    search_rows(scores.dataset, "a " * browse.MOST_WORDS)
+    for words, wrong in (("a" * (browse.LONGEST + 1), "longer than 1,000 characters"), ("a " * (browse.MOST_WORDS + 1), "asks for 51 words")):
+        with pytest.raises(InputError, match=f"search: .*{wrong}"):
+            search_rows(scores.dataset, words)
+    with pytest.raises(InputError, match="search: took longer than 0 s and was stopped at row 0"):
+        search_rows(scores.dataset, "a", 0)
 
 
 def test_search_reads_turns(tmp_path: Path) -> None:

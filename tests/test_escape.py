@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curate.difference import difference, side_by_side
 from tests.hostile import TEXTS
-from ui.escape import JOINER, line_html, plain, visible
+from ui.escape import JOINER, UNSEEN, line_html, plain, visible
 
 HOSTILE = TEXTS[:10]
 AUTOLINK = re.compile(r"https?://[-.\w]|www\.[-.\w]|[-.\w+]@[-\w]+(\.[-\w]+)+", re.IGNORECASE)
@@ -53,12 +53,14 @@ def test_text_in_markdown_stays_text(text: str) -> None:
 
     shown = Reader(MarkdownIt().renderInline(plain(text)))
     assert not shown.tags
-    assert shown.text.replace(JOINER, "") == text.replace(JOINER, "")
+    assert shown.text.replace(JOINER, "") == UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
     assert not AUTOLINK.search(shown.text)
 
 
 def test_what_cannot_be_seen_is_named() -> None:
     assert Reader(visible("a\u202eb\x00c\u200bd")).text == "a⟨U+202E⟩b⟨U+0000⟩c⟨U+200B⟩d"
+    assert plain("a\u202eb\x00c\u200bd\x1be") == "a⟨U\\+202E⟩b⟨U\\+0000⟩c⟨U\\+200B⟩d⟨U\\+001B⟩e"
+    assert plain("line\n\ttab") == "line\n\ttab"
     assert Reader(visible("line\n\ttab")).text == "line\n\ttab"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from curate.errors import InputError
+from curate.probes import back
 from curate.probes.account import account, leakage, mixed
 from curate.probes.back import run_of, take, zipped
 from curate.probes.gather import dump_plan
@@ -194,3 +195,67 @@ def test_another_price_is_told_of_the_same_run(trained: Run, tmp_path: Path) -> 
     (here.folder / "plan.yaml").write_text(dump_plan(here.plan.model_copy(update={"price": Price(hour=3.6)})))
     assert probing.told(here)[0]["spent"]["cost"] == pytest.approx(probing.told(here)[0]["spent"]["seconds"] / 1000)
     assert probing.told(here)[1] == (len({*here.keys.values()}),) * 2
+
+
+def _packed(run: Run, path: Path) -> zipfile.ZipFile:
+    """A zip file of a run's own files, open for more."""
+    shutil.copy(zipped(run, path.parent / "whole"), path)
+    return zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize("name", ["../out.json", "run/../../out.json", "/out.json", "C:/out.json", "run\\..\\..\\out.json"])
+def test_a_name_that_leads_out_of_a_zip_file_is_refused(trained: Run, name: str, tmp_path: Path) -> None:
+    with _packed(trained, tmp_path / "a.zip") as file:
+        file.writestr(name, "{}")
+    with pytest.raises(InputError, match="leads out of its folder"):
+        take(_here(trained, tmp_path), tmp_path / "a.zip")
+    assert not [*tmp_path.rglob("out.json")]
+
+
+def test_a_link_in_a_zip_file_is_refused(trained: Run, tmp_path: Path) -> None:
+    link = zipfile.ZipInfo(f"{trained.name}/cells/x")
+    link.external_attr = 0o120777 << 16
+    with _packed(trained, tmp_path / "a.zip") as file:
+        file.writestr(link, "/etc")
+    with pytest.raises(InputError, match="is a link or no plain file"):
+        take(_here(trained, tmp_path), tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("most", ["bomb", "MOST_BYTES", "MOST_FILES"])
+def test_a_zip_file_that_would_fill_the_disk_is_not_unpacked(trained: Run, most: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = _here(trained, tmp_path)
+    with _packed(trained, tmp_path / "a.zip") as file:
+        if most == "bomb":
+            file.writestr("zeros", bytes(65 << 20))
+    if most == "bomb":
+        monkeypatch.setattr(back, "BOMB_RATIO", 2)
+    else:
+        monkeypatch.setattr(back, most, 3)
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(InputError, match="zip bomb" if most == "bomb" else "would unpack to"):
+        take(here, tmp_path / "a.zip")
+
+
+def test_a_member_larger_than_it_says_is_refused(trained: Run, tmp_path: Path) -> None:
+    path, here = tmp_path / "a.zip", _here(trained, tmp_path)
+    with _packed(trained, path) as file:
+        file.writestr("zeros", bytes(1 << 20))
+    whole = bytearray(path.read_bytes())
+    at = whole.rindex((1 << 20).to_bytes(4, "little"))  # the size that the list at the end tells
+    whole[at : at + 4] = (16).to_bytes(4, "little")
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        take(here, path)
+
+
+@pytest.mark.parametrize("place", ["run.json", "pool.parquet", "cells", "cell", "looks"])
+def test_a_link_in_a_folder_that_comes_back_is_refused(trained: Run, place: str, tmp_path: Path) -> None:
+    here, away = _here(trained, tmp_path), tmp_path / "away"
+    shutil.copytree(trained.folder, away)
+    cell = away / "cells" / trained.keys[trained.cells[0]]
+    path = {"cell": cell, "looks": cell / LOOKS}.get(place, away / place)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a link or no plain file"):
+        take(here, away)
+    assert not [*(here.folder / "cells").glob("[!.]*")]

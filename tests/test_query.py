@@ -118,6 +118,7 @@ def test_columns_are_those_of_the_rows_before_scores(scores: Scores) -> None:
         ("SELECT size FROM rows", "no column row_id"),
         ("SELECT row_id FROM row", "no table 'row'"),
         ("SELECT row_id FROM", "syntax error"),
+        ("1 = 1 " + " " * 20_000, "longer than 20,000 characters"),
         ("abs(" * 3000 + "1" + ")" * 3000 + " = 1", ""),
     ],
 )

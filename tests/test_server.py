@@ -151,6 +151,19 @@ def _upload(page: Page) -> None:
     assert page.evaluate(status, [sent.value.url, 4 << 20]) == 413
 
 
+def test_a_foreign_origin_is_asked_of_nobody(tmp_path: Path) -> None:
+    """Streamlit would ask a server elsewhere for this machine's own address. Every way out leads to a proxy here, which is asked nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy, pytest.MonkeyPatch.context() as patch:
+        proxy.setblocking(False)
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with server(tmp_path / "workspace") as found:
+            for origin in ("http://evil.invalid", "http://10.9.8.7"):
+                assert _asked(found, "/_stcore/stream", Origin=origin, **UPGRADE)[0] == 403
+            with pytest.raises(BlockingIOError):
+                proxy.accept()
+
+
 def test_no_library_calls_home() -> None:
     """Importing Curate turns off what its libraries would report; what a person set stays."""
     names = ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "RAY_USAGE_STATS_ENABLED")

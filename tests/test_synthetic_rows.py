@@ -133,7 +133,7 @@ def test_accepted_rows_are_a_file_of_the_kind_that_the_dataset_is(kind: str, tmp
     write: dict[str, Callable[[Path], Any]] = {"csv": frame.write_csv, "arrow": frame.write_ipc, "parquet": frame.write_parquet}
     write[kind](path)
     off = ["semantic", "label", "rouge", "near", "exact", "grounding", "length", "format"]
-    recipe = parse_recipe({"dataset": {"path": str(path)}, "synthetic": {"off": off, "rows": 1, "pass_rate": 0.1, "share": 0.5, "per": None}}, "r")
+    recipe = parse_recipe({"dataset": {"path": str(path)}, "synthetic": {"off": off, "rows": 1, "pass_rate": 0.1, "share": 0.5, "per": "all"}}, "r")
     scores = grown.scored(recipe, Workspace.at(tmp_path / "w"))
     made = [{**row, "response": f'{row["response"]} "quoted", with a comma\nand a line'} for row in grown.sound(5)]
     batch = grown.made(scores, made)

@@ -23,7 +23,7 @@ OFF = ["semantic", "label", "rouge", "grounding", "length", "format"]
 
 
 def _house(folder: Path, **synthetic: object) -> tuple[Scores, Recipe]:
-    asked = {"off": OFF, "rows": 2, "share": 0.5, "per": None, **synthetic}
+    asked = {"off": OFF, "rows": 2, "share": 0.5, "per": "all", **synthetic}
     recipe = grown.recipe_of(grown.write(folder), synthetic=asked)
     return grown.scored(recipe, Workspace.at(folder / "w")), recipe
 

@@ -11,6 +11,8 @@ import pytest
 
 from curate import models
 from curate.errors import InputError
+from curate.readers.file import find_files
+from curate.recipe import load_recipe
 from tests.tiny import tiny_language_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +32,8 @@ def _wrong(source: str) -> list[str]:
         trusted = {word: ast.unparse(given[word]) for word in ("trust_remote_code", "allow_pickle", "weights_only") if word in given}
         ours = name.startswith(("Auto", "SentenceTransformer", "CrossEncoder")) and (name.endswith(("from_pretrained", "from_config")) or "." not in name)
         wrong = [trusted.get("trust_remote_code") == "True", trusted.get("allow_pickle") == "True", trusted.get("weights_only") == "False"]
-        if name in UNSAFE or any(wrong) or (ours and trusted.get("trust_remote_code") != "False"):
+        pickled = name in ("np.load", "numpy.load") and trusted.get("allow_pickle") != "False"  # said, whatever NumPy's default is
+        if name in UNSAFE or pickled or any(wrong) or (ours and trusted.get("trust_remote_code") != "False"):
             found.append(name)
     return found
 
@@ -43,7 +46,15 @@ def test_no_call_runs_what_a_file_says() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["torch.load(p)", "np.load(p, allow_pickle=True)", "AutoModel.from_pretrained(p)", "AutoTokenizer.from_pretrained(p, trust_remote_code=True)", "eval(x)"],
+    [
+        "torch.load(p)",
+        "np.load(p, allow_pickle=True)",
+        "np.load(p)",
+        "np.load(p, mmap_mode='r')",
+        "AutoModel.from_pretrained(p)",
+        "AutoTokenizer.from_pretrained(p, trust_remote_code=True)",
+        "eval(x)",
+    ],
 )
 def test_the_check_sees_what_it_should(source: str) -> None:
     assert _wrong(source)
@@ -90,3 +101,26 @@ def test_an_embedding_model_with_a_module_of_its_own_is_refused(tmp_path: Path, 
         models.embedding_model(str(folder))
     assert "own.Own" in str(told.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_saved_dataset_that_names_files_outside_its_folder_is_refused(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "dataset_info.json").write_text("{}", encoding="utf-8")
+    for name in ("../out.arrow", str(tmp_path / "out.arrow"), "a/../../out.arrow"):
+        (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}), encoding="utf-8")
+        with pytest.raises(InputError, match="names a file outside the folder"):
+            find_files([str(saved)])
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "dataset_dict.json").write_text(json.dumps({"splits": ["../saved"]}), encoding="utf-8")
+    with pytest.raises(InputError, match="names a file outside the folder"):
+        find_files([str(tmp_path / "splits")])
+
+
+@pytest.mark.parametrize("name", ["workspace:../out.jsonl", "workspace:uploads/../../out.jsonl", "workspace:/etc/passwd"])
+def test_a_recipe_that_leads_out_of_its_workspace_is_refused(name: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "w" / "recipes" / "r.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(json.dumps({"dataset": {"path": name}}), encoding="utf-8")
+    with pytest.raises(InputError, match="leads out of the workspace"):
+        load_recipe(recipe)

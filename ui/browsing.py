@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from curate.browse import closeness, meanings, ordered, search_rows, sortable
+from curate.browse import LONGEST, closeness, meanings, ordered, search_rows, sortable
 from curate.dataset import Dataset
-from curate.errors import CurateError
+from curate.errors import CurateError, InputError
+from curate.query import LONGEST as LONGEST_SQL
 from curate.query import filter_rows, queryable
 from curate.reading import BULK
 from curate.reviews import Action
 from curate.scores import Scores
 from ui import pills, state
+from ui.escape import plain
 from ui.rows import fate, row_link, row_text, why_dropped
 from ui.widgets import about, count, share
 
@@ -42,9 +44,13 @@ def _search(name: str, _data: Dataset, words: str) -> Bools:
 
 
 def search(words: str) -> Bools:
-    """True for the rows that hold every word. bool [rows]; not to be written to."""
+    """True for the rows that hold every word. bool [rows]; not to be written to. None where the search was stopped, which the page says."""
     data = state.scores().dataset
-    found: Bools = _search(f"{data.key} {data.fingerprint} {data.roles}", data, words)
+    try:
+        found: Bools = _search(f"{data.key} {data.fingerprint} {data.roles}", data, words)
+    except InputError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return np.zeros(data.rows, np.bool_)
     return found
 
 
@@ -108,6 +114,7 @@ def _asked(measured: Scores) -> tuple[str, str, bool, str]:
         words = st.text_input(
             "Search the text",
             key="rows-words",
+            max_chars=LONGEST,
             type="search",
             persist_state="session",
             placeholder="words, or “a phrase” in quotes",
@@ -128,7 +135,12 @@ def _asked(measured: Scores) -> tuple[str, str, bool, str]:
 
 def _sql(measured: Scores) -> None:
     st.text_area(
-        "Condition, or a SELECT that returns row_id", key="rows-sql", persist_state="session", placeholder="length(response) > 400 AND NOT keep", width=520
+        "Condition, or a SELECT that returns row_id",
+        key="rows-sql",
+        max_chars=LONGEST_SQL,
+        persist_state="session",
+        placeholder="length(response) > 400 AND NOT keep",
+        width=520,
     )
     if st.button("Apply", type="primary", help="It runs by itself for at most 10 s and can only read these rows"):
         with st.spinner("Filtering"):

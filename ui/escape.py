@@ -17,16 +17,20 @@ MARKUP = re.compile(r"[^\w\s]")
 
 def visible(text: str) -> str:
     """Escaped text. Every sign that is no letter, digit or white space becomes a character reference; control and direction characters become their names."""
-    named = UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-    return MARKUP.sub(lambda found: f"&#{ord(found[0])};", named)
+    return MARKUP.sub(lambda found: f"&#{ord(found[0])};", _named(text))
+
+
+def _named(text: str) -> str:
+    """Text with the names of its control and direction characters in their place."""
+    return UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
 def plain(text: str) -> str:
-    """Text for a place that reads markdown (labels, captions, errors, help), as text: no image is loaded, nothing is a link.
+    """Text for a place that reads markdown (labels, captions, errors, help), as text: no image is loaded, nothing is a link, nothing is unseen.
 
     Addresses get a word joiner, which is not seen: Streamlit links them even where every sign of them is escaped.
     """
-    return ASCII_MARKS.sub(lambda found: f"\\{found[0]}", LINK.sub(JOINER, text))
+    return ASCII_MARKS.sub(lambda found: f"\\{found[0]}", LINK.sub(JOINER, _named(text)))
 
 
 def line_html(line: Line) -> str:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 import streamlit as st
 
+from curate.browse import LONGEST
 from curate.corrected import column_of
 from curate.crossfilter import numeric_columns
 from curate.part import ScoreThreshold
@@ -26,7 +27,7 @@ def narrowed() -> Bools | None:
     """Draw the filters; the rows that pass all of them, bool [rows], or None where there is none and no rows are in view."""
     viewed, found = pills.in_view(), list[Bools]()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = (st.text_input("Words in the text", key="bulk-words", placeholder="words, or “a phrase”", width=220) or "").strip()
+        words = (st.text_input("Words in the text", key="bulk-words", max_chars=LONGEST, placeholder="words, or “a phrase”", width=220) or "").strip()
         found += [search(words)] if words else []
         found += [mask for role in (Role.LABEL, Role.SOURCE) if (mask := _values(role)) is not None]
         limit = _limit()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+import streamlit.net_util
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -72,7 +73,12 @@ def guarded() -> list[Middleware]:
     return [Middleware(Guarded), Middleware(TrustedHostMiddleware, allowed_hosts=known, www_redirect=False), *streamlit_middleware()]
 
 
+def nowhere() -> None:
+    """No address of this machine: Streamlit asks a server elsewhere for it whenever a page of another origin opens a WebSocket."""
+
+
 if __name__ == "__main__":
+    streamlit.net_util.get_external_ip = streamlit.net_util.get_internal_ip = nowhere
     PagesManager.uses_pages_directory = False
     starlette_app.create_streamlit_middleware = guarded
     main()

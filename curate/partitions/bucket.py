@@ -74,7 +74,7 @@ def find_pairs(plan: Plan, item: tuple[Cell, int]) -> Longs:
     if not pairs.exists():
         keys, sets, rows = mapped(plan.file("key")), plan.sets, mapped(plan.file("class"))
         crowd = mapped(plan.file("crowd")) if plan.file("crowd").exists() else no_crowd(*keys.shape)
-        found = np.load(plan.file("member", _name(cell))), np.load(plan.file("bound", _name(cell)))
+        found = np.load(plan.file("member", _name(cell)), allow_pickle=False), np.load(plan.file("bound", _name(cell)), allow_pickle=False)
         size = (sets.first[1:] - sets.first[:-1])[rows] if np.diff(found[1]).max(initial=0) > complete else np.empty(0, np.int64)
         buckets = sampled_buckets(found, complete, keys, size, cell[0])
         pair, similarity = meet(keys, crowd, cell[0], buckets, sets, rows, np.float32(plan.parameters["floor"]))

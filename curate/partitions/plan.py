@@ -93,21 +93,21 @@ def mapped(path: Path) -> Array:
 
     Writable, for a loop is compiled once more for arrays that are not.
     """
-    found: Array = np.load(path, mmap_mode="c").view(np.ndarray)
+    found: Array = np.load(path, mmap_mode="c", allow_pickle=False).view(np.ndarray)
     return found
 
 
 def joined(parts: Iterable[Path], path: Path) -> None:
     """Write arrays one after the other as one, in bounded memory."""
     files = list(parts)
-    shape, kind = _shape(files), np.load(files[0], mmap_mode="r").dtype
+    shape, kind = _shape(files), np.load(files[0], mmap_mode="r", allow_pickle=False).dtype
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
             np.lib.format.write_array_header_2_0(file, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape})
             for part in files:
                 with part.open("rb") as one:
-                    one.seek(part.stat().st_size - np.load(part, mmap_mode="r").nbytes)
+                    one.seek(part.stat().st_size - np.load(part, mmap_mode="r", allow_pickle=False).nbytes)
                     shutil.copyfileobj(one, file, 1 << 20)
 
     write_file(path, write)
@@ -115,7 +115,7 @@ def joined(parts: Iterable[Path], path: Path) -> None:
 
 def _shape(files: Sequence[Path]) -> tuple[int, ...]:
     """Of arrays one after the other."""
-    shapes = [np.load(file, mmap_mode="r").shape for file in files]
+    shapes = [np.load(file, mmap_mode="r", allow_pickle=False).shape for file in files]
     return (sum(s[0] for s in shapes), *shapes[0][1:])
 
 

@@ -43,7 +43,7 @@ def join_sets(plan: Plan, kind: str) -> None:
     whole = plan.file("first" if kind == "size" else kind)
     if not whole.exists():
         if kind == "size":
-            keep(whole, np.concatenate([[0], np.cumsum(np.concatenate([np.load(p) for p in parts]), dtype=np.int64)]))
+            keep(whole, np.concatenate([[0], np.cumsum(np.concatenate([np.load(p, allow_pickle=False) for p in parts]), dtype=np.int64)]))
         else:
             joined(parts, whole)
     if kind != "length":  # whose last part says that a shard is done
@@ -70,7 +70,7 @@ def make_classes(plan: Plan, parts: int) -> None:
     twin = np.arange(plan.rows, dtype=np.int32)
     twin[np.diff(mapped(plan.file("first"))) == 0] = -1
     for part in range(parts):
-        late, first = np.load(plan.file("equal", part))
+        late, first = np.load(plan.file("equal", part), allow_pickle=False)
         twin[late] = first
     keep(plan.file("twin"), twin)
     keep(plan.file("class"), np.flatnonzero(twin == np.arange(plan.rows)).astype(np.int32))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from curate.errors import InputError
@@ -16,6 +18,7 @@ from curate.probes.probe import VECTORS
 from curate.probes.run import LOOKS, Run, open_run, runs
 from curate.probes.run import PARTS as SHARED
 from curate.probes.whole import result
+from curate.readers.file import BOMB_BYTES, BOMB_RATIO
 from curate.workspace import Workspace, file_sha256, whole_folder, write_file
 
 __all__ = ["Taken", "run_of", "take", "unpacked", "zipped"]
@@ -23,6 +26,10 @@ __all__ = ["Taken", "run_of", "take", "unpacked", "zipped"]
 PARTS = "curve.parquet", "rows.parquet", "cell.json"
 NUMBERS = "rows", "tokens", "seen", "seconds", "cpu_seconds", "train_seconds"
 """What a training tells of itself, beside its trainer and its hardware."""
+
+MOST_BYTES, MOST_FILES = 64 << 30, 200_000
+"""Of a zip file's content that is unpacked."""
+LEAVE = "Copy the run's folder as plain files, as `curate probe` wrote it"
 
 
 @dataclass(frozen=True)
@@ -39,20 +46,54 @@ class Taken:
 
 @contextmanager
 def unpacked(place: Path) -> Iterator[Path]:
-    """The folder of a run at a place: itself, or, of a zip file, what it holds, unpacked for as long. Raises InputError where a zip file holds none."""
+    """The folder of a run at a place: itself, or, of a zip file, what it holds, unpacked for as long.
+
+    Raises InputError where a zip file holds none or cannot be unpacked safely, or a link is among the files.
+    """
     if not (place.is_file() and zipfile.is_zipfile(place)):
-        yield place
+        yield _plain(place, place)
         return
     with tempfile.TemporaryDirectory() as into:
         try:
             with zipfile.ZipFile(place) as file:
-                file.extractall(into)  # leaves names that lead elsewhere out
+                _check_members(file, place)
+                file.extractall(into)
         except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
             raise InputError(str(place), f"cannot be unpacked ({error})", "Copy it again") from error
         inside = sorted(Path(into).rglob("run.json"), key=lambda p: len(p.parts))
         if not inside:
             raise InputError(str(place), "holds no folder of a run of probes", "Give the folder that `curate probe` trained, or a zip file of it")
-        yield inside[0].parent
+        yield _plain(inside[0].parent, place)
+
+
+def _check_members(file: zipfile.ZipFile, place: Path) -> None:
+    """Raise InputError before anything is unpacked: a name that leads out of the folder, a link, more than the disk or `MOST_BYTES` holds, or a zip bomb.
+
+    What a member says of its size binds: no more is read of it than that, and less or more fails its sum.
+    """
+    members = file.infolist()
+    total, packed = sum(one.file_size for one in members), place.stat().st_size
+    for one in members:
+        parts = one.filename.replace("\\", "/").split("/")
+        if ".." in parts or not parts[0] or ":" in parts[0]:
+            raise InputError(str(place), f"holds the name {one.filename!r}, which leads out of its folder", LEAVE)
+        if (kind := stat.S_IFMT(one.external_attr >> 16)) and kind not in (stat.S_IFREG, stat.S_IFDIR):
+            raise InputError(str(place), f"holds {one.filename!r}, which is a link or no plain file", LEAVE)
+    if len(members) > MOST_FILES or total > MOST_BYTES:
+        told = f"would unpack to {len(members):,} files of {total / 2**30:,.1f} GiB; at most {MOST_FILES:,} and {MOST_BYTES >> 30} GiB are unpacked"
+        raise InputError(str(place), told, "Unpack it yourself if you trust it, and give the folder")
+    if total > max(BOMB_BYTES, BOMB_RATIO * packed):
+        told = f"swells to more than {BOMB_RATIO} times its size and {BOMB_BYTES >> 20} MiB, as a zip bomb does"
+        raise InputError(str(place), told, "Unpack it yourself if you trust it, and give the folder")
+
+
+def _plain(folder: Path, place: Path) -> Path:
+    """A copy's folder, what is read of it being plain files and folders. Raises InputError at a link, which could lead anywhere on this machine."""
+    own = (folder / name for name in ("plan.yaml", "run.json", "recipes", "cells", *SHARED, *VECTORS))
+    for path in chain(own, folder.glob("recipes/*"), folder.glob("cells/*"), folder.glob("cells/*/*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir() or not path.exists()):
+            raise InputError(str(place), f"holds {path.relative_to(folder)}, which is a link or no plain file", LEAVE)
+    return folder
 
 
 def run_of(place: Path, workspace: Workspace) -> Run:
@@ -120,7 +161,7 @@ def _check(cell: Path, rows: int) -> None:
     whole = whole and {"loss", "tokens", "predicted"} <= {*measured.columns}
     whole = whole and {"seen", "domain", "loss", "accuracy", "train_loss"} <= {*curve.columns}
     if whole and (cell / LOOKS).exists():
-        whole = np.load(cell / LOOKS, mmap_mode="r").shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
+        whole = np.load(cell / LOOKS, mmap_mode="r", allow_pickle=False).shape == (len(curve.filter(pl.col("domain") == ALL)), rows)
     if not whole:
         raise InputError(str(cell), "is not a whole result of this run", "Train it again where it was trained, and copy the folder again")
 

@@ -60,7 +60,9 @@ def overfitting(run: Run) -> pl.DataFrame:
     places = {ALL: np.ones(len(domain), np.bool_)} | {n: inside for n, inside in own.items() if TINY <= inside.mean() <= NEARLY_ALL}
     found = []
     for mine in _unlike(run):
-        read = {cell: np.load(run.cell_folder(cell) / LOOKS).astype(np.float64) for cell in mine if (run.cell_folder(cell) / LOOKS).exists()}
+        read = {
+            cell: np.load(run.cell_folder(cell) / LOOKS, allow_pickle=False).astype(np.float64) for cell in mine if (run.cell_folder(cell) / LOOKS).exists()
+        }
         many = [len(looks) for looks in read.values()]
         cells = [cell for cell, looks in read.items() if len(looks) == max(many, key=lambda n: (many.count(n), n))]
         if not cells:

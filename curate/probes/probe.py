@@ -58,7 +58,7 @@ class Pool:
     @cached_property
     def vectors(self) -> tuple[Floats, Floats]:
         """Unit embeddings of the rows and of the validation rows, float32 [n, d]; NaN in rows without."""
-        one, other = (np.load(self.folder / name) for name in VECTORS)
+        one, other = (np.load(self.folder / name, allow_pickle=False) for name in VECTORS)
         return one, other
 
 

@@ -32,7 +32,7 @@ def result(cell: Path, rows: int) -> tuple[dict[str, Any], pl.DataFrame, pl.Data
         curve = pl.read_parquet(cell / part)
         part = LOOKS
         if (cell / LOOKS).exists():
-            np.load(cell / LOOKS, mmap_mode="r")
+            np.load(cell / LOOKS, mmap_mode="r", allow_pickle=False)
     except (InputError, EOFError, OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(str(cell), f"{part} cannot be read ({str(error).splitlines()[0]})", "Copy the folder again, or train it again") from error
     if not isinstance(told, dict) or len(measured) != rows or not len(curve):

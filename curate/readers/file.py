@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from curate.address import refuse_keys
 from curate.errors import InputError
 from curate.store import is_remote
 from curate.workspace import file_sha256, read_json
@@ -62,6 +63,7 @@ def find_files(paths: Sequence[str]) -> list[InputFile]:
     """The files meant by paths, folders (searched in depth, by name) and globs, in order. Raises InputError where there is none or one cannot be read."""
     found: list[InputFile] = []
     for given in paths:
+        refuse_keys(given, given)
         path = Path(os.path.expanduser(given))  # where there is no such user it stays as it is; Path's own raises
         try:
             matches = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
@@ -86,7 +88,8 @@ def hashes(paths: Sequence[str]) -> list[str]:
 
 
 def resolve(given: str, folder: Path) -> str:
-    """A path or pattern seen from a folder, as absolute text; a hub name and a remote place stay as they are."""
+    """A path or pattern seen from a folder, as absolute text; a hub name and a remote place stay as they are. Raises InputError where it holds keys."""
+    refuse_keys(given, given)
     return given if is_remote(given) or is_hub_name(given, folder) else str((folder / os.path.expanduser(given)).absolute())
 
 
@@ -104,16 +107,23 @@ def _files_at(path: Path) -> list[InputFile]:
         raise InputError(str(path), "neither a file nor a folder", "Give a file of rows")
     if (path / "dataset_dict.json").is_file():
         splits = read_json(path / "dataset_dict.json")["splits"]
-        return [replace(file, split=split) for split in splits for file in _files_at(path / split)]
+        return [replace(file, split=split) for split in splits for file in _files_at(_inside(path, split))]
     if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
         names = [entry["filename"] for entry in read_json(path / "state.json")["_data_files"]]
-        return [InputFile(path / name, str(path / name), "arrow") for name in names]
+        return [InputFile(_inside(path, name), str(path / name), "arrow") for name in names]
     inside = sorted(p for p in path.rglob("*") if p.is_file() and not any(part.startswith((".", "__")) for part in p.relative_to(path).parts))
     files = [_checked(f) for f in (InputFile(p, str(p), "") for p in inside if p.name not in _DESCRIBING) if f.suffix in FORMATS]
     if not files:
         next(path.iterdir(), None)  # rglob passes over what it may not read; this raises
         raise InputError(str(path), "no readable files in this folder", f"Files of rows end in {', '.join(FORMATS)}")
     return files
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """What a saved dataset names of itself. Raises InputError where that leads out of its folder."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(str(folder), f"names a file outside the folder, {name!r}", "Take the dataset from whom you trust")
+    return folder / name
 
 
 def _checked(file: InputFile) -> InputFile:

@@ -68,9 +68,9 @@ class Hidden:
             self._open(part.parent)
 
     def _open(self, part: Path) -> None:
-        states = np.load(part / "hidden.npy", mmap_mode="r")
-        ends = np.cumsum(np.load(part / "lengths.npy"))
-        for name, begin, end in zip(np.load(part / "names.npy"), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        states = np.load(part / "hidden.npy", mmap_mode="r", allow_pickle=False)
+        ends = np.cumsum(np.load(part / "lengths.npy", allow_pickle=False))
+        for name, begin, end in zip(np.load(part / "names.npy", allow_pickle=False), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
             self.kept[name.tobytes()] = states, begin, end
         self.bytes += states.nbytes
 

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from curate.browse import LONGEST
 from curate.fidelity import AROUND, NEAR
 from curate.rate import percent
 from ui import measuring, pills, state
@@ -55,7 +56,9 @@ def controls() -> Look:
     view, text = recall("view"), state.scores().dataset.has("text")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         by = st.selectbox("Colour by", list(named), format_func=lambda n: named.get(n, n), key="map_by", persist_state="session", width=190)
-        words = st.text_input("Find", key="map_words", type="search", placeholder="words in the text", persist_state="session", width=190) if text else ""
+        words = (
+            st.text_input("Find", key="map_words", max_chars=LONGEST, type="search", placeholder="words", persist_state="session", width=190) if text else ""
+        )
         fade = st.toggle("Dropped rows faint", value=True, key="map_fade", persist_state="session")
         names = st.toggle("Names", value=True, key="map_names", persist_state="session", disabled="cluster" not in named)
         _only(by or "kept")
