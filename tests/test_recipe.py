@@ -137,5 +137,5 @@ def test_a_key_that_yaml_takes_for_a_truth_is_read_as_text(key: str, tmp_path: P
     path.write_text(dump_recipe(read), encoding="utf-8")
     assert load_recipe(path) == read
     path.write_text("dataset: {path: a.jsonl}\nsynthetic: {on: [label]}\n", encoding="utf-8")
-    with pytest.raises(InputError, match="synthetic.on: unknown key"):
+    with pytest.raises(InputError, match=r"synthetic\.on: unknown key"):
         load_recipe(path)
