@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
@@ -13,7 +12,7 @@ from curate.measure import Tell
 from curate.recipe import Recipe, load_recipe
 from curate.scores import Scores, read_scores
 from curate.synthetic.accept import accept, accepted_of
-from curate.synthetic.batch import Batch, folder_of, read_batch
+from curate.synthetic.batch import Batch, find_batch
 from curate.synthetic.gate import Gated, gate, read_gate, reasons, unheard
 from curate.synthetic.review import reading
 from curate.workspace import Workspace
@@ -28,7 +27,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
         raise InputError("curate grow", "no recipe is given", f"Name the recipe whose limits hold, and the batch with --{'check' if args.check else 'accept'}")
     recipe = load_recipe(args.recipe)
     scores = _scores(recipe, workspace, args.key, tell)
-    batch = _batch(args.check or args.accept, workspace)
+    batch = find_batch(args.check or args.accept, workspace)
     if args.check:
         gated = gate(scores, recipe, batch, tell)
         _print(batch, args.json)
@@ -45,11 +44,6 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
 
 def _scores(recipe: Recipe, workspace: Workspace, key: str | None, tell: Tell) -> Scores:
     return read_scores(dataset_of(recipe, workspace, key, tell), recipe, workspace)
-
-
-def _batch(named: str, workspace: Workspace) -> Batch:
-    folder = Path(named)
-    return read_batch(folder if folder.is_dir() else folder_of(workspace, named))
 
 
 def told(batch: Batch) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from curate.refusal import language_of
 from curate.scores import Scores, read_scores
 from curate.synthetic import checking
 from curate.synthetic.asked import asks_of, batch_rows, name_of, questions, without_personal
-from curate.synthetic.batch import Batch, TargetCount, folder_of, read_batch, write_batch
+from curate.synthetic.batch import Batch, TargetCount, find_batch, folder_of, read_batch, write_batch
 from curate.synthetic.generator import Ask, Generator, Opened, Options, discover, most_cost, told
 from curate.synthetic.making import Ended, Line, fill_log, hold, read_log
 from curate.synthetic.measured import evaluation_files
@@ -53,7 +53,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     """`curate grow`."""
     workspace = Workspace.at(args.workspace)
     if args.show is not None:
-        shown = _found(args.show, workspace)
+        shown = find_batch(args.show, workspace)
         _print(shown, args.json, checking.lines(shown), checking.told(shown))
         return 0
     if args.check is not None or args.accept is not None:
@@ -242,11 +242,6 @@ def _tell_plan(asked: Grown, as_json: bool) -> None:
         print(f"It would cost {at_most:,.4g} at most, and {with_tries:,.4g} if each answer took every try (--retries {asked.options.retries}).")
     if first is not None:
         print(f"\n{'The first request' if asked.generator.sends else 'What the model is told first'}:\n\n{first}")
-
-
-def _found(named: str, workspace: Workspace) -> Batch:
-    folder = Path(named)
-    return read_batch(folder if folder.is_dir() else folder_of(workspace, named))
 
 
 def _print(batch: Batch, as_json: bool, notes: Sequence[str] = (), more: Mapping[str, Any] | None = None) -> None:
