@@ -61,7 +61,7 @@ def told(batch: Batch) -> dict[str, Any]:
             "refused": {n: w for n, w in why.items() if w},
         },
         "reading": {"state": read.state, "drawn": len(read.rows), "left": len(read.left), "wanted": read.wanted, "rate": rate},
-        "accepted": None if accepted is None else {"rows": accepted.rows, "file": accepted.file, "recipe": accepted.recipe, "over": accepted.over},
+        "accepted": None if accepted is None else {n: getattr(accepted, n) for n in ("rows", "file", "recipe", "over", "beside")},
     }
 
 
@@ -86,7 +86,8 @@ def _outcome(gated: Gated) -> list[str]:
 
 def _entered(accepted: Any) -> list[str]:
     over = [f"{n:,} rows over the cap of {name}" for name, n in accepted.over.items()]
-    return [*over, f"{accepted.rows:,} rows are accepted: {accepted.recipe}"]
+    beside = f", and lists those of {', '.join(accepted.beside)} too" if accepted.beside else ""
+    return [*over, f"{accepted.rows:,} rows are accepted: {accepted.recipe}{beside}"]
 
 
 def _print(batch: Batch, as_json: bool) -> None:
