@@ -26,7 +26,8 @@ class Admission(Part):
     off: checks that are not made; the gate says so. near, semantic, rouge: from which likeness on a row is a copy. copies_of: texts that are
     compared by themselves, beside the whole row (a response of few words is not); rouge_of: the one text that ROUGE-L compares, those where not given.
     contamination: the share of an evaluation row that may be held. evaluation: files of evaluation rows, beside those of the signal contamination. length:
-    words of the response, and perplexity, from and to; where not given the band of the dataset's own rows, of which `band` lies outside at either end.
+    words of the response (characters where its script has no spaces), and perplexity, from and to;
+    where not given the band of the dataset's own rows, of which `band` lies outside at either end.
     grounding: the least share of the response's triples of words that the context holds; the low end of the same band where not given. label: how likely the
     given label must be to a classifier that learnt the dataset's, as a share of the likeliest's probability. pass_rate: the share of read rows that must be
     good. rows: that are read of a batch. share: of generated rows among all of the dataset, the most, in each source or label (`per`; all for all together).

@@ -209,7 +209,7 @@ def _add_grow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--targets", nargs="+", metavar="TARGET", help="label, cluster, gap (these unasked), source or any; or one, such as 'label: refund'")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked, what is told first and what it costs at most, and stop")
     parser.add_argument("--close", action="store_true", help="end a batch that was stopped, with the rows that it has")
-    parser.add_argument("--show", metavar="BATCH", help="tell of a batch, by its name or folder, with why rows did not pass the gate, and stop")
+    parser.add_argument("--show", metavar="BATCH", help="tell of a batch (folder, name or first digits of it), with why rows did not pass the gate, and stop")
     parser.add_argument("--check", metavar="BATCH", help="judge a batch by the recipe's limits (its part synthetic), and stop")
     parser.add_argument("--accept", metavar="BATCH", help="write the rows that passed the gate and the reading, and a recipe that lists them, and stop")
     parser.add_argument("--seed", type=int, default=0, help="another one asks anew (default: 0)")

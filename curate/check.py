@@ -51,6 +51,17 @@ def _asked(recipe: Recipe, names: list[str], where: str) -> Recipe:
     return parse_recipe(asked.model_dump(mode="json", exclude_none=True), where)  # with the signals that the limits need
 
 
+def _evaluation_there(recipe: Recipe, where: str) -> None:
+    """Nothing here reads the evaluation files of generated rows, so a name that leads nowhere would first be told by the next batch. Raises InputError."""
+    from curate.readers.file import find_files, is_hub_name
+
+    for given in recipe.synthetic.evaluation if recipe.synthetic else ():
+        try:
+            find_files([given] if not is_hub_name(given) else [])
+        except InputError as error:
+            raise InputError(f"{where}, synthetic.evaluation: {error.where}", error.what, error.remedy) from error
+
+
 def command(args: argparse.Namespace, tell: Any) -> int:
     """`curate check`: measure what is not yet measured, and say what breaks the gate; 1 where something does that counts."""
     from curate.export import dataset_of
@@ -65,6 +76,7 @@ def command(args: argparse.Namespace, tell: Any) -> int:
     names = list(NAMES) if args.fail_on is None else _named(args.fail_on, "--fail-on")
     recipe, workspace = load_recipe(args.recipe), Workspace.at(args.workspace)
     recipe = _asked(recipe, [] if args.fail_on is None else names, str(args.recipe))
+    _evaluation_there(recipe, str(args.recipe))
     dataset = dataset_of(recipe, workspace, None, tell)
     tasks = read_scores(dataset, recipe, workspace).tasks
     check_limits(recipe, tasks)

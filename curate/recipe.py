@@ -237,9 +237,12 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice: the first would be lost in silence."""
+    """YAML that refuses a key given twice, for the first would be lost in silence, and reads the keys `off`, `on`, `yes` and `no` as text, not as truth."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = next((k for k in keys if keys.count(k) > 1), None)
         if twice is not None:

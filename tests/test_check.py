@@ -129,3 +129,11 @@ def test_what_a_limit_asks_for_and_cannot_be_known_is_bad_input(tmp_path: Path) 
     with pytest.raises(Blocked, match="min_rows"):
         export(house.scores, house.recipe(gate={"min_rows": 5}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_evaluation_file_of_generated_rows_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = _blocked(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + "synthetic: {evaluation: [nofile.jsonl], off: [label]}\n", encoding="utf-8")
+    done = curate("check", str(path), folder=tmp_path)
+    assert done.returncode == 2
+    assert f"synthetic.evaluation: {tmp_path / 'nofile.jsonl'}: no such file" in done.stderr

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from curate.__main__ import main
 from curate.errors import InputError
 from curate.synthetic.asked import batch_rows, joined_license
-from curate.synthetic.batch import TargetCount, batches_of, folder_of, read_batch, read_rows, schema, synthetic_id, write_batch
+from curate.synthetic.batch import TargetCount, batches_of, find_batch, folder_of, read_batch, read_rows, schema, synthetic_id, write_batch
 from curate.synthetic.command import grow
 from curate.synthetic.fitness import inherited
 from curate.synthetic.generator import Ask, Parent, discover, told
@@ -173,6 +173,21 @@ def test_an_edited_prompt_is_another_batch_and_the_old_text_stays(tmp_path: Path
     other, _ = growing.planned(tmp_path, "rules", rows=4, targets=("any",))
     assert other.name != asked.name
     assert (first.folder / "rules.md").read_text(encoding="utf-8") == text != "- Now: {{parent}}\n"
+
+
+def test_a_batch_is_named_by_its_folder_its_name_or_first_digits_that_no_other_has(tmp_path: Path) -> None:
+    asked, workspace = growing.planned(tmp_path, "rules", rows=4, targets=("any",))
+    batch, _ = grow(asked, workspace)
+    assert batch is not None
+    other = write_batch(replace(batch, name=f"{batch.name[:6]}-other", folder=folder_of(workspace, f"{batch.name[:6]}-other")), [], {})
+    for named in (batch.name, batch.name[:8], str(batch.folder)):
+        assert find_batch(named, workspace).name == batch.name
+    assert find_batch(other.name[:8], workspace).name == other.name
+    with pytest.raises(InputError, match=r"may be .* or .*Give more of its name"):
+        find_batch(batch.name[:5], workspace)
+    for named in (batch.name[:3], "nothing", "no/folder"):
+        with pytest.raises(InputError, match=f"is neither a folder of a batch nor one of .*{batch.name}"):
+            find_batch(named, workspace)
 
 
 def test_a_batch_that_was_touched_is_told(tmp_path: Path) -> None:

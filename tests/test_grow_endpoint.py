@@ -193,6 +193,17 @@ def test_a_limit_on_cost_is_never_passed_and_what_was_made_can_be_kept(tmp_path:
         assert closed.cost == pytest.approx(len(server.seen) * each)
 
 
+def test_a_limit_below_what_one_request_may_cost_says_what_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(_row) as server:
+        asked, workspace = _asked(tmp_path, server, monkeypatch, 2, price=(1.0, 10.0), at_once=1, most=50)
+        with pytest.raises(InputError, match=r"one request may cost up to 0\.00\d+, so none can be sent") as told:
+            grow(asked, workspace, max_cost=0.0001)
+        assert not server.seen
+        enough = float(str(told.value).split("at least ")[1].split(",")[0])
+        batch, ended = grow(asked, workspace, max_cost=enough)
+        assert (batch, len(server.seen), ended.to_go_on) == (None, 1, " with a higher --max-cost")
+
+
 def test_a_price_that_is_not_told_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "<prompt>One</prompt><response>Two</response>"
     with serving(lambda s, n, b: completion(said + " " * n if n else "Sorry, no.", None)) as server:

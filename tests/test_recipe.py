@@ -125,3 +125,17 @@ def test_writing_and_reading_come_back(by_link: Any, by_score: Any, path: str) -
     recipe = parse_recipe({"dataset": {"path": path}, "thresholds": {**by_link, **by_score}}, "r")
     assert parse_recipe(yaml.safe_load(dump_recipe(recipe)), "r") == recipe
     assert Recipe.model_validate(recipe.model_dump()) == recipe
+
+
+@pytest.mark.parametrize("key", ["off", '"off"', "'off'"])
+def test_a_key_that_yaml_takes_for_a_truth_is_read_as_text(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(f"dataset: {{path: a.jsonl}}\nsynthetic: {{{key}: [label]}}\n", encoding="utf-8")
+    read = load_recipe(path)
+    assert read.synthetic is not None
+    assert read.synthetic.off == ("label",)
+    path.write_text(dump_recipe(read), encoding="utf-8")
+    assert load_recipe(path) == read
+    path.write_text("dataset: {path: a.jsonl}\nsynthetic: {on: [label]}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"synthetic\.on: unknown key"):
+        load_recipe(path)

@@ -14,7 +14,8 @@ import pytest
 
 from curate.refusal import KNOWN, language_of, phrase_of, unknown_words
 from curate.synthetic.copies import alike_words
-from curate.synthetic.fitness import faults, inherited
+from curate.synthetic.fitness import faults, inherited, length_of
+from curate.synthetic.gate import _outside
 from curate.synthetic.rouge import close_pairs, closest_texts
 
 
@@ -114,3 +115,15 @@ def test_licences_of_all_parents_are_inherited_and_an_unknown_one_stays_unknown(
     assert inherited([["a"], ["a", "b"], ["a", "c"], [], ["d", "b"]], [None, None, None, "MIT", None], held) == [
         "MIT", "CC-BY-NC-4.0 AND MIT", None, "MIT", "CC-BY-NC-4.0 AND (MIT OR Apache-2.0)",
     ]  # fmt: skip
+
+
+def test_a_text_without_spaces_is_as_long_as_its_characters() -> None:
+    texts = pl.Series(["two words", "你好吗", "用 GPU 算", "ไทย", " ", None])
+    assert length_of(texts).to_list() == [2, 3, 3, 3, 0, None]
+
+
+def test_a_length_outside_its_band_names_what_is_counted_and_whole_numbers() -> None:
+    assert _outside("length", 2, (3.2, 51.01)) == "length 2 (words; characters where a script has no spaces), under 4"
+    assert _outside("length", 52, (3.2, 51.01)).endswith(", over 51")
+    assert _outside("length", 2, (4.0, None)).endswith(", under 4"), "an open end"
+    assert _outside("perplexity", 7.25, (8.5, 90.0)) == "perplexity 7.25, under 8.5"

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from curate.load import load
+from curate.recipe import load_recipe
 from curate.reviews import Review, append
-from curate.synthetic.accept import accepted_of
+from curate.synthetic.accept import accept, accepted_of
 from curate.synthetic.batch import Batch, batches_of
-from curate.synthetic.gate import gate
+from curate.synthetic.gate import gate, read_gate
+from curate.synthetic.review import reading, say
 from curate.workspace import Workspace
 from tests import grown
 
@@ -70,7 +73,7 @@ def test_the_gate_is_shown_and_a_limit_that_moves_asks_for_a_new_check(opened: A
     metrics = {m.label: m.value for m in opened.metric}
     assert metrics["Rows made"] == "13"
     assert metrics["Pass the gate"] == "12"
-    assert opened.dataframe[0].value["outcome"].to_list() == ["phrases, grounding"] or "phrases" in opened.dataframe[0].value["outcome"][0]
+    assert opened.dataframe[0].value["outcome"].to_list() == ["exact, near, rouge, length, phrases, grounding"]
     assert "says 'Sure, here'" in said
     slider = next(s for s in opened.slider if "ROUGE-L" in s.label)
     slider.set_value(0.5).run()
@@ -107,6 +110,26 @@ def test_rows_are_read_and_accepted_once(opened: AppTest, work: Workspace) -> No
     done_ = accepted_of(_batch(work))
     assert done_ is not None
     assert f"**{done_.rows} rows of this batch are accepted**" in [m.value for m in opened.markdown]
+
+
+def test_a_dataset_that_holds_accepted_rows_names_their_batch_and_leads_back(opened: AppTest, work: Workspace) -> None:
+    batch = _batch(work)
+    recipe = grown.recipe_of(grown.write(work.root.parent), synthetic={"rows": 4, "off": ["semantic", "label"]}).model_copy(update={"signals": {}})
+    scores = grown.scored(recipe, work)
+    gated = read_gate(batch)
+    assert gated is not None
+    for row in reading(batch, gated).rows:
+        say(batch, row, "good")
+    assert scores.dataset.key == batch.dataset
+    done = accept(scores, recipe, batch)
+    both = load(load_recipe(Path(done.recipe)).dataset.path, work)
+    opened.query_params["dataset"] = both.key
+    said = _page(opened)
+    assert "No generated rows yet" not in said
+    assert f"Rows of the batch {batch.name} are part of this dataset" in said
+    opened.button(key=f"synthetic-back-{batch.name}").click().run()
+    assert not opened.exception
+    assert {m.label: m.value for m in opened.metric}["Rows made"] == "13"
 
 
 def test_a_batch_below_the_pass_rate_is_refused_whole(opened: AppTest, work: Workspace) -> None:

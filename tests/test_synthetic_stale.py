@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,30 @@ def test_an_accepted_batch_moves_with_its_workspace(tmp_path: Path) -> None:
     assert len(grown.scored(after, there).frame) == 90 + done.rows
     told = [p for p in (there.root / "synthetic").rglob("*") if p.suffix in (".json", ".yaml") and str(work.root).encode() in p.read_bytes()]
     assert told == [], "no file tells the old place"
+
+
+def test_a_second_accepted_batch_lists_the_rows_of_the_first_too(tmp_path: Path) -> None:
+    scores, recipe = _house(tmp_path, off=[*OFF, "near", "exact"])
+    one, other = grown.made(scores, grown.sound(3), "a" * 16), grown.made(scores, grown.sound(4, seed=5), "b" * 16)
+    _read(one, gate(scores, recipe, one))
+    first = accept(scores, recipe, one)
+    _read(other, gate(scores, recipe, other))
+    second = accept(scores, recipe, other)
+    assert (first.beside, second.beside) == ((), (one.name,))
+    assert len(grown.scored(load_recipe(Path(second.recipe)), scores.workspace).frame) == 90 + first.rows + second.rows == 97
+
+
+def test_where_all_rows_are_read_the_pass_rate_is_the_number_and_else_it_is_weighted(tmp_path: Path) -> None:
+    scores, recipe = _house(tmp_path, rows=10)
+    texts = [{**row, "target": "label: garden" if i < 6 else "any"} for i, row in enumerate(grown.sound(8))]
+    batch = grown.made(scores, texts)
+    gated = gate(scores, recipe, batch)
+    part = replace(gated, admission=gated.admission.model_copy(update={"rows": 4}))
+    for i, row in enumerate(sorted(reading(batch, part).rows)):
+        say(batch, row, "bad" if i == 0 else "good")
+    assert "each target and generator weighted by its rows" in reading(batch, part).said
+    for row in reading(batch, gated).left:
+        say(batch, row, "good")
+    read = reading(batch, gated)
+    assert (read.rate.low, read.rate.value, read.rate.high) == (0.875, 0.875, 0.875)
+    assert read.said == "87.5% of rows are good, all are read (7 of 8 read); 90.0% are wanted"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from curate.errors import InputError
 from curate.scores import Scores
-from curate.synthetic.asked import questions
+from curate.synthetic.asked import questions, without_personal
 from curate.synthetic.targets import Target, allot, find_targets, startable
 from tests import growing, small
 
@@ -42,6 +42,19 @@ def test_what_leaves_the_machine_holds_no_personal_data(tmp_path: Path) -> None:
     assert not any("anna.meyer" in str(p) for a in asked.asks for p in a.parents)
     assert next(t for t in asked.targets if t.kind == "label").parents == (56,)
     assert any("1 rows are not sent: personal data" in note for note in asked.notes)
+
+
+def test_a_target_all_of_whose_rows_hold_personal_data_is_named_and_its_rows_are_allotted_again(tmp_path: Path) -> None:
+    scores = growing.planned(tmp_path, "rules")[0].scores
+    few, most = Target("label", "rare", 1, 4, (59,)), Target("label", "often", 2, 3, (0, 1, 2))
+    asked, targets, said = without_personal(scores, (few, most), 3, 2, 0)
+    assert [(t.name, t.wanted) for t in targets] == [("label: often", 3)]
+    assert len(asked) == 3
+    assert said == [
+        "1 rows are not sent: personal data, keys or passwords are found in them",
+        "label: rare: no row to start from is left without them; --personal sends them",
+    ]
+    assert without_personal(scores, (few,), None, 2, 0)[:2] == ([], ())
 
 
 def test_evaluation_rows_are_not_started_from(tmp_path: Path) -> None:

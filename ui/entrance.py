@@ -23,6 +23,8 @@ def entrance(batch: Batch, gated: Gated, read: Reading) -> None:
         st.markdown(f"**{count(done.rows, 'rows')} of this batch are accepted**")
         over = [f"{count(n, 'rows')} of {name} were over the cap" for name, n in done.over.items()]
         st.text(" · ".join([done.said, *over]))
+        if done.beside:
+            st.text(f"Rows accepted earlier, of the {'batch' if len(done.beside) == 1 else 'batches'} {', '.join(done.beside)}, are listed too.")
         st.text("They are a file of their own, listed beside the dataset's. Open both to measure, decide and export with them; marks and limits come along.")
         st.button("Open the dataset with these rows", on_click=_open, args=(done.recipe,), type="primary", key="synthetic-open", icon=":material/folder_open:")
         return

@@ -13,6 +13,7 @@ import streamlit as st
 
 from curate.admission import CHECKS, Admission, CheckName
 from curate.denied import denied_sources
+from curate.grown import accepted_batches
 from curate.jobs import Job, jobs
 from curate.rate import percent
 from curate.recipe import keep_recipe
@@ -60,9 +61,7 @@ def choose() -> Batch:
     assert data is not None
     found = batches_of(state.workspace(), data.key)
     if not found:
-        empty("No generated rows yet", "A generator writes rows where the dataset is thin, as a batch. None of them is used before it passed this page.")
-        st.caption("Make a batch from a recipe of this dataset; it appears here:")
-        st.code(f"{GROW} --workspace {shlex.quote(str(state.workspace().root))}", language="bash", wrap_lines=True)
+        _none_here()
         st.stop()
     names = [b.name for b in found]
     wanted = st.session_state.get(CHOSEN)
@@ -71,6 +70,18 @@ def choose() -> Batch:
     key = key_of("synthetic-chosen", shown)
     st.selectbox("Batch", names, names.index(shown), lambda n: called[n], key, on_change=_want, args=(key,), width=520)
     return found[names.index(shown)]
+
+
+def _none_here() -> None:
+    """No batch is for the dataset in hand: of rows that it holds of accepted ones, the way back to what they were grown for; else how to make one."""
+    held = accepted_batches(state.scores())
+    for batch in (b for b in batches_of(state.workspace()) if b.name in held):
+        told = f"Rows of the batch {batch.name} are part of this dataset. It was checked and read beside the dataset that it was grown for."
+        empty("Accepted rows are in this dataset", told, "Open that dataset", partial(state.open_key, batch.dataset), f"synthetic-back-{batch.name}")
+    if not held:
+        empty("No generated rows yet", "A generator writes rows where the dataset is thin, as a batch. None of them is used before it passed this page.")
+    st.caption("Make a batch from a recipe of this dataset; it appears here:")
+    st.code(f"{GROW} --workspace {shlex.quote(str(state.workspace().root))}", language="bash", wrap_lines=True)
 
 
 def _want(key: str) -> None:

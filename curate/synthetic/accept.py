@@ -52,7 +52,7 @@ FILES = {"json": "jsonl", "csv": "csv", "parquet": "parquet", "arrow": "arrow"}
 @dataclass(frozen=True)
 class Accepted:
     """What was accepted. rows: how many. file: what a recipe lists. recipe: the file of the recipe with these rows. over: rows over the cap, by source or
-    label. read_bad: rows that passed the gate and that a reader found bad. said: the pass rate in words."""
+    label. read_bad: rows that passed the gate and that a reader found bad. said: the pass rate in words. beside: batches accepted earlier that it lists too."""
 
     rows: int
     file: str
@@ -60,6 +60,7 @@ class Accepted:
     over: dict[str, int]
     read_bad: int
     said: str
+    beside: tuple[str, ...] = ()
 
 
 def accepted_of(batch: Batch) -> Accepted | None:
@@ -69,7 +70,7 @@ def accepted_of(batch: Batch) -> Accepted | None:
         return None
     told = read_json(path)
     where = {n: str(batch.folder / told[n]) for n in ("file", "recipe")}
-    return Accepted(told["rows"], **where, over=told["over"], read_bad=told["read_bad"], said=told["said"])
+    return Accepted(told["rows"], **where, over=told["over"], read_bad=told["read_bad"], said=told["said"], beside=tuple(told.get("beside", ())))
 
 
 def stale(scores: Scores, recipe: Recipe, batch: Batch, gated: Gated) -> str:
@@ -170,8 +171,12 @@ def _beside(scores: Scores, batch: Batch) -> list[pl.DataFrame]:
     import polars as pl
 
     own = as_text(scores.column(ID, "synthetic.share")).to_list() if ID in dict(scores.dataset.columns) else []
-    others = [b for b in batches_of(scores.workspace, batch.dataset) if b.name != batch.name and (b.folder / "accepted.json").exists()]
-    return [read_rows(b).filter(pl.col(ID).is_in(_ids(b).implode()) & ~pl.col(ID).is_in(own)) for b in others]
+    return [read_rows(b).filter(pl.col(ID).is_in(_ids(b).implode()) & ~pl.col(ID).is_in(own)) for b in _accepted_others(scores, batch)]
+
+
+def _accepted_others(scores: Scores, batch: Batch) -> list[Batch]:
+    """Other batches for the same dataset of which rows were accepted, the oldest first."""
+    return [b for b in reversed(batches_of(scores.workspace, batch.dataset)) if b.name != batch.name and (b.folder / "accepted.json").exists()]
 
 
 def _ids(batch: Batch) -> pl.Series:
@@ -202,10 +207,15 @@ def _write(scores: Scores, recipe: Recipe, batch: Batch, rows: pl.DataFrame, tol
         write_file(path, lambda p: flat.write_csv(p))
     elif kind == "arrow":
         write_file(path, lambda p: _write_arrow(_fitted(arrow, schema_of(find_files(data.given)[0])), p))
-    new = _listing(data, recipe, path, log)
+    there = {file.path.resolve() for file in find_files(data.given)}
+    before = {b.name: done.file for b in _accepted_others(scores, batch) if (done := accepted_of(b)) and Path(done.file).resolve() not in there}
+    new = _listing(data, recipe, [*before.values(), str(path)], log)
     write_file(batch.folder / "recipe.yaml", lambda p: p.write_text(dump_recipe(within(new, scores.workspace)), encoding="utf-8"))
     hashes = {n: file_sha256(batch.folder / n) for n in ("accepted.parquet", path.name)}
-    write_json(batch.folder / "accepted.json", {"rows": len(table), "file": path.name, "recipe": "recipe.yaml", **told, "files": hashes, "dataset": data.key})
+    write_json(
+        batch.folder / "accepted.json",
+        {"rows": len(table), "file": path.name, "recipe": "recipe.yaml", "beside": [*before], **told, "files": hashes, "dataset": data.key},
+    )
     found = accepted_of(batch)
     assert found is not None
     return found
@@ -229,11 +239,11 @@ def _write_arrow(table: pa.Table, path: Path) -> None:
         writer.write_table(table)
 
 
-def _listing(data: Dataset, recipe: Recipe, path: Path, log: Path | None) -> Recipe:
-    """The recipe with the accepted rows beside the dataset's files, the reviews that stand in a log, and the cap, which holds from now on."""
+def _listing(data: Dataset, recipe: Recipe, paths: list[str], log: Path | None) -> Recipe:
+    """The recipe with the files of accepted rows beside the dataset's files, the reviews that stand in a log, and the cap, which holds from now on."""
     roles: dict[Role, list[str]] = {role: [*names] for role, names in data.roles.items()}
     roles.setdefault(Role.SYNTHETIC, ["synthetic"])
-    part = recipe.dataset.model_copy(update={"path": [*data.given, str(path)], "roles": roles})
+    part = recipe.dataset.model_copy(update={"path": [*data.given, *paths], "roles": roles})
     lines = log.read_bytes().count(b"\n") if log is not None and log.exists() else 0
     reviews = ReviewLog(path=str(log), lines=lines) if log is not None and fold(read_log(log)).marked else recipe.reviews
     return recipe.model_copy(update={"dataset": part, "reviews": reviews, "synthetic": recipe.synthetic or Admission()})

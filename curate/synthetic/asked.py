@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from curate.synthetic.batch import FORM
 from curate.synthetic.generator import Ask, Generator, Options, Parent
 from curate.synthetic.making import Line
 from curate.synthetic.prompt import Prompt
-from curate.synthetic.targets import Target
+from curate.synthetic.targets import Target, allot
 from curate.view import as_text
 from curate.workspace import digest
 
@@ -81,16 +81,17 @@ def read_parents(scores: Scores, rows: Sequence[int]) -> dict[int, Parent]:
 
 
 def without_personal(
-    scores: Scores, targets: Sequence[Target], shots: int, seed: int, tell: Tell | None = None
-) -> tuple[list[Question], tuple[Target, ...], int]:
-    """Questions none of whose parents hold personal data, keys or passwords; the targets without those rows; how many rows were left out.
+    scores: Scores, found: Sequence[Target], rows: int | None, shots: int, seed: int, tell: Tell | None = None
+) -> tuple[list[Question], tuple[Target, ...], list[str]]:
+    """Questions none of whose parents hold personal data, keys or passwords; the targets without those rows; what was left out, one sentence each.
 
-    Only rows that would be sent are looked through, and looked through anew where others take their turn.
+    Only rows that would be sent are looked through, and looked through anew where others take their turn. What a target without any row left would have had
+    goes to the others. found: targets before rows are allotted to them; rows: as `curate.synthetic.targets.allot` has them.
     """
-    clean: set[int] = set()
-    held: set[int] = set()
-    now = tuple(targets)
+    clean, held, lost = set[int](), set[int](), list[str]()
+    left = tuple(found)
     while True:
+        now = allot(left, rows) if left and (rows is not None or not lost or any(t.lacks for t in left)) else ()
         asked = questions(scores, now, shots, seed)
         unseen = sorted({row for question in asked for row in question.rows} - clean)
         fresh = set[int]()
@@ -99,17 +100,12 @@ def without_personal(
                 tell("looking for personal data", len(clean) + len(held) + at, len(clean) + len(held) + len(unseen))
             fresh |= _personal(scores, unseen[at : at + 256])
         if not fresh:
-            return asked, now, len(held)
+            return asked, now, [f"{len(held):,} rows are not sent: personal data, keys or passwords are found in them"] * bool(held) + lost
         held |= fresh
         clean |= {*unseen} - fresh
-        left = [(t, tuple(p for p in t.parents if p not in held)) for t in now]
-        now = tuple(_with_parents(t, parents) for t, parents in left if parents)
-
-
-def _with_parents(target: Target, parents: tuple[int, ...]) -> Target:
-    from dataclasses import replace
-
-    return replace(target, parents=parents)
+        rest = [replace(t, parents=tuple(p for p in t.parents if p not in held)) for t in left]
+        lost += [f"{t.name}: no row to start from is left without them; --personal sends them" for t in rest if not t.parents]
+        left = tuple(t for t in rest if t.parents)
 
 
 def _personal(scores: Scores, rows: Sequence[int]) -> set[int]:

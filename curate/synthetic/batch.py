@@ -21,11 +21,25 @@ from curate.workspace import Workspace, digest, file_sha256, read_json, whole_fo
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TEXTS", "Batch", "TargetCount", "alone", "batches_of", "folder_of", "read_batch", "read_rows", "schema", "synthetic_id", "write_batch"]
+__all__ = [
+    "TEXTS",
+    "Batch",
+    "TargetCount",
+    "alone",
+    "batches_of",
+    "find_batch",
+    "folder_of",
+    "read_batch",
+    "read_rows",
+    "schema",
+    "synthetic_id",
+    "write_batch",
+]
 
 TEXTS = "prompt", "context", "response", "label"
 """What makes a row the same as another."""
 FORM = 1
+LEAST = 4  # first digits of a name
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,21 @@ def batches_of(workspace: Workspace, dataset: str | None = None) -> tuple[Batch,
     """Whole batches, of one dataset where its key is given, the newest first."""
     found = [read_batch(path.parent) for path in (workspace.root / "synthetic").glob("[!.]*/batch.json")]
     return tuple(sorted((b for b in found if dataset in (None, b.dataset)), key=lambda b: (b.ended, b.name), reverse=True))
+
+
+def find_batch(named: str, workspace: Workspace) -> Batch:
+    """A batch by its folder, its name or the first digits of it, at least four. Raises InputError naming what there is."""
+    folder = Path(named).expanduser()
+    if (folder / "batch.json").is_file() or (folder.is_dir() and folder.parent != Path()):
+        return read_batch(folder)
+    names = [b.name for b in batches_of(workspace)]
+    found = [n for n in names if n == named] or [n for n in names if len(named) >= LEAST and n.startswith(named)]
+    if len(found) == 1:
+        return read_batch(folder_of(workspace, found[0]))
+    if found:
+        raise InputError(f"batch {named}", f"may be {' or '.join(found)}", "Give more of its name")
+    there = f"There are {', '.join(names[:8])}" if names else "It has no batch yet: `curate grow RECIPE.yaml` makes one"
+    raise InputError(f"batch {named}", f"is neither a folder of a batch nor one of {workspace.root}", there)
 
 
 def read_batch(folder: Path) -> Batch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
@@ -13,7 +12,7 @@ from curate.measure import Tell
 from curate.recipe import Recipe, load_recipe
 from curate.scores import Scores, read_scores
 from curate.synthetic.accept import accept, accepted_of
-from curate.synthetic.batch import Batch, folder_of, read_batch
+from curate.synthetic.batch import Batch, find_batch
 from curate.synthetic.gate import Gated, gate, read_gate, reasons, unheard
 from curate.synthetic.review import reading
 from curate.workspace import Workspace
@@ -28,7 +27,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
         raise InputError("curate grow", "no recipe is given", f"Name the recipe whose limits hold, and the batch with --{'check' if args.check else 'accept'}")
     recipe = load_recipe(args.recipe)
     scores = _scores(recipe, workspace, args.key, tell)
-    batch = _batch(args.check or args.accept, workspace)
+    batch = find_batch(args.check or args.accept, workspace)
     if args.check:
         gated = gate(scores, recipe, batch, tell)
         _print(batch, args.json)
@@ -47,11 +46,6 @@ def _scores(recipe: Recipe, workspace: Workspace, key: str | None, tell: Tell) -
     return read_scores(dataset_of(recipe, workspace, key, tell), recipe, workspace)
 
 
-def _batch(named: str, workspace: Workspace) -> Batch:
-    folder = Path(named)
-    return read_batch(folder if folder.is_dir() else folder_of(workspace, named))
-
-
 def told(batch: Batch) -> dict[str, Any]:
     """Where a batch stands: what the gate said, row by row, the reading, what was accepted; empty where it is not checked."""
     gated = read_gate(batch)
@@ -67,7 +61,7 @@ def told(batch: Batch) -> dict[str, Any]:
             "refused": {n: w for n, w in why.items() if w},
         },
         "reading": {"state": read.state, "drawn": len(read.rows), "left": len(read.left), "wanted": read.wanted, "rate": rate},
-        "accepted": None if accepted is None else {"rows": accepted.rows, "file": accepted.file, "recipe": accepted.recipe, "over": accepted.over},
+        "accepted": None if accepted is None else {n: getattr(accepted, n) for n in ("rows", "file", "recipe", "over", "beside")},
     }
 
 
@@ -92,7 +86,8 @@ def _outcome(gated: Gated) -> list[str]:
 
 def _entered(accepted: Any) -> list[str]:
     over = [f"{n:,} rows over the cap of {name}" for name, n in accepted.over.items()]
-    return [*over, f"{accepted.rows:,} rows are accepted: {accepted.recipe}"]
+    beside = f", and lists those of {', '.join(accepted.beside)} too" if accepted.beside else ""
+    return [*over, f"{accepted.rows:,} rows are accepted: {accepted.recipe}{beside}"]
 
 
 def _print(batch: Batch, as_json: bool) -> None:

@@ -32,7 +32,7 @@ ABOUT: Mapping[CheckName, str] = {
     "semantic": "Nearly the meaning of another row, its prompt or its response: cosine of embeddings",
     "rouge": "ROUGE-L with another row's prompt or response, as self-instruct filters prompts",
     "contamination": "Holds a row of an evaluation file: the greater of n-gram overlap and Jaccard similarity",
-    "length": "Words of the response, beside the dataset's own",
+    "length": "Words of the response, characters where its script has no spaces, beside the dataset's own",
     "format": "A text is empty, cut off or repeats itself, or holds marks of a template",
     "phrases": "A refusal, or what a model says to who asked it, in English, German, French or Spanish",
     "perplexity": "Perplexity of the response, beside the dataset's own",

@@ -21,7 +21,7 @@ from curate.refusal import language_of
 from curate.scores import Scores, read_scores
 from curate.synthetic import checking
 from curate.synthetic.asked import asks_of, batch_rows, name_of, questions, without_personal
-from curate.synthetic.batch import Batch, TargetCount, folder_of, read_batch, write_batch
+from curate.synthetic.batch import Batch, TargetCount, find_batch, folder_of, read_batch, write_batch
 from curate.synthetic.generator import Ask, Generator, Opened, Options, discover, most_cost, told
 from curate.synthetic.making import Ended, Line, fill_log, hold, read_log
 from curate.synthetic.measured import evaluation_files
@@ -53,7 +53,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     """`curate grow`."""
     workspace = Workspace.at(args.workspace)
     if args.show is not None:
-        shown = _found(args.show, workspace)
+        shown = find_batch(args.show, workspace)
         _print(shown, args.json, checking.lines(shown), checking.told(shown))
         return 0
     if args.check is not None or args.accept is not None:
@@ -63,7 +63,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     options, generator = _options(args), _generator(args)
     asked = plan(load_recipe(args.recipe), workspace, generator, options, Wanted(tuple(args.targets or ()), args.rows, args.personal, args.key), tell)
     if not asked.asks:
-        print("\n".join(("No place is thin enough to ask for rows.", *asked.notes)))
+        print("\n".join(("Nothing is asked for: no place is thin enough, or has a row to start from.", *asked.notes)))
         return 1
     if args.dry_run:
         _tell_plan(asked, args.json)
@@ -72,7 +72,7 @@ def command(args: argparse.Namespace, tell: Tell) -> int:
     if batch is None:
         log = read_log(folder_of(workspace, f"{asked.name}.parts") / "made.jsonl")
         made = sum("texts" in line for line in log)
-        print(f"{made:,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again to go on, or with --close to end it.")
+        print(f"{made:,} of {len(asked.asks):,} rows are made: {ended.why}. Run it again{ended.to_go_on} to go on, or with --close to end it.")
         return 1
     _print(batch, args.json, asked.notes)
     return 0 if batch.rows else 1
@@ -125,12 +125,12 @@ def plan(recipe: Recipe, workspace: Workspace, generator: Generator, options: Op
     notes = [f"{number:,} kept rows are not started from: {why}" for why, number in start.left_out.items()]
     _stage(tell, "looking for thin places", len(keep))
     found, said = find_targets(scores, keep, start.may, wanted.targets)
-    targets, shots = (allot(found, wanted.rows) if found else ()), min(options.shots, generator.shots)
-    prompts = read_prompts(workspace, generator.prompts.values())
-    if generator.sends and not wanted.personal:
-        asked, targets, left_out = without_personal(scores, targets, shots, options.seed, tell)
-        notes += [f"{left_out:,} rows are not sent: personal data, keys or passwords are found in them"] * bool(left_out)
+    shots, prompts = min(options.shots, generator.shots), read_prompts(workspace, generator.prompts.values())
+    if generator.sends and not wanted.personal and found:
+        asked, targets, held = without_personal(scores, found, wanted.rows, shots, options.seed, tell)
+        notes += held
     else:
+        targets = allot(found, wanted.rows) if found else ()
         asked = questions(scores, targets, shots, options.seed)
     if wanted.rows is not None and 0 < len(asked) < wanted.rows:
         notes.append(f"{wanted.rows:,} rows were asked for, and the targets lack {len(asked):,}; name a target or --targets any for more")
@@ -178,6 +178,12 @@ def grow(asked: Grown, workspace: Workspace, max_cost: float | None = None, clos
 
 
 def _made(asked: Grown, log: Path, max_cost: float | None, tell: Tell | None) -> Ended:
+    """Raises InputError where one request alone may cost more than may be spent."""
+    there = {line["number"] for line in read_log(log) if "number" in line}
+    costs = [most_cost(told(ask), asked.options) for ask in asked.asks if ask.number not in there] if max_cost is not None else []
+    if max_cost is not None and costs and min(costs) > max_cost:
+        what = f"one request may cost up to {min(costs):,.4g}, so none can be sent"
+        raise InputError(f"--max-cost {max_cost:g}", what, f"Give at least {max(costs) * 1.001:,.4g}, or lower --most-tokens; --dry-run tells the cost of all")
     opened = _open(asked)
     try:
         return fill_log(log, asked.asks, opened, max_cost, tell)
@@ -236,11 +242,6 @@ def _tell_plan(asked: Grown, as_json: bool) -> None:
         print(f"It would cost {at_most:,.4g} at most, and {with_tries:,.4g} if each answer took every try (--retries {asked.options.retries}).")
     if first is not None:
         print(f"\n{'The first request' if asked.generator.sends else 'What the model is told first'}:\n\n{first}")
-
-
-def _found(named: str, workspace: Workspace) -> Batch:
-    folder = Path(named)
-    return read_batch(folder if folder.is_dir() else folder_of(workspace, named))
 
 
 def _print(batch: Batch, as_json: bool, notes: Sequence[str] = (), more: Mapping[str, Any] | None = None) -> None:

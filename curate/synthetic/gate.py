@@ -8,7 +8,8 @@ sake of a row that is refused itself. Each written anew where limits changed; ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -242,8 +243,7 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
         much = "" if check == "exact" or twin else f", {value:.2f} where {getattr(gated.admission, check):g} is the limit"
         return f"{kind} {other}{much}"
     if check in ("length", "perplexity"):
-        low, high = gated.limits[check]
-        return f"{check} {value:,.4g}, outside {low:,.4g} to {high:,.4g}"
+        return _outside(check, value, gated.limits[check])
     told = row.get(f"{check}_said")
     return {
         "contamination": lambda: f"holds {percent(value)} of the evaluation row {row['contamination_row']}",
@@ -258,3 +258,11 @@ def _words(check: CheckName, row: Mapping[str, Any], gated: Gated) -> str:
             else f"the policy denies {value or 'a licence that is not known'}"
         ),
     }[check]()
+
+
+def _outside(check: str, value: float, span: Sequence[float | None]) -> str:
+    """A value outside a band, an end of which is None where it is open. Lengths are whole, so the band's least and most whole numbers are told."""
+    whole = check == "length"
+    low, high = (end if end is None or not whole else to(end) for end, to in zip(span, (math.ceil, math.floor), strict=True))
+    unit = " (words; characters where a script has no spaces)" if whole else ""
+    return f"{check} {value:,.4g}{unit}, " + (f"under {low:,.4g}" if low is not None and value < low else f"over {high:,.4g}")

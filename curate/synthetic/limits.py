@@ -1,6 +1,7 @@
-"""Limits on a generator that is paid: requests a minute, and a cost that is never passed.
+"""Limits on a generator that is paid: requests a minute, and a cost that no request may pass that keeps to its --most-tokens.
 
-What a request may cost at most is set aside before it is sent; when its answer tells what it did cost, the rest is given back. A request of which no answer
+What a request may cost at most is set aside before it is sent; when its answer tells what it did cost, the rest is given back. An endpoint may tell of more
+tokens than were asked for; what that costs counts, and with a limit no request follows. A request of which no answer
 came may have been charged: what was set aside for it stays spent.
 """
 
@@ -35,7 +36,7 @@ class Purse:
     """What may still be spent. most: None for no limit. spent: what was spent before."""
 
     def __init__(self, most: float | None = None, spent: float = 0.0) -> None:
-        self._most, self._spent, self._lock = most, spent, threading.Lock()
+        self._most, self._spent, self._lock, self._warning = most, spent, threading.Lock(), ""
 
     @property
     def spent(self) -> float:
@@ -43,11 +44,20 @@ class Purse:
         return self._spent
 
     def take(self, upper: float) -> None:
-        """Set aside what a request may cost at most. Raises CostReached where that is not there any more."""
+        """Set aside what a request may cost at most. Raises CostReached where that is not there any more, or an answer cost more than was set aside for it."""
         with self._lock:
+            if self._most is not None and self._warning:
+                raise CostReached(f"{self._warning}; {self._spent:.6g} of {self._most:.6g} are spent or set aside")
             if self._most is not None and self._spent + upper > self._most:
                 raise CostReached(f"the next request may cost up to {upper:.6g}, and {self._spent:.6g} of {self._most:.6g} are spent or set aside")
             self._spent += upper
+
+    def settle(self, upper: float, cost: float) -> None:
+        """Take what an answer cost for what was set aside for it."""
+        with self._lock:
+            self._spent += cost - upper
+            if cost > upper * (1 + 1e-9):
+                self._warning = f"the endpoint told of more tokens than --most-tokens allows: an answer cost {cost:.6g}, not {upper:.6g} at most"
 
     def give_back(self, rest: float) -> None:
         """Give back what was set aside and not spent."""

@@ -33,9 +33,10 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Ended:
-    """How making ended. why: "" where every ask has its answer, else what hindered."""
+    """How making ended. why: "" where every ask has its answer, else what hindered. to_go_on: what another run needs, after "Run it again"."""
 
     why: str = ""
+    to_go_on: str = ""
 
 
 @contextmanager
@@ -91,7 +92,9 @@ def fill_log(log: Path, asks: Sequence[Ask], opened: Opened, most_cost: float | 
                 keep(batch, answers)
             if purse.spent - logged > TINY:
                 _append(file, [{"spent": purse.spent - logged}])
-    return Ended(work.why or (f"{work.lost:,} requests were not answered ({work.last})" if work.lost else ""))
+    if work.why:
+        return Ended(work.why, " with a higher --max-cost")
+    return Ended(f"{work.lost:,} requests were not answered ({work.last})" if work.lost else "")
 
 
 def _line(ask: Ask, answer: Written) -> Line:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Measured", "evaluation_files", "measure_batch", "measured_name", "measured_of"]
 
-VERSION = 3
+VERSION = 4
 POOL = ("prompt", "response", "text")
 
 

@@ -67,9 +67,12 @@ class Reading:
         """The pass rate in words."""
         if self.rate.value is None:
             return f"{len(self.words):,} of {len(self.rows):,} rows read, no rate yet"
+        all_read = self.rate.judged == sum(self.sizes.values())
+        between = "all are read" if all_read else f"between {percent(self.rate.low)} and {percent(self.rate.high)}"
+        weighed = ", each target and generator weighted by its rows" if len(self.sizes) > 1 and not all_read else ""
         return (
-            f"{percent(self.rate.value)} of rows are good, between {percent(self.rate.low)} and {percent(self.rate.high)} "
-            f"({self.rate.judged - self.rate.bad:,} of {self.rate.judged:,} read{self._unsure}); {percent(self.wanted)} are wanted"
+            f"{percent(self.rate.value)} of rows are good, {between} "
+            f"({self.rate.judged - self.rate.bad:,} of {self.rate.judged:,} read{weighed}{self._unsure}); {percent(self.wanted)} are wanted"
         )
 
     @property
@@ -169,12 +172,15 @@ def reading(batch: Batch, gated: Gated) -> Reading:
     bad = stratified({name: (sizes[name], *t) for name, t in told.items()}) if sizes else wilson(0, 0)
     open_ = Counter(of[row] for row in drawn if row not in words)
     best = stratified({name: (sizes[name], wrong, judged + open_[name]) for name, (wrong, judged) in told.items()}).value if sizes else None
-    by = {name: _good(wilson(*t)) for name, t in told.items()}
-    return Reading(
-        drawn, words, _good(bad), by, sizes, admission.pass_rate, None if best is None else 1 - best, unsure.total(), sum(unsure[name] for name in short)
-    )
+    by = {name: _good(wilson(*t), sizes[name]) for name, t in told.items()}
+    best = None if best is None else 1 - best
+    unjudged = sum(unsure[name] for name in short)
+    return Reading(drawn, words, _good(bad, len(rows)), by, sizes, admission.pass_rate, best, unsure.total(), unjudged)
 
 
-def _good(bad: Rate) -> Rate:
-    """The rate of good rows from that of bad ones; `bad` and `judged` stay counts of bad and of all."""
-    return Rate(bad.bad, bad.judged, None if bad.value is None else 1 - bad.value, 1 - bad.high, 1 - bad.low)
+def _good(bad: Rate, rows: int) -> Rate:
+    """The rate of good rows from that of bad ones; `bad` and `judged` stay counts of bad and of all. Where all `rows` are judged nothing is left to chance."""
+    if bad.value is None:
+        return Rate(bad.bad, bad.judged, None, 1 - bad.high, 1 - bad.low)
+    good = 1 - bad.value
+    return Rate(bad.bad, bad.judged, good, *((good, good) if bad.judged == rows else (1 - bad.high, 1 - bad.low)))

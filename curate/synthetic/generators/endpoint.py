@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError, InputError
@@ -86,7 +89,7 @@ class _Endpoint:
                 raise
             else:
                 cost = self._cost(answer)
-                purse.give_back(upper - cost if cost is not None else 0.0)
+                purse.settle(upper, upper if cost is None else cost)
                 return self._written(answer, ask, time.perf_counter() - begun, cost, spent + (upper if cost is None else cost))
         raise AssertionError("a last try answers or raises")
 
@@ -112,21 +115,25 @@ class _Endpoint:
         """The answer's JSON, read within the time and the size that an answer has."""
         import httpx
 
-        until = time.monotonic() + self.options.timeout
+        until, late = time.monotonic() + self.options.timeout, _Again(f"no whole answer within {self.options.timeout:g} s", charged=True)
         try:
-            with self.client.stream("POST", "chat/completions", json=body) as response:
+            with self.client.stream("POST", "chat/completions", json=body) as response, _ended_at(response, until):
                 read = bytearray()
                 for part in response.iter_bytes():
                     read += part
                     if time.monotonic() > until:
-                        raise _Again(f"no whole answer within {self.options.timeout:g} s", charged=True)
+                        raise late
                     if len(read) > BYTES:
                         raise _Again(f"the answer is longer than {BYTES >> 20} MiB", charged=True)
+            if time.monotonic() > until:
+                raise late  # ended, and not by who answers
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _Again(f"no connection ({self.hidden(str(error)) or type(error).__name__})") from None
         except httpx.TimeoutException:
             raise _Again(f"no answer within {self.options.timeout:g} s", charged=True) from None
         except (httpx.TransportError, httpx.DecodingError) as error:
+            if time.monotonic() > until:
+                raise late from None
             raise _Again(f"the connection broke ({self.hidden(str(error)) or type(error).__name__})", charged=True) from None
         return self._checked(response, bytes(read))
 
@@ -160,6 +167,24 @@ class _Endpoint:
         model = answer.get("model")
         named = model.encode("utf-8", "replace").decode() if isinstance(model, str) and model else self.model
         return Written(texts, why, named, seconds, cost, spent)
+
+
+@contextmanager
+def _ended_at(response: httpx.Response, until: float) -> Iterator[None]:
+    """End the reading of an answer at a time: httpx counts its own limit anew from each read on."""
+    socket: Any = response.extensions["network_stream"].get_extra_info("socket")
+
+    def end() -> None:
+        with suppress(OSError):
+            socket.shutdown(SHUT_RDWR)  # wakes who reads, as close does not
+
+    timer = threading.Timer(max(0.0, until - time.monotonic()), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _content(answer: Mapping[str, Any]) -> object:
