@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["holds_keys", "refuse_keys", "without_keys"]
+__all__ = ["KEYS_REMEDY", "holds_keys", "without_keys"]
 
 SECRETS = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CURATE_API_KEY", "RAY_AUTH_TOKEN"),
@@ -42,11 +42,3 @@ def _bare(found: re.Match[str]) -> str:
     before = (_IN_S3.match(rest) if scheme.lower().startswith("s3") else None) or _IN_HOST.match(rest)
     rest = rest if before is None else HIDDEN + rest[before.end() :]
     return scheme + _ASKED.sub(rf"\1{HIDDEN}", rest)
-
-
-def refuse_keys(where: str, text: str) -> None:
-    """Raise InputError where a text that would be kept holds keys; they are not said."""
-    from curate.errors import InputError
-
-    if holds_keys(text):
-        raise InputError(where, "an address must not hold keys, for it would be kept", KEYS_REMEDY)

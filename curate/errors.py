@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from curate.address import without_keys
+from curate.address import KEYS_REMEDY, holds_keys, without_keys
 
-__all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError", "WorkerError"]
+__all__ = ["BadLinesError", "Blocked", "Cancelled", "CurateError", "InputError", "PlacedError", "SignalError", "WorkerError", "refuse_keys"]
 
 
 class CurateError(Exception):
@@ -97,3 +97,9 @@ class Blocked(CurateError):
 
 class Cancelled(CurateError):
     """The person asked to stop; what was finished stays, and the next start resumes from it."""
+
+
+def refuse_keys(where: str, text: str) -> None:
+    """Raise InputError where a text that would be kept holds keys; they are not said."""
+    if holds_keys(text):
+        raise InputError(where, "an address must not hold keys, for it would be kept", KEYS_REMEDY)

@@ -20,8 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from curate.address import refuse_keys
-from curate.errors import InputError
+from curate.errors import InputError, refuse_keys
 from curate.workspace import Workspace, Writing, read_json, write_json
 
 __all__ = ["Job", "Progress", "ProgressFile", "cancel", "dismiss", "jobs", "output", "start"]

@@ -12,9 +12,8 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from curate.address import refuse_keys
 from curate.admission import Admission
-from curate.errors import InputError
+from curate.errors import InputError, refuse_keys
 from curate.gating import Gate, Override
 from curate.located import placed, seen, within
 from curate.part import (

@@ -28,8 +28,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 
-from curate.address import refuse_keys
-from curate.errors import CurateError, InputError
+from curate.errors import CurateError, InputError, refuse_keys
 
 __all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
 

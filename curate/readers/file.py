@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curate.address import refuse_keys
-from curate.errors import InputError
+from curate.errors import InputError, refuse_keys
 from curate.store import is_remote
 from curate.workspace import file_sha256, read_json
 
