@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["KEYS_REMEDY", "holds_keys", "without_keys"]
+__all__ = ["KEYS_REMEDY", "holds_keys", "texts_in", "without_keys"]
 
 SECRETS = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CURATE_API_KEY", "RAY_AUTH_TOKEN"),
@@ -42,3 +44,20 @@ def _bare(found: re.Match[str]) -> str:
     before = (_IN_S3.match(rest) if scheme.lower().startswith("s3") else None) or _IN_HOST.match(rest)
     rest = rest if before is None else HIDDEN + rest[before.end() :]
     return scheme + _ASKED.sub(rf"\1{HIDDEN}", rest)
+
+
+def texts_in(given: Any) -> Iterator[str]:
+    """Every text in nested mappings and lists; what YAML's aliases name many times is read once, for a few lines may stand for more than can be read."""
+    left, seen = [given], set[int]()
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif id(one) in seen:
+            continue
+        elif isinstance(one, Mapping):
+            seen.add(id(one))
+            left += [*one, *one.values()]
+        elif isinstance(one, list | tuple):
+            seen.add(id(one))
+            left += one

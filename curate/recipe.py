@@ -5,13 +5,14 @@ Unknown keys, signals, parameters and thresholds are errors that name the valid 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from curate.address import texts_in
 from curate.admission import Admission
 from curate.errors import InputError, refuse_keys
 from curate.gating import Gate, Override
@@ -149,7 +150,7 @@ def parse_recipe(given: Any, where: str) -> Recipe:
     """
     if not isinstance(given, dict):
         raise InputError(where, "is not a recipe: a mapping with the key dataset", "See README for an example")
-    refuse_keys(where, "\n".join(_texts(given)))
+    refuse_keys(where, "\n".join(texts_in(given)))
     known = discover()
     given = {**given}
     if isinstance(given.get("signals"), dict):
@@ -172,19 +173,6 @@ def parse_recipe(given: Any, where: str) -> Recipe:
             what = f"the limit {threshold.limit} lies below the floor {floor}, and pairs below it are not known"
             raise InputError(f"{where}, thresholds.{name}", what, f"Raise the limit, or set signals.{name}.floor to {threshold.limit}")
     return recipe.model_copy(update={"signals": signals})
-
-
-def _texts(given: Any) -> Iterator[str]:
-    """Every text in a recipe as it was given."""
-    left = [given]
-    while left:
-        one = left.pop()
-        if isinstance(one, str):
-            yield one
-        elif isinstance(one, Mapping):
-            left += [*one, *one.values()]
-        elif isinstance(one, list | tuple):
-            left += one
 
 
 def _check_types(personal: Personal, sought: Mapping[str, Any], where: str) -> None:
