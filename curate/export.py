@@ -31,7 +31,7 @@ from curate.ledger.frame import Made, write_ledger
 from curate.ledger.read import FILE
 from curate.lineage import asked_before, note_written, parent_for
 from curate.load import keep_open, load
-from curate.located import placeless
+from curate.located import WEIGHTS, placeless
 from curate.longform import with_ratings
 from curate.measure import Tell, measure
 from curate.noise import noise
@@ -103,9 +103,10 @@ def scored(recipe: Recipe, workspace: Workspace, engine: Engine = "pool", tell: 
     return Scores(dataset, workspace, scores.tasks)
 
 
-def _key(recipe: Recipe, workspace: Workspace) -> str:
+def _key(recipe: Recipe, workspace: Workspace, tell: Tell | None = None) -> str:
     """Load the dataset of a recipe; its key."""
-    return load(recipe.dataset.path, workspace, roles=recipe.dataset.roles, bad_lines=recipe.dataset.bad_lines).key
+    part = recipe.dataset
+    return load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell).key
 
 
 def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Selection:
@@ -118,13 +119,12 @@ def decide(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: T
 
 def dataset_of(recipe: Recipe, workspace: Workspace, key: str | None = None, tell: Tell | None = None) -> Dataset:
     """The dataset of a recipe with its roles and ratings, loaded; or opened by its key where that is known."""
-    part = recipe.dataset
     if key is None:
-        key = load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell).key
+        key = _key(recipe, workspace, tell)
         hold(workspace, key)
         if not (workspace.dataset(key) / "dataset.json").is_file():  # cleaned between the two
-            load(part.path, workspace, roles=part.roles, bad_lines=part.bad_lines, progress=tell)
-    return with_ratings(keep_open(workspace, key, part.roles), recipe.annotations, workspace)
+            _key(recipe, workspace, tell)
+    return with_ratings(keep_open(workspace, key, recipe.dataset.roles), recipe.annotations, workspace)
 
 
 def check_out(out: Path) -> None:
@@ -145,8 +145,8 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
     selection = select(scores, recipe, marked)
     gate = gated(scores, recipe, selection, marked)
     gate.raise_blocked()
-    decisions, arranged = selection_frame(scores, selection), arrange(scores, recipe, selection, marked)
-    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked], gate)
+    decisions, arranged, rests = selection_frame(scores, selection), arrange(scores, recipe, selection, marked), accepted_batches(scores)
+    work, asked = scores.workspace, _asked(scores, _full(recipe, scores.dataset), arranged, [r.id for r in marked], gate, rests)
     dropped = {name: int(mask.sum()) for name, mask in selection.drops.items()}
     unmet = selection.spent.not_met if selection.spent is not None else ()
     there = asked_before(work, asked) if out is None else None
@@ -156,7 +156,6 @@ def export(scores: Scores, recipe: Recipe, out: Path | None = None, parent: Vers
         return result
     with whole_folder(result.out, None if out else lambda folder: room_for(work, manifest_of(folder)["name"])) as temporary:
         about = _write(Made(scores, recipe, selection, marked, arranged, gate), arranged, decisions, temporary)
-        rests = accepted_batches(scores)
         about["gate"] = {**gate.as_json(), **({"accepted": [*rests]} if rests else {})}
         name, data = name_of(about["files"]), scores.dataset
         about |= {"name": name, "parent": parent_for(work, name, data.fingerprint, data.sources) if parent is None else parent.name}
@@ -190,12 +189,15 @@ def _write(made: Made, arranged: Arrangement, decisions: pl.DataFrame, folder: P
     return about
 
 
-def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str], gate: Gated) -> str:
-    """What an export rests on: digest of the recipe, what each signal measured, the reviews, the row ids that stay, in order, and what the gate says."""
+def _asked(scores: Scores, full: Recipe, arranged: Arrangement, reviews: list[str], gate: Gated, rests: Sequence[str]) -> str:
+    """What an export rests on: digest of the recipe, what each signal measured, the reviews, the row ids that stay, in order, and what the gate says.
+
+    rests: accepted batches that rows come from.
+    """
     ids = scores.frame["row_id"].gather(arranged.rows)
     kept = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     part = placeless(full)[0].model_dump(mode="json", exclude={"dataset": {"path", "bad_lines"}, "reviews": True})
-    said = [[f.name, f.number] for f in gate.findings], accepted_batches(scores)
+    said = [[f.name, f.number] for f in gate.findings], rests
     return digest([__version__, scores.dataset.fingerprint, scores.dataset.key, part, [t.key for t in scores.tasks], reviews, kept, said])
 
 
@@ -218,10 +220,10 @@ def _write_jsonl(source: Path, path: Path) -> None:
 
 
 def _manifest(scores: Scores, recipe: Recipe, selection: Selection, folder: Path) -> dict[str, Any]:
-    from curate.weights import MODELS, identity
+    from curate.weights import identity
 
     def signal(task: Task) -> dict[str, Any]:
-        model = {f"{name}_identity": identity(str(task.parameters[name])) for name in ("model", "ner", *MODELS) if task.parameters.get(name)}
+        model = {f"{name}_identity": identity(str(task.parameters[name])) for name in WEIGHTS if task.parameters.get(name)}
         state = {"skipped": task.skip} if task.skip else {}
         held = task.manifest(scores.workspace) if task.done(scores.workspace) else {}
         said = {name: held[name] for name in ("notes", "quarantined") if held.get(name)}

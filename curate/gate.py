@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curate.added import ID
 from curate.audit import beyond
 from curate.denied import denied_rows, limit_of
 from curate.errors import InputError
@@ -36,7 +37,6 @@ from curate.selection import Selection, keeper_order, links_of
 from curate.signal import column_of
 from curate.task import Task
 from curate.view import as_text
-from curate.workspace import file_sha256
 
 if TYPE_CHECKING:
     import polars as pl
@@ -240,7 +240,7 @@ def check(scores: Scores, recipe: Recipe, selection: Selection, marked: Sequence
     Raises InputError where the recipe has a limit on what cannot be looked at.
     """
     _raise_asked(recipe, unchecked(scores, recipe))
-    accepted = tuple((p.parent.name, file_sha256(p)) for p in accepted_files(scores.workspace))
+    accepted = tuple((file.parent.name, sha) for file, sha in accepted_files(scores.workspace).items()) if ID in dict(scores.dataset.columns) else ()
     key = ("gate", recipe.model_dump_json(), accepted, *(r.id for r in marked))
     given = _Given(scores, recipe, selection, marked)
     return scores.once(key, lambda: tuple(finding for look in LOOKS for finding in look(given)))

@@ -39,10 +39,11 @@ def _accepted(workspace: Workspace) -> dict[str, list[str]]:
     return {file.parent.name: pl.read_parquet(file, columns=[ID])[ID].drop_nulls().to_list() for file in accepted_files(workspace)}
 
 
-def accepted_files(workspace: Workspace) -> list[Path]:
-    """The rows of each batch that was accepted to the end, accepted.json being written last, where they are what was written then."""
-    whole = [(read_json(said), said.with_suffix(".parquet")) for said in sorted(workspace.root.glob("synthetic/*/accepted.json"))]
-    return [file for told, file in whole if file.is_file() and file_sha256(file) == told["files"][file.name]]
+def accepted_files(workspace: Workspace) -> dict[Path, str]:
+    """The rows of each batch that was accepted to the end, accepted.json being written last, where they are what was written then; SHA-256 by file."""
+    said = sorted(workspace.root.glob("synthetic/*/accepted.json"))
+    written = {note.with_suffix(".parquet"): read_json(note)["files"][note.with_suffix(".parquet").name] for note in said}
+    return {file: sha for file, sha in written.items() if file.is_file() and file_sha256(file) == sha}
 
 
 def _unchanged(scores: Scores) -> Bools:

@@ -137,10 +137,7 @@ def _recipe_of(version: Version) -> Recipe | None:
 
 
 def _recipes(workspace: Workspace, known: Sequence[Dataset], keep: Sequence[Path]) -> Iterator[tuple[Dataset, Recipe, str]]:
-    """Every recipe that counts, with each dataset it is over, and how it is called. Raises InputError where one of `keep` is wrong."""
-    for version in versions_of(workspace):
-        if (recipe := _recipe_of(version)) is not None:
-            yield from ((data, recipe, f"Version {version.name}") for data in known if data.fingerprint == version.fingerprint)
+    """Every recipe that counts beside those of Versions, with each dataset it is over, and how it is called. Raises InputError where one of `keep` is wrong."""
     for data in known:
         held = fold(read_log(workspace.reviews(data.fingerprint))) if workspace.reviews(data.fingerprint).exists() else None
         if held is not None:
@@ -163,13 +160,18 @@ def _uses(workspace: Workspace, known: Sequence[Dataset], keep: Sequence[Path]) 
     for file in (workspace.root / "probes").glob("[!.]*/run.json"):
         found = read_json(file).get("dataset") or {}
         uses.datasets.setdefault(str(found.get("key")), f"the run of probes {file.parent.name}")
+    versions = [(version, _recipe_of(version)) for version in versions_of(workspace)]
+    for version, held in versions:
+        for data in known:
+            if held is not None and data.fingerprint == version.fingerprint:
+                _use(uses, data, held, f"Version {version.name}", workspace)
     for data, recipe, why in _recipes(workspace, known, keep):
         _use(uses, data, recipe, why, workspace)
     there = {data.fingerprint for data in known}
-    for version in versions_of(workspace):
+    for version, held in versions:
         if version.fingerprint not in there:
             uses.fingerprints.setdefault(version.fingerprint, f"Version {version.name}, whose dataset is not here")
-        elif _recipe_of(version) is None:
+        elif held is None:
             uses.fingerprints.setdefault(version.fingerprint, f"Version {version.name}, whose recipe cannot be read")
     if unreadable(workspace):  # of which rows nobody can say
         for rows in there:

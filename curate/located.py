@@ -17,7 +17,7 @@ from curate.readers.file import resolve
 from curate.weights import MODELS
 from curate.workspace import INSIDE, Workspace
 
-__all__ = ["ends", "placed", "placeless", "seen", "within"]
+__all__ = ["WEIGHTS", "ends", "placed", "placeless", "seen", "within"]
 
 _R = TypeVar("_R", bound=Part)
 """A recipe, which is made of what stands here."""

@@ -98,7 +98,7 @@ def _keep_dataset(dataset: Dataset, way: Way, task: Task) -> None:
     import pyarrow.parquet as pq
 
     start, cpu = time.time(), time.process_time()
-    table, links, notes = _measure_dataset(dataset, task, way.workspace, way.engine, way.tell)
+    table, links, notes = _measure_dataset(dataset, task, way.workspace, way.tell)
     with whole_folder(task.folder(way.workspace)) as folder:
         table.write_parquet(folder / "scores.parquet")
         if links:
@@ -132,8 +132,8 @@ def _needed(task: Task, workspace: Workspace) -> pl.DataFrame | None:
     return pl.concat(parts, how="horizontal") if parts else None
 
 
-def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, engine: Engine, tell: Tell | None) -> tuple[pl.DataFrame, Links | None, Notes]:
-    del engine  # a dataset-scope signal sees all rows at once, here
+def _measure_dataset(dataset: Dataset, task: Task, workspace: Workspace, tell: Tell | None) -> tuple[pl.DataFrame, Links | None, Notes]:
+    """Measure a dataset-scope signal, which sees all rows at once, here."""
     import polars as pl
 
     names, extra = views_of(dataset, task), _needed(task, workspace)

@@ -6,7 +6,6 @@ in a store (`curate.store`).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from curate.signal import VIEWS, Notes
 from curate.store import names_in, read, remove, remove_folder, scan, within, write_whole
 from curate.task import Task, input_view, parts_folder
 from curate.threads import cores
-from curate.workspace import Workspace, whole_folder, write_json
+from curate.workspace import Workspace, json_lines, whole_folder, write_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,7 +157,7 @@ def _shards(missing: Sequence[int], task: Task, rows: int, where: Engine) -> Ite
 def _aside(parts: str) -> list[dict[str, Any]]:
     """Rows that were set aside, with their causes, in order."""
     names = [name for name in names_in(parts) if name.startswith("aside-")]
-    return [json.loads(line) for name in names for line in read(within(parts, name)).decode().split("\n") if line]
+    return [one for name in names for one in json_lines(read(within(parts, name)).decode())]
 
 
 def _failed(dataset: Dataset, task: Task, work: Work) -> SignalError:

@@ -11,7 +11,7 @@ from curate.address import without_keys
 from curate.dataset import Dataset
 from curate.readers.standing import standing
 from curate.task import Task
-from curate.workspace import Workspace
+from curate.workspace import Workspace, json_lines
 
 __all__ = ["QUARANTINED", "counted", "first_aside", "most_rows", "quarantined", "write_quarantined"]
 
@@ -58,4 +58,4 @@ def first_aside(folder: Path) -> str:
 def quarantined(folder: Path) -> list[dict[str, Any]]:
     """The lines of a measured signal's folder; none where no row was set aside."""
     path = folder / QUARANTINED
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line] if path.exists() else []
+    return json_lines(path.read_text(encoding="utf-8")) if path.exists() else []

@@ -30,7 +30,7 @@ from typing import Any
 
 from curate.errors import CurateError, InputError, refuse_keys
 
-__all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "read_json", "whole_folder", "write_file", "write_json"]
+__all__ = ["INSIDE", "Workspace", "digest", "file_sha256", "json_lines", "read_json", "whole_folder", "write_file", "write_json"]
 
 
 INSIDE = "workspace:"
@@ -174,6 +174,11 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, atomically."""
     write_file(path, lambda p: p.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
+
+
+def json_lines(text: str) -> list[Any]:
+    """The values of JSON lines, parted by \\n alone: a text may hold what other ways of splitting split at."""
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 def read_json(path: Path) -> Any:

@@ -14,6 +14,8 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from curate.license import is_known, leaves, parse, terms_of
 from curate.workspace import write_file
 
@@ -73,7 +75,7 @@ def installed(found: Iterable[Distribution] | None = None) -> list[Licence]:
     """The licence of each installed package but Curate itself, by name."""
     rows: dict[str, Licence] = {}
     for package in distributions() if found is None else found:
-        name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
+        name = canonicalize_name(package.metadata["Name"])
         spdx, said = _read(package)
         if not spdx and name in JUDGED:
             spdx, said = JUDGED[name]

@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from curate.workspace import file_sha256, write_file
 
 __all__ = ["LOCK", "PINS", "hashes", "pins"]
@@ -24,20 +26,15 @@ UV = "uv==0.13.8"
 HEAD = "# Every pin of constraints.txt with the hashes of its files, for pip's -c. Made by `python -m deploy.lock`; do not edit.\n"
 
 
-def _name(said: str) -> str:
-    """A package's name as the index writes it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", said).lower()
-
-
 def pins(text: str) -> Mapping[str, str]:
     """Version by package of a file of pins, with hashes or without."""
-    return {_name(name): version for name, version in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;\\]+)", text, re.M)}
+    return {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;\\]+)", text, re.M)}
 
 
 def hashes(text: str) -> Mapping[str, tuple[str, ...]]:
     """SHA-256 of the files of each package in a lock."""
     blocks = re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:]
-    return {_name(block.partition("==")[0]): tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", block)) for block in blocks}
+    return {canonicalize_name(block.partition("==")[0]): tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", block)) for block in blocks}
 
 
 def _beside(folder: Path, pinned: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
@@ -45,8 +42,8 @@ def _beside(folder: Path, pinned: Mapping[str, str]) -> Mapping[str, tuple[str, 
     found: dict[str, tuple[str, ...]] = {}
     for wheel in sorted(folder.glob("*.whl")):
         name, version = wheel.name.split("-")[:2]
-        if pinned.get(_name(name)) == version.partition("+")[0]:
-            found[_name(name)] = (*found.get(_name(name), ()), file_sha256(wheel))
+        if pinned.get(canonicalize_name(name)) == version.partition("+")[0]:
+            found[canonicalize_name(name)] = (*found.get(canonicalize_name(name), ()), file_sha256(wheel))
     return found
 
 

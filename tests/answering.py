@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.local import up
+
 __all__ = ["Server", "completion", "serving"]
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -93,15 +95,9 @@ def serving(answer: Callable[[Server, int, dict[str, Any]], Answer]) -> Iterator
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing is logged."""
 
-    http = _Quiet(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server = Server(f"http://127.0.0.1:{http.server_address[1]}/v1")
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.over.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
+    with up(Handler, _Quiet) as address:
+        server = Server(f"{address}/v1")
+        try:
+            yield server
+        finally:
+            server.over.set()

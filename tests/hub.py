@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any
 
 import yaml
+
+from tests.local import up
 
 __all__ = ["TOKEN", "Standin", "standin"]
 
@@ -47,18 +49,11 @@ def standin(**repos: Any) -> Iterator[Standin]:
     class Handler(_Handler):
         held = hub
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    hub.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield hub
-    finally:
-        hub.stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with up(Handler) as hub.endpoint:
+        try:
+            yield hub
+        finally:
+            hub.stop.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

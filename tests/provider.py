@@ -6,17 +6,18 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests.local import up
 
 __all__ = ["CLIENT", "Provider", "provider"]
 
@@ -103,14 +104,6 @@ def provider() -> Iterator[Provider]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing is logged."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    known = Provider(f"http://127.0.0.1:{http.server_address[1]}")
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with up(Handler) as address:
+        known = Provider(address)
         yield known
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

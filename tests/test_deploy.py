@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 from curate.arguments import parser
 from curate.recipe import parse_recipe
@@ -82,7 +83,7 @@ def test_the_lock_is_of_the_pins_and_each_has_hashes() -> None:
 
 def test_what_is_installed_is_what_is_pinned() -> None:
     pinned = pins(PINS.read_text(encoding="utf-8"))
-    there = {re.sub(r"[-_.]+", "-", d.metadata["Name"]).lower(): d.version.partition("+")[0] for d in distributions()}
+    there = {canonicalize_name(d.metadata["Name"]): d.version.partition("+")[0] for d in distributions()}
     assert {name: version for name, version in there.items() if name not in ("curate", "pip", "setuptools") and pinned.get(name) != version} == {}
 
 

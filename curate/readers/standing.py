@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from curate.errors import InputError
 from curate.readers.file import InputFile, find_files, silent
 from curate.readers.item import items, layout
 from curate.readers.line import Block, blocks
-from curate.workspace import file_sha256
+from curate.workspace import file_sha256, json_lines
 
 __all__ = ["aside_lines", "lines_of_rows", "standing"]
 
@@ -64,6 +63,6 @@ def _stand(path: str, sha: str, first: int, aside: set[int], found: dict[int, tu
 
 def aside_lines(rejected: Path, sources: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
     """Place of the file in the input and line, of lines that were set aside: without them a line of the source cannot be told from the next row's."""
-    lines = rejected.read_text(encoding="utf-8").split("\n") if rejected.exists() else []  # a text may hold what other ways of splitting split at
+    lines = json_lines(rejected.read_text(encoding="utf-8")) if rejected.exists() else []
     known = {path: at for at, (path, _) in enumerate(sources)}
-    return [(said.get("source", known.get(said["file"], -1)), said["line"]) for said in map(json.loads, filter(None, lines))]
+    return [(said.get("source", known.get(said["file"], -1)), said["line"]) for said in lines]
