@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -19,7 +20,7 @@ from packaging.utils import canonicalize_name
 from curate.license import is_known, leaves, parse, terms_of
 from curate.workspace import write_file
 
-__all__ = ["TABLE", "Licence", "installed", "table"]
+__all__ = ["TABLE", "Licence", "installed", "packages", "table"]
 
 TABLE = Path(__file__).parent / "licences.tsv"
 JUDGED: Mapping[str, tuple[str, str]] = {
@@ -71,10 +72,15 @@ def _kind(spdx: str) -> str:
     return "copyleft" if alike else "permissive" if commercial and alike is False else "unknown"
 
 
+def packages() -> Iterable[Distribution]:
+    """What is installed in this environment: not what a library brings inside itself and puts on the path, as Ray does once it is imported."""
+    return distributions(path=[*{sysconfig.get_path(kind) for kind in ("purelib", "platlib")}])
+
+
 def installed(found: Iterable[Distribution] | None = None) -> list[Licence]:
     """The licence of each installed package but Curate itself, by name."""
     rows: dict[str, Licence] = {}
-    for package in distributions() if found is None else found:
+    for package in packages() if found is None else found:
         name = canonicalize_name(package.metadata["Name"])
         spdx, said = _read(package)
         if not spdx and name in JUDGED:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from curate.arguments import parser
 from curate.recipe import parse_recipe
-from deploy.licences import TABLE, installed
+from deploy.licences import TABLE, installed, packages
 from deploy.lock import LOCK, PINS, hashes, pins, written
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -83,7 +82,7 @@ def test_the_lock_is_of_the_pins_and_each_has_hashes() -> None:
 
 def test_what_is_installed_is_what_is_pinned() -> None:
     pinned = pins(PINS.read_text(encoding="utf-8"))
-    there = {canonicalize_name(d.metadata["Name"]): d.version.partition("+")[0] for d in distributions()}
+    there = {canonicalize_name(d.metadata["Name"]): d.version.partition("+")[0] for d in packages()}
     assert {name: version for name, version in there.items() if name not in ("curate", "pip", "setuptools") and pinned.get(name) != version} == {}
 
 
