@@ -17,7 +17,6 @@ export default ({ parentElement, data, setStateValue }) => {
   sessionStorage.setItem(`curate-queue-${held.key}`, JSON.stringify(held.pending));
   draw(root);
   listen(root);
-  return () => root.leave?.();
 };
 
 const LATE = 4000; // ms after which a decision is told again
@@ -218,9 +217,12 @@ function edit(root, box, row) {
   fields[0]?.[1].focus();
 }
 
+// It ends when the row is gone from the page, not when Streamlit says: that tells an older call of its end after a newer one has begun, where two come close together.
 function listen(root) {
-  if (root.leave) return;
+  if (root.listens) return;
+  root.listens = true;
   const key = (event) => {
+    if (!root.isConnected) return;
     const at = event.composedPath()[0];
     if (root.held.panel === "edit") {
       const keep = event.key === "Enter" && (event.ctrlKey || event.metaKey);
@@ -243,20 +245,21 @@ function listen(root) {
     event.stopImmediatePropagation();
   };
   const again = () => {
+    if (!root.isConnected) return leave();
     status(root);
     if (root.held.pending.some((one) => !one.failed && Date.now() - one.at > LATE)) {
       root.held.pending.forEach((one) => (one.at = Date.now() - LATE / 2));
       root.held.tell();
     }
   };
-  const stay = (event) => root.held.pending.length && event.preventDefault();
+  const stay = (event) => root.isConnected && root.held.pending.length && event.preventDefault();
   const timer = setInterval(again, 1000);
   window.addEventListener("keydown", key, true);
   window.addEventListener("beforeunload", stay);
-  root.leave = () => {
+  const leave = () => {
     clearInterval(timer);
     window.removeEventListener("keydown", key, true);
     window.removeEventListener("beforeunload", stay);
-    root.leave = null;
+    root.listens = false;
   };
 }

@@ -6,10 +6,13 @@ export default ({ data, setStateValue }) => {
   const kept = sessionStorage.getItem(KEY) ?? "";
   if (data.said) sessionStorage.setItem(KEY, data.name);
   else if (kept) setStateValue("name", kept);
-  const leave = (event) => {
-    const box = event.composedPath()[0];
-    if (event.key === "Enter" && box?.tagName === "INPUT" && box.getAttribute("aria-label") === data.label) setTimeout(() => box.blur());
-  };
-  window.addEventListener("keydown", leave, true);
-  return () => window.removeEventListener("keydown", leave, true);
+  box = data.label;
+  window.addEventListener("keydown", leave, true); // the same one each time: it is held once
 };
+
+let box = "";
+
+function leave(event) {
+  const at = event.composedPath()[0];
+  if (event.key === "Enter" && at?.tagName === "INPUT" && at.getAttribute("aria-label") === box) setTimeout(() => at.blur());
+}

@@ -1,5 +1,5 @@
 // Tells where the map has been panned or zoomed to, once the hand rests, so that the server draws that part in full detail.
-export default ({ setStateValue }) => {
+export default ({ parentElement, setStateValue }) => {
   const attach = () => {
     const plot = document.querySelector(".st-key-map .js-plotly-plot");
     if (!plot || !plot.on) return;
@@ -18,6 +18,8 @@ export default ({ setStateValue }) => {
     });
   };
   attach();
-  const again = setInterval(attach, 500);
-  return () => clearInterval(again);
+  clearInterval(again);
+  again = setInterval(() => (parentElement.isConnected ? attach() : clearInterval(again)), 500);
 };
+
+let again = 0;
