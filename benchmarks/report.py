@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import growth_svg
+from benchmarks.kills import kills_line
 from benchmarks.machine_written import machine_written_line
 from benchmarks.probing import probing_line, probing_lora_line
 from benchmarks.ranking import ranking_line
@@ -167,6 +168,8 @@ def _beside(results: Results) -> list[str]:
         )
     if one := results.get(("machine_written", 10_000)):
         lines.append(machine_written_line(one))
+    if one := results.get(("kills", 130)):
+        lines.append(kills_line(one))
     if one := results.get(("accelerator", 4096)):
         vectors, losses = one["embedding"], one["perplexity"]
         said = f"embeddings {vectors['rows_s']:,.0f} rows/s against {vectors['default_rows_s']:,.0f}: {vectors['times']:.1f} ×"

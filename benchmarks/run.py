@@ -32,6 +32,7 @@ from benchmarks.gold import case_coverage, case_importance, case_importance_dict
 from benchmarks.grounding import case_closed_book, case_grounding
 from benchmarks.imports import case_imports
 from benchmarks.influence import INFLUENCE
+from benchmarks.kills import case_kills
 from benchmarks.labels import case_label_issue
 from benchmarks.ledger import case_ledger
 from benchmarks.machine_written import case_machine_written
@@ -73,6 +74,7 @@ ALL: Mapping[str, Case] = {
     "importance": case_importance,
     "importance_dictionary": case_importance_dictionary,
     "imports": case_imports,
+    "kills": case_kills,
     "label_issue": case_label_issue,
     "ledger": case_ledger,
     "machine_written": case_machine_written,

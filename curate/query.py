@@ -32,7 +32,8 @@ Bools = npt.NDArray[np.bool_]
 WHERE = "SQL filter"
 LONGEST = 20_000  # characters
 NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"}
-DOING = {"write_log"}  # functions of one value that do more than give one
+TOLD = 1_000  # characters of a message: error() may be given more than memory holds
+DOING = {"write_log", "sleep_ms", "nextval", "currval", "current_setting", "getvariable"}  # functions that do more than give a value, or tell what is no row's
 TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
 
 
@@ -132,7 +133,7 @@ def _child() -> None:
         said = ["it is nested too deeply", "Write it with fewer brackets"]
     except duckdb.Error as error:
         text = " ".join(str(error).partition("\n\nLINE ")[0].split())
-        said = [text.rstrip(" .!"), "Mend the SQL"]
+        said = [text[:TOLD].rstrip(" .!"), "Mend the SQL"]
     with answer:
         answer.write(json.dumps(said).encode() + b"\n" + (b"" if said else np.packbits(mask).tobytes()))
 

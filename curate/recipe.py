@@ -17,6 +17,7 @@ from curate.admission import Admission
 from curate.errors import InputError, refuse_keys
 from curate.gating import Gate, Override
 from curate.located import placed, seen, within
+from curate.notation import read_yaml, write_yaml
 from curate.part import (
     Annotations,
     Budget,
@@ -200,13 +201,19 @@ def _explain(error: ValidationError, where: str, before: tuple[str, ...]) -> tup
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt key also reads as a missing one
     loc = (*before, *first["loc"])
-    path = ".".join(str(p) for p in loc)
+    path = _short(".".join(str(p) for p in loc))
     place = f"{where}, {path}" if path else where
     if first["type"] == "extra_forbidden":
         return place, "unknown key", f"Valid ones are {', '.join(_valid(loc[:-1]))}"
     if first["type"] == "enum":
         return place.removesuffix(".[key]"), "no such role", f"Valid ones are {', '.join(Role)}"
-    return place, first["msg"].removeprefix("Value error, "), "Mend the recipe"
+    return place, _short(first["msg"].removeprefix("Value error, ")), "Mend the recipe"
+
+
+def _short(text: str) -> str:
+    """What a message quotes of a file, on one line of a length that can be read."""
+    line = " ".join(text.split())
+    return line if len(line) <= 400 else f"{line[:400]}…"
 
 
 def _valid(path: tuple[int | str, ...]) -> list[str]:
@@ -223,30 +230,6 @@ def _valid(path: tuple[int | str, ...]) -> list[str]:
     return list(Recipe.model_fields)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, for the first would be lost in silence, and reads the keys `off`, `on`, `yes` and `no` as text, not as truth."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:bool":
-                key.tag = "tag:yaml.org,2002:str"
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((k for k in keys if keys.count(k) > 1), None)
-        if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-    def construct_whole(self, node: yaml.ScalarNode) -> int:
-        """A whole number as YAML has it; beyond 64 bits no part of a recipe can be."""
-        value: int = self.construct_yaml_int(node)
-        if abs(value) >> 63:
-            raise yaml.MarkedYAMLError(problem="a whole number beyond 64 bits", problem_mark=node.start_mark)
-        return value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
-
-
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe from YAML; its paths become absolute (`curate.located`). Raises InputError naming file, line and remedy."""
     try:
@@ -254,12 +237,12 @@ def load_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})", "Give the path of a recipe in YAML") from error
     try:
-        given = yaml.load(text, _Loader)
+        given = read_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise InputError(f"{path}{line}", f"is not YAML ({why})", "Mend the line") from error
+        why = getattr(error, "problem", None) or str(error)
+        raise InputError(f"{path}{line}", f"is not YAML ({_short(why)})", "Mend the line") from error
     given = {**given, "gate": {}} if isinstance(given, dict) and given.get("gate", 0) is None else given  # `gate:` alone is a gate
     try:
         recipe = placed(parse_recipe(given, str(path)), path)
@@ -270,16 +253,9 @@ def load_recipe(path: Path) -> Recipe:
     return recipe.model_copy(update={"reviews": recipe.reviews.model_copy(update={"path": seen(recipe.reviews.path, path)})})
 
 
-class _Dumper(yaml.SafeDumper):
-    """PyYAML folds the line separators of Unicode (U+0085, U+2028) into spaces unless the text stands in double quotes."""
-
-
-_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'))
-
-
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; reading it back gives the same recipe."""
-    return yaml.dump(recipe.model_dump(mode="json", exclude_none=True), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return write_yaml(recipe.model_dump(mode="json", exclude_none=True))
 
 
 def keep_recipe(recipe: Recipe, workspace: Workspace) -> Path:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -136,3 +137,13 @@ def test_a_nearly_right_recipe_is_read_or_refused(number: int) -> None:
 
 def test_yaml_that_asks_for_more_than_it_says_is_refused() -> None:
     assert [text for text in NASTY if hold(text)] == []
+
+
+def test_aliases_that_swell_or_hold_themselves_are_refused_at_once(tmp_path: Path) -> None:
+    levels = "".join(f"    - &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
+    for types in ("\n    - &a0 [x]\n" + levels, " &a [*a]\n"):
+        (tmp_path / "r.yaml").write_text("dataset: {path: a.jsonl}\nsignals:\n  pii:\n    types:" + types)
+        with pytest.raises(InputError, match="its aliases stand for more than 100,000 values"):
+            load_recipe(tmp_path / "r.yaml")
+    (tmp_path / "r.yaml").write_text("dataset: {path: a.jsonl, roles: {prompt: &name p}}\nbudget: {rows: 1, per: *name}\n")
+    assert load_recipe(tmp_path / "r.yaml").budget is not None

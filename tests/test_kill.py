@@ -117,6 +117,14 @@ def test_a_kill_at_any_instant_of_a_run(warm: ForkServerContext, recipe: Path, t
     assert killed >= 2.5 * workspaces, "too many runs ended before they could be killed"
 
 
+@pytest.mark.timeout(600)
+def test_the_app_and_a_command_are_killed_at_once(tmp_path: Path) -> None:
+    """Two hundred kills of every kind of work: benchmarks/kills.py."""
+    from tests.killing import kill_rounds
+
+    assert kill_rounds(tmp_path / "kills", 2, kinds=("load", "grow"))["kills"]
+
+
 def test_no_acknowledged_decision_is_lost(tmp_path: Path) -> None:
     chance = random.Random(1)
     for i in range(10):
