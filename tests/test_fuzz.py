@@ -72,6 +72,11 @@ FOUND = [  # kind, content, how it ends
     ("jsonl", b'{"text":"x","\\u0000":1}\n', "refused"),
     ("jsonl", '{"text":"x"}\n{"text":"a\u2028b\u0085c"\n'.encode(), "aside"),
     ("csv", b'a,b\n"two\nl\xe9nes",2,3\nx,1\n', "aside"),  # bytes of a bad line within a bad record
+    ("arrow", _arrow(pa.table({"a": pa.array([[], None], pa.list_(pa.dictionary(pa.int8(), pa.string())))})), "loaded"),
+    ("parquet", _parquet(pa.table({"a": pa.array([{"b": "x"}], pa.struct([("b", pa.dictionary(pa.int8(), pa.string()))]))})), "loaded"),
+    ("csv", b'"two\nlines","two\nlines"\n1,2\n', "refused"),
+    ("csv", (b"x" * 9000 + b",") * 2 + b"y\n1,2,3\n", "refused"),
+    ("jsonl", b'{"a": [1, 2], "b": "x"}\n{"a": [1, 2,], "b": "y",}\n', "loaded"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from curate.errors import InputError
 from curate.readers.file import InputFile
-from curate.readers.reading import Reading, Rows, check_names
+from curate.readers.reading import Reading, Rows, check_names, told
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,9 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(", ".join(file.shown for file in files), f"mixed types: {error}", "Give a column the same type in all files") from error
+    inside = [i for i, c in enumerate(schema) if "dictionary<" in str(c.type) and not pa.types.is_dictionary(c.type)]
+    for i in inside:
+        schema = schema.set(i, schema.field(i).with_type(_plain(schema.field(i).type)))
     splits = any(file.split for file in files) and "split" not in schema.names
     if splits:
         schema = schema.append(pa.field("split", pa.string()))
@@ -41,7 +44,9 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
             for batch in _batches(file):
                 seen += len(batch)
                 reading.tell(file, size * seen // rows if rows else 0)  # of a stream only its end is known; a person may stop here all the same
-                yield _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
+                with _whole(file):
+                    fitting = _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
+                yield fitting
             reading.tell(file, size)
 
     return Rows(schema, batches, tuple(_notes(files, schemas, schema)))
@@ -72,7 +77,9 @@ def schema_of(file: InputFile) -> pa.Schema:
                 found = _arrow(source).schema
         schema: pa.Schema = found.remove_metadata()
         names = schema.names  # here, where names that are not UTF-8 are damage, those inside a type too
-        rare = next((f"the column '{c.name}' has the type {c.type}, which not every part of Curate can read" for c in schema if not _kept(c.type)), "")
+        rare = next(
+            (f"the column '{told(c.name)}' has the type {told(str(c.type))}, which not every part of Curate can read" for c in schema if not _kept(c.type)), ""
+        )
     check_names(names, file.shown)
     if rare:
         raise InputError(file.shown, rare, "Cast it to a more usual type")
@@ -92,6 +99,24 @@ def _kept(kind: pa.DataType) -> bool:
         if not fields or len(told) < len(fields) or any(not name or "\0" in name for name in told):
             return False
     return all(_kept(field.type) for field in fields)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """A type without dictionaries inside, which DuckDB does not read of empty lists."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_struct(kind):
+        return pa.struct([kind.field(i).with_type(_plain(kind.field(i).type)) for i in range(kind.num_fields)])
+    if types.is_map(kind):
+        return pa.map_(_plain(kind.key_type), kind.item_field.with_type(_plain(kind.item_type)), kind.keys_sorted)
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return (pa.list_ if types.is_list(kind) else pa.large_list)(kind.value_field.with_type(_plain(kind.value_type)))
+    return kind
 
 
 def _arrow(source: pa.NativeFile) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["Reading", "Reject", "Rejects", "Rows", "check_names"]
+__all__ = ["Reading", "Reject", "Rejects", "Rows", "check_names", "told"]
 
 TEXT_LIMIT = 1 << 20
 """Characters of a bad line that are kept; of longer ones only the first thousand."""
@@ -116,6 +116,12 @@ class Rows:
     notes: Sequence[str] = ()
 
 
+def told(name: str) -> str:
+    """A column's name as messages have it: on one line, the first 60 characters of it."""
+    line = " ".join(name.split())
+    return line if len(line) <= 60 else f"{line[:60]}…"
+
+
 def check_names(names: Sequence[str], where: str) -> None:
     """Raises InputError where two columns have the same name but for case, which SQL does not tell apart, or one has none or one with a NUL, where SQL ends."""
     folded: dict[str, str] = {}
@@ -124,9 +130,9 @@ def check_names(names: Sequence[str], where: str) -> None:
         if not name:
             raise InputError(where, "a column has an empty name", "Give it a name")
         if "\0" in name:
-            raise InputError(where, f"the name of the column {name!r} holds a NUL character", "Rename it")
+            raise InputError(where, f"the name of the column {told(name)!r} holds a NUL character", "Rename it")
         if list(names).count(name) > 1 or other != name:
-            what = "stands twice" if other == name else f"differs from '{other}' only in case"
-            raise InputError(where, f"duplicate column names: '{name}' {what}", "Rename one of them")
+            what = "stands twice" if other == name else f"differs from '{told(other)}' only in case"
+            raise InputError(where, f"duplicate column names: '{told(name)}' {what}", "Rename one of them")
     if (other := folded.get("row_id", "row_id")) != "row_id":
         raise InputError(where, f"the column '{other}' differs from Curate's own 'row_id' only in case", "Rename it")
