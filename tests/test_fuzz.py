@@ -85,6 +85,14 @@ def test_what_the_long_run_found(kind: str, content: bytes, end: str) -> None:
     assert hold(kind, content) == end
 
 
+def test_a_parquet_file_that_miscounts_its_rows_is_refused(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its footer's number was damaged and that of its groups was not: rows would be missing, or there would be more than it says."""
+    (tmp_path / "a.parquet").write_bytes(_parquet(TEXT))
+    monkeypatch.setattr("curate.readers.columnar._count", lambda file: 3)
+    with pytest.raises(InputError, match=r"a\.parquet: is damaged: it says that it holds 3 rows, and holds 2"):
+        load(str(tmp_path / "a.parquet"), workspace)
+
+
 def test_a_line_set_aside_may_hold_any_line_end(workspace: Workspace, tmp_path: Path) -> None:
     """U+2028 and U+0085 end no line of rejected.jsonl: what reads it and splits there breaks."""
     (tmp_path / "a.jsonl").write_text('{"text":"x"}\n{"text":"a\u2028b\u0085c"\n', encoding="utf-8")

@@ -47,6 +47,8 @@ def read_columnar(files: Sequence[InputFile], reading: Reading) -> Rows:
                 with _whole(file):
                     fitting = _fit(batch.append_column("split", pa.array([file.split] * len(batch), pa.string())) if splits else batch, schema)
                 yield fitting
+            if file.format == "parquet" and seen != rows:
+                raise InputError(file.shown, f"is damaged: it says that it holds {rows:,} rows, and holds {seen:,}", "Fetch or write it again")
             reading.tell(file, size)
 
     return Rows(schema, batches, tuple(_notes(files, schemas, schema)))
